@@ -1,0 +1,95 @@
+"""`import torch` and `import torchvision` resolved to flambeau, in this process."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any
+
+ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+
+def target_of(name: str) -> str | None:
+    """The module of flambeau that a module of PyTorch stands for: `torch.nn` → `flambeau.nn`."""
+    root, _, rest = name.partition(".")
+    base = ROOTS.get(root)
+    if base is None:
+        return None
+    return f"{base}.{rest}" if rest else base
+
+
+class _Loader(importlib.abc.Loader):
+    """Gives the module of flambeau itself, so that both names are one object."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.spec: Any = None
+
+    def create_module(self, spec: Any) -> ModuleType:
+        try:
+            module = importlib.import_module(self.target)
+            self.spec = module.__spec__
+            return module
+        except ModuleNotFoundError as error:
+            if error.name is None or not self.target.startswith(error.name):
+                raise
+            raise ModuleNotFoundError(
+                f"flambeau has no module {spec.name}: PyTorch has it (or something of that name), "
+                f"flambeau lacks it so far (it would be {self.target})",
+                name=spec.name,
+            ) from None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module has been executed under its own name, and keeps its own spec."""
+        module.__spec__ = self.spec
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds PyTorch's module names first, before an installed PyTorch could answer."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        found = target_of(name)
+        if found is None:
+            return None
+        return importlib.machinery.ModuleSpec(name, _Loader(found), is_package=True)
+
+
+class _Guard:
+    """Restores what importing under another name changes in a module."""
+
+    def __init__(self) -> None:
+        self.finder = Finder()
+
+    def install(self) -> None:
+        for root, base in ROOTS.items():
+            for name in [n for n in sys.modules if n == root or n.startswith(root + ".")]:
+                del sys.modules[name]
+            sys.modules[root] = importlib.import_module(base)
+        sys.meta_path.insert(0, self.finder)
+
+    def remove(self) -> None:
+        sys.meta_path.remove(self.finder)
+        for name in [n for n in sys.modules if n.partition(".")[0] in ROOTS]:
+            del sys.modules[name]
+
+
+_guard: _Guard | None = None
+
+
+def install() -> None:
+    """From now on `torch` and `torchvision` mean flambeau."""
+    global _guard
+    if _guard is None:
+        _guard = _Guard()
+        _guard.install()
+
+
+def remove() -> None:
+    """Give the names back."""
+    global _guard
+    if _guard is not None:
+        _guard.remove()
+        _guard = None

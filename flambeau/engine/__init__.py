@@ -1,0 +1,1 @@
+"""Runs what was recorded: flush, tiering and the interpreter."""

@@ -1,0 +1,102 @@
+"""Flushing: run what a thread has recorded, and give each value that is still held its buffer."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from .. import config
+from ..graph import trace
+from ..graph.program import Straggler, capture
+from ..graph.trace import state
+from ..graph.value import Value
+from . import tiering
+
+_lock = threading.RLock()
+
+_GONE = object()
+"""The buffer of a value whose memory was given to the operation that overwrites it."""
+
+
+def flush(reason: str) -> None:
+    """Run this thread's pending trace. Does nothing where nothing is pending."""
+    if state.nodes:
+        with _lock:
+            nodes = state.nodes
+            run(nodes, reason)
+            state.nodes = []
+            state.pending_bytes = 0
+
+
+def realise(value: Value, reason: str) -> Any:
+    """The buffer of a value, computed now if need be."""
+    if value.buffer is None:
+        flush(reason)
+        if value.buffer is None:
+            with _lock:
+                _pull(value, reason)
+    return value.buffer
+
+
+def run(nodes: list[Value], reason: str) -> None:
+    """Capture pending nodes as a program and run it.
+
+    Nodes that have a buffer by now (another thread needed them) are left out; inputs that another
+    thread recorded and has not run are run first.
+    """
+    if any(node.buffer is not None for node in nodes):
+        nodes = [node for node in nodes if node.buffer is None]
+    while True:
+        try:
+            captured = capture(nodes)
+            break
+        except Straggler as missing:
+            _pull(missing.value, "another thread reads it")
+    program = tiering.find(captured.key)
+    executable = tiering.choose(program)
+    if config.debug:
+        _report(reason, program, executable)
+    leaves = captured.leaves
+    buffers = [leaf.buffer for leaf in leaves]
+    for slot in executable.donated:
+        leaves[slot].buffer = _GONE
+    outputs = executable.run(buffers, captured.scalars)
+    for value, buffer in zip(captured.results, outputs, strict=True):
+        value.buffer = buffer
+    for node in nodes:
+        node.inputs = ()
+        node.params = ()
+
+
+def _pull(value: Value, reason: str) -> None:
+    """Run a value that is in no trace of this thread, with all that it needs."""
+    if value.buffer is not None:
+        return
+    order: list[Value] = []
+    seen: set[int] = set()
+    stack: list[tuple[Value, bool]] = [(value, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+        elif node.buffer is None and id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((x, False) for x in node.inputs if isinstance(x, Value))
+    run(order, reason)
+
+
+def _report(reason: str, program: Any, executable: Any) -> None:
+    known = f"use {program.uses}" if program.uses > 1 else "first seen"
+    print(
+        f"[flambeau] flush: {reason}; {len(program.instructions)} operations, "
+        f"{len(program.inputs)} inputs, {len(program.outputs)} outputs, {known}, "
+        f"{executable.tier}",
+        file=sys.stderr,
+    )
+    if config.debug > 1:
+        print(program, file=sys.stderr)
+
+
+trace.flush_hook = flush

@@ -1,0 +1,1 @@
+"""Tensors and the functions on them, made from the op table."""

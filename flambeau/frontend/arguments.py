@@ -1,0 +1,153 @@
+"""Conversion and checking of arguments, off the hot path: what PyTorch accepts and refuses."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.aval import Aval
+from ..core.dtypes import dtype
+from ..ops import signature
+from ..ops.table import Row
+
+_PY_DTYPES = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
+
+
+def _bad(row: Row, name: str, wanted: str, got: Any) -> TypeError:
+    args = signature.parse(row.schema).arguments
+    position = next((i for i, a in enumerate(args) if a.name == name), 0)
+    return TypeError(
+        f"{row.name}(): argument '{name}' (position {position + 1}) must be {wanted}, "
+        f"not {type(got).__name__} (signature: {row.schema})"
+    )
+
+
+def need_tensor(row: Row, name: str, x: Any) -> Any:
+    """A required tensor that was none."""
+    raise _bad(row, name, "Tensor", x)
+
+
+def need_operand(row: Row, name: str, x: Any) -> tuple[Any, Any]:
+    """A tensor or a number: returns it and its aval or type."""
+    if isinstance(x, (bool, int, float, complex)):
+        kind: Any = bool if isinstance(x, bool) else next(
+            k for k in (int, float, complex) if isinstance(x, k)
+        )
+        return (x if x.__class__ is kind else kind(x)), kind
+    if isinstance(x, np.generic):
+        return need_operand(row, name, x.item())
+    if isinstance(x, np.ndarray):
+        from .creation import from_numpy
+
+        t = from_numpy(x)
+        return t, t._aval
+    if hasattr(x, "__torch_scalar__"):
+        return need_operand(row, name, x.__torch_scalar__())
+    raise _bad(row, name, "Tensor or number", x)
+
+
+def need_scalar(row: Row, name: str, x: Any) -> Any:
+    """A number that is given at run time."""
+    if isinstance(x, (bool, int, float, complex)):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(getattr(x, "_aval", None), Aval) and x._aval.numel == 1:
+        return x.item()
+    raise _bad(row, name, "Number", x)
+
+
+def need_list(row: Row, name: str, x: Any) -> Any:
+    """A list of tensors from what was given for one."""
+    if isinstance(getattr(x, "_aval", None), Aval) or isinstance(x, (str, bytes, dict)):
+        raise _bad(row, name, "tuple of Tensors", x)
+    try:
+        items = list(x)
+    except TypeError:
+        raise _bad(row, name, "tuple of Tensors", x) from None
+    return items
+
+
+def check_list(row: Row, name: str, items: Any) -> None:
+    """Say which element of a list is no tensor."""
+    for i, item in enumerate(items):
+        if not isinstance(getattr(item, "_aval", None), Aval):
+            raise TypeError(
+                f"{row.name}(): expected Tensor as element {i} in argument '{name}', "
+                f"but got {type(item).__name__}"
+            )
+
+
+def to_int(row: Row, name: str, x: Any) -> int:
+    """An integer argument; floats and strings are refused, as PyTorch does."""
+    if isinstance(x, bool) and row.name not in ("full",):
+        return int(x)
+    try:
+        return operator.index(x)
+    except TypeError:
+        pass
+    raise _bad(row, name, "int", x)
+
+
+def to_ints(row: Row, name: str, x: Any) -> tuple[int, ...]:
+    """A tuple of ints, from one int or any sequence of them."""
+    try:
+        return (operator.index(x),)
+    except TypeError:
+        pass
+    if isinstance(x, (str, bytes, dict)) or not hasattr(x, "__iter__"):
+        raise _bad(row, name, "tuple of ints", x)
+    out = []
+    for i, item in enumerate(x):
+        try:
+            out.append(operator.index(item))
+        except TypeError:
+            raise TypeError(
+                f"{row.name}(): argument '{name}' must be tuple of ints, but found element of "
+                f"type {type(item).__name__} at pos {i}"
+            ) from None
+    return tuple(out)
+
+
+def from_varargs(row: Row, name: str, given: tuple[Any, ...], keyword: Any) -> tuple[int, ...]:
+    """`view(2, 3)`, `view((2, 3))` and `view(size=(2, 3))` alike."""
+    if keyword is not None:
+        return to_ints(row, name, keyword)
+    if len(given) == 1 and not isinstance(given[0], int):
+        return to_ints(row, name, given[0])
+    return to_ints(row, name, given)
+
+
+def to_bool(row: Row, name: str, x: Any) -> bool:
+    if isinstance(x, (bool, np.bool_, int)):
+        return bool(x)
+    raise _bad(row, name, "bool", x)
+
+
+def to_float(row: Row, name: str, x: Any) -> float:
+    if isinstance(x, (int, float, np.generic)):
+        return float(x)
+    if isinstance(getattr(x, "_aval", None), Aval) and x._aval.numel == 1:
+        return float(x.item())
+    raise _bad(row, name, "float", x)
+
+
+def to_str(row: Row, name: str, x: Any) -> str:
+    if isinstance(x, str):
+        return x
+    raise _bad(row, name, "str", x)
+
+
+def to_dtype(row: Row, name: str, x: Any) -> dtype:
+    if isinstance(x, dtype):
+        return x
+    if isinstance(x, type) and x in _PY_DTYPES:
+        return dtypes.get_default() if x is float else _PY_DTYPES[x]
+    raise _bad(row, name, "torch.dtype", x)
+
+
+def to_number(row: Row, name: str, x: Any) -> Any:
+    return need_scalar(row, name, x)

@@ -1,0 +1,497 @@
+"""Functions that make tensors: from data, from sizes, from NumPy."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.aval import aval
+from ..core.device import device as Device
+from ..core.device import usable
+from ..core.dtypes import dtype
+from ..graph.trace import state
+from ..graph.value import leaf
+from ..ops.table import Calls, call
+from ..runtime.storage import Storage
+from .dispatch import fresh
+from .memory import adopt, read, share_array
+from .tensor import Tensor
+
+
+def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
+    """A tensor over a fresh C-contiguous buffer of dtype `dt` that nobody else holds."""
+    a = aval(array.shape, dt)
+    t: Tensor = fresh(leaf(a, array), a)
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
+    """Checked sizes from `zeros(2, 3)`, `zeros((2, 3))` or `zeros(size=(2, 3))`."""
+    items: Any = given if keyword is None else keyword
+    if keyword is None and len(given) == 1 and not isinstance(given[0], int):
+        items = given[0] if hasattr(given[0], "__iter__") and given[0].__class__ is not Tensor else given
+    if isinstance(items, int):
+        items = (items,)
+    try:
+        shape = tuple(operator.index(i) for i in items)
+    except TypeError:
+        kinds = ", ".join(type(i).__name__ for i in items) if hasattr(items, "__iter__") else items
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints, not ({kinds})") from None
+    for s in shape:
+        if s < 0:
+            raise RuntimeError(
+                f"{name}(): Trying to create tensor with negative dimension {s}: {list(shape)}"
+            )
+    if math.prod(shape) >= 1 << 60:
+        raise RuntimeError(f"{name}(): Storage size calculation overflowed with sizes={list(shape)}")
+    return shape
+
+
+def constant(
+    shape: tuple[int, ...], value: Any, dt: dtype | None, device: Any, requires_grad: bool
+) -> Tensor:
+    """A tensor of one number."""
+    usable(device)
+    t: Tensor = call.constant(value, shape, dt or dtypes.get_default())
+    if state.inference:
+        t._inference = True
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def _check_dtype(name: str, dt: Any) -> Any:
+    if dt is None or isinstance(dt, dtype):
+        return dt
+    if dt in (float, int, bool):
+        return dtypes.of_scalar(dt)
+    raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dt).__name__}")
+
+
+def _sized(name: str, value: Any) -> Any:
+    def make(
+        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        out: Any = None, layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
+        **keywords: Any,
+    ) -> Tensor:  # fmt: skip
+        keyword = keywords.pop("size", None)
+        if keywords:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(keywords))}'")
+        shape = sizes(name, size, keyword)
+        if out is not None:
+            out.resize_(shape)
+            return out.fill_(value)  # type: ignore[no-any-return]
+        return constant(shape, value, _check_dtype(name, dtype), device, requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"{name}(*size, dtype=None, requires_grad=False): a tensor filled with {value}."
+    return make
+
+
+zeros = _sized("zeros", 0)
+ones = _sized("ones", 1)
+empty = _sized("empty", 0)
+
+
+def _like(name: str, value: Any) -> Any:
+    def make(
+        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        layout: Any = None, memory_format: Any = None, pin_memory: bool = False,
+    ) -> Tensor:  # fmt: skip
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, "
+                f"not {type(input).__name__}"
+            )
+        dt = _check_dtype(name, dtype) or input._aval.dtype
+        return constant(input._aval.shape, value, dt, device, requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"{name}(input): a tensor of input's shape and dtype filled with {value}."
+    return make
+
+
+zeros_like = _like("zeros_like", 0)
+ones_like = _like("ones_like", 1)
+empty_like = _like("empty_like", 0)
+
+
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """A tensor of shape `size` filled with a number, whose type decides the dtype."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if isinstance(fill_value, np.generic):
+        fill_value = fill_value.item()
+    if not isinstance(fill_value, (bool, int, float, complex)):
+        raise TypeError(
+            "full(): argument 'fill_value' (position 2) must be Number, "
+            f"not {type(fill_value).__name__}"
+        )
+    dt = _check_dtype("full", dtype) or dtypes.of_scalar(type(fill_value))
+    shape = sizes("full", (size,))
+    if out is not None:
+        out.resize_(shape)
+        return out.fill_(fill_value)  # type: ignore[no-any-return]
+    return constant(shape, fill_value, dt, device, requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
+              requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of input's shape and dtype filled with a number."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device,
+                requires_grad=requires_grad)  # fmt: skip
+
+
+def _infer(data: Any) -> tuple[np.ndarray, dtype]:
+    """Python data as an array, with the dtype PyTorch infers."""
+    if isinstance(data, np.ndarray):
+        return data, dtypes.from_numpy(data.dtype)
+    if isinstance(data, np.generic):
+        return np.asarray(data), dtypes.from_numpy(data.dtype)
+    if isinstance(data, (list, tuple, range)):
+        data = _plain(data)
+    elif not isinstance(data, (bool, int, float, complex)):
+        if hasattr(data, "__array__"):
+            return _infer(np.asarray(data))
+        if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (str, bytes, dict)):
+            return _infer(list(data))
+        raise TypeError(
+            f"new(): invalid data type '{type(data).__name__}': expected numbers, nested sequences of "
+            "numbers, arrays or tensors"
+        )
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ValueError(f"expected sequences of equal length at every level: {error}") from None
+    if array.dtype == object or array.dtype.kind in "USOmM":
+        kind = _odd_type(data)
+        if kind == "int":
+            raise RuntimeError("Overflow when unpacking long long: an integer is out of int64's range")
+        raise TypeError(f"new(): invalid data type '{kind}'")
+    if array.dtype.kind == "f" and not isinstance(data, np.ndarray):
+        return array, dtypes.get_default() if not _has_numpy(data) else dtypes.from_numpy(array.dtype)
+    if array.dtype.kind == "c":
+        return array, dtypes.get_default().to_complex()
+    if array.dtype.kind == "u":
+        raise RuntimeError("Overflow when unpacking long long: an integer is out of int64's range")
+    if array.size == 0 and array.dtype.kind == "f":
+        return array, dtypes.get_default()
+    return array, dtypes.from_numpy(array.dtype)
+
+
+def _has_numpy(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic)) and not isinstance(data, float)
+
+
+def _odd_type(data: Any) -> str:
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            found = _odd_type(item)
+            if found not in ("float", "bool"):
+                return found
+        return "float"
+    return type(data).__name__
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with tensors replaced by what they hold."""
+    if isinstance(data, Tensor):
+        return data.detach().tolist() if data.ndim else data.item()
+    if isinstance(data, (list, tuple, range)):
+        for item in data:
+            if isinstance(item, (Tensor, list, tuple)) or hasattr(item, "__len__"):
+                return [_plain(x) for x in data]
+            break
+        return list(data)
+    return data
+
+
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A new tensor with a copy of the data: numbers, nested sequences, arrays, tensors.
+
+    Without `dtype`, Python floats take the default dtype and ints int64. ValueError for ragged
+    sequences, TypeError for what is no number.
+    """
+    usable(device)
+    dt = _check_dtype("tensor", dtype)
+    if isinstance(data, Tensor):
+        import warnings
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach()."
+            "clone() or sourceTensor.detach().clone().requires_grad_(True), rather than "
+            "torch.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
+        t = data.detach().clone() if dt is None else call.to_dtype(data.detach(), dt)
+        t = t if t._storage is not data._storage else t.clone()
+        if requires_grad:
+            t.requires_grad = True
+        return t  # type: ignore[no-any-return]
+    array, found = _infer(data)
+    return _converted(array, found, dt or found, requires_grad)
+
+
+def _converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) -> Tensor:
+    source = found if array.dtype == found.np else dtypes.from_numpy(array.dtype)
+    if source.category == dtypes.COMPLEX and dt.category < dtypes.COMPLEX:
+        raise RuntimeError("value cannot be converted to type float without overflow")
+    fresh_array = np.array(dtypes.convert(array, source, dt), dt.np, order="C", copy=True)
+    return wrap(fresh_array, dt, requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing memory where it can (arrays and tensors of the dtype)."""
+    usable(device)
+    dt = _check_dtype("as_tensor", dtype)
+    if isinstance(data, Tensor):
+        return data if dt is None else data.to(dt)  # type: ignore[no-any-return]
+    if isinstance(data, np.ndarray):
+        t = from_numpy(data)
+        return t if dt is None else t.to(dt)  # type: ignore[no-any-return]
+    return tensor(data, dtype=dt)
+
+
+asarray = as_tensor
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor over the array's memory: each side sees the other's writes."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if ndarray.dtype.byteorder not in "=|" and not ndarray.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion "
+            "between byte orders is currently not supported."
+        )
+    dt = dtypes.from_numpy(ndarray.dtype)
+    if not ndarray.flags.writeable:
+        import warnings
+
+        warnings.warn(
+            "The given NumPy array is not writable. Writing to the tensor will be refused; copy "
+            "the array to protect its data or make it writable before converting it to a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
+    storage, strides = share_array(ndarray)
+    t: Tensor = object.__new__(Tensor)
+    t._storage = storage
+    t._aval = aval(ndarray.shape, dt)
+    if storage.aval.shape != t._aval.shape:
+        t._strides, t._plain = strides, False
+    return t
+
+
+def from_dlpack(ext_tensor: Any, **kwargs: Any) -> Tensor:
+    """A tensor over the memory of anything that speaks DLPack."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
+def frombuffer(
+    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A one-dimensional tensor over a buffer's memory."""
+    t = from_numpy(np.frombuffer(buffer, dtype.np, count, offset))
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def arange(
+    *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, start: Any = None, end: Any = None, step: Any = None,
+) -> Tensor:  # fmt: skip
+    """Numbers from start (0) to end, without end, by step (1). Integers give int64."""
+    given = [a.item() if isinstance(a, (Tensor, np.generic)) else a for a in args]
+    if end is not None:
+        given = [*given, end] if start is None else [start, end]
+    if step is not None:
+        given = [*([0] if len(given) == 1 else []), *given, step]
+    if not 1 <= len(given) <= 3:
+        raise TypeError(f"arange(): expected 1 to 3 numbers (start, end, step), got {len(given)}")
+    for g in given:
+        if not isinstance(g, (int, float)):
+            raise TypeError(f"arange(): expected numbers, got {type(g).__name__}")
+    usable(device)
+    low, high, by = (0, given[0], 1) if len(given) == 1 else (*given, 1)[:3]
+    if by == 0:
+        raise RuntimeError("arange(): step must be nonzero")
+    if any(isinstance(g, float) and not math.isfinite(g) for g in (low, high)):
+        raise RuntimeError(f"arange(): unsupported range: {low} -> {high}")
+    if (high - low) * by < 0:
+        raise RuntimeError(
+            f"arange(): upper bound and lower bound inconsistent with step sign: {low} to {high} "
+            f"by {by}"
+        )
+    integral = all(isinstance(g, int) for g in (low, high, by))
+    dt = _check_dtype("arange", dtype) or (dtypes.int64 if integral else dtypes.get_default())
+    count = max(0, math.ceil((high - low) / by))
+    if dt.category <= dtypes.INT and integral:
+        values = np.arange(count, dtype=np.int64) * by + low
+        array = values.astype(dt.np)
+    else:
+        wide = np.arange(count, dtype=np.float64) * by + low
+        array = dtypes.narrow(wide, dt)
+    t = wrap(array, dt, requires_grad)
+    if out is not None:
+        out.resize_(tuple(t.shape))
+        return out.copy_(t)  # type: ignore[no-any-return]
+    return t
+
+
+def linspace(
+    start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers evenly from start to end, both included."""
+    low, high = float(start), float(end)
+    n = operator.index(steps)
+    if n < 0:
+        raise RuntimeError(f"linspace(): number of steps must be non-negative, got {n}")
+    usable(device)
+    dt = _check_dtype("linspace", dtype) or dtypes.get_default()
+    kind = dt.compute if dt.is_floating_point else np.dtype("f8")
+    array = np.empty(n, kind)
+    if n == 1:
+        array[0] = low
+    elif n:
+        # PyTorch steps from both ends towards the middle, in the dtype itself.
+        step = kind.type((kind.type(high) - kind.type(low)) / kind.type(n - 1))
+        i = np.arange(n)
+        half = n // 2
+        array[:half] = kind.type(low) + step * i[:half].astype(kind)
+        array[half:] = kind.type(high) - step * (n - 1 - i[half:]).astype(kind)
+    t = wrap(dtypes.convert(array, dtypes.from_numpy(kind), dt) if dt.np != kind else array, dt, requires_grad)
+    if out is not None:
+        out.resize_(tuple(t.shape))
+        return out.copy_(t)  # type: ignore[no-any-return]
+    return t
+
+
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` powers of base with exponents evenly from start to end."""
+    exponents = linspace(start, end, steps, dtype=dtypes.float64).numpy()
+    dt = _check_dtype("logspace", dtype) or dtypes.get_default()
+    return _converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """Ones on the diagonal of an n x m matrix, zeros elsewhere."""
+    rows, cols = operator.index(n), operator.index(n if m is None else m)
+    if rows < 0 or cols < 0:
+        raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got {rows} and {cols}")
+    usable(device)
+    dt = _check_dtype("eye", dtype) or dtypes.get_default()
+    t = wrap(dtypes.narrow(np.eye(rows, cols), dt), dt, requires_grad)
+    if out is not None:
+        out.resize_((rows, cols))
+        return out.copy_(t)  # type: ignore[no-any-return]
+    return t
+
+
+def complex_(real: Tensor, imag: Tensor) -> Tensor:
+    """A complex tensor from its real and imaginary parts."""
+    one = tensor(1j, dtype=real.dtype.to_complex())
+    return real + imag * one  # type: ignore[no-any-return]
+
+
+def legacy_tensor(cls: Any, dt: dtype, *args: Any, **kwargs: Any) -> Any:
+    """`torch.Tensor(5, 3)`: uninitialised sizes, or `torch.Tensor([1, 2])`: data."""
+    usable(kwargs.get("device"))
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        source = args[0]
+        if source._aval.dtype is not dt:
+            raise TypeError(f"expected {dt} (got {source._aval.dtype})")
+        t = source._alias()
+    elif len(args) == 1 and not isinstance(args[0], (int, torch_size())):
+        array, found = _infer(args[0])
+        t = _converted(array, found, dt, False)
+    else:
+        t = constant(sizes("new", args), 0, dt, None, False)
+    if cls is not Tensor:
+        t.__class__ = cls
+    return t
+
+
+def torch_size() -> Any:
+    from ..core.size import Size
+
+    return Size
+
+
+def rebuild(cls: Any, bits: np.ndarray, name: str, requires_grad: bool, extra: dict[str, Any]) -> Any:
+    """Unpickle a tensor."""
+    t = wrap(bits, dtypes.by_name(name))
+    t.__class__ = cls
+    t._rg = requires_grad
+    t.__dict__.update(extra)
+    return t
+
+
+def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
+    """The dtype and copy flag that `to(...)` was given; devices are checked."""
+    dt = kwargs.pop("dtype", None)
+    where = kwargs.pop("device", None)
+    copy = bool(kwargs.pop("copy", False))
+    other = kwargs.pop("other", None)
+    kwargs.pop("non_blocking", None)
+    kwargs.pop("memory_format", None)
+    if kwargs:
+        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    flags = 0
+    for a in args:
+        if isinstance(a, dtype):
+            dt = a
+        elif isinstance(a, Tensor):
+            other = a
+        elif isinstance(a, bool):
+            flags += 1
+            copy = a if flags == 2 else copy
+        elif isinstance(a, (str, Device, int)):
+            where = a
+        elif a in (float, bool):
+            dt = dtypes.of_scalar(a)
+        elif a is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments: got ({type(a).__name__}), "
+                "expected a dtype, a device or a tensor"
+            )
+    if other is not None:
+        dt = other._aval.dtype
+    usable(where)
+    return _check_dtype("to", dt), copy
+
+
+for _name, _function in {
+    "zeros": zeros, "ones": ones, "empty": empty, "zeros_like": zeros_like, "full": full,
+    "ones_like": ones_like, "full_like": full_like, "arange": arange, "tensor": tensor,
+    "eye": eye,
+}.items():  # fmt: skip
+    setattr(call, _name, _function)
+
+call.grad_enabled = lambda: state.grad
+
+_ = (Calls, Storage, adopt, read)

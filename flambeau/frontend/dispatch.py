@@ -1,0 +1,463 @@
+"""Makes the functions of the op table: `torch.add`, `Tensor.add`, `add_`, `out=`.
+
+For each row a Python function is generated from its signature when it is first asked for, so that
+a call costs no interpretation of the row: arguments are bound by Python itself, the shape rule is
+one memoised lookup, and values, storages and tensors are made in line.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+from .. import config
+from ..autograd.node import attach, make_class
+from ..core.aval import Aval
+from ..errors import InternalError
+from ..graph.trace import note_bytes, overflow, state
+from ..graph.value import Value
+from ..ops import signature
+from ..ops.core import PICK
+from ..ops.signature import Argument
+from ..ops.table import Row, Spec, call, table
+from ..runtime.storage import Storage
+from . import arguments
+from .memory import array_of, convert, read
+
+_MEMO_LIMIT = 4096
+
+_CONVERTERS: dict[str, tuple[str, str]] = {
+    "int": ("int", "to_int"),
+    "int[]": ("tuple", "to_ints"),
+    "bool": ("bool", "to_bool"),
+    "float": ("float", "to_float"),
+    "str": ("str", "to_str"),
+    "dtype": ("dtype", "to_dtype"),
+}
+
+OPERATION_ERRORS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
+
+
+def infer(row: Row, key: Any, *operands: Any) -> Any:
+    """Run a row's rule for a key that has no memo yet. Errors name the operation."""
+    assert row.rule is not None
+    try:
+        found = row.rule(*operands)
+    except OPERATION_ERRORS as error:
+        raise named(row.name, error) from None
+    spec = found if isinstance(found, Spec) else Spec(found)
+    if len(row.memo) >= _MEMO_LIMIT:
+        row.memo.clear()
+    row.memo[key] = (spec.aval, spec.cast)
+    return row.memo[key]
+
+
+def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
+    """The same for a view: its layout(s) from the tensor's."""
+    assert row.view is not None
+    a = t._aval
+    strides = arguments_stride(t)
+    try:
+        found = row.view(tuple(a.shape), strides, t._offset, *params)
+    except OPERATION_ERRORS as error:
+        raise named(row.name, error) from None
+    if len(row.memo) >= _MEMO_LIMIT:
+        row.memo.clear()
+    many = found if isinstance(found, list) else [found]
+    made = [_placed(a, layout, t._storage.aval) for layout in many]
+    row.memo[key] = made if isinstance(found, list) else made[0]
+    return row.memo[key]
+
+
+def arguments_stride(t: Any) -> tuple[int, ...]:
+    from .memory import stride
+
+    return stride(t)
+
+
+def _placed(a: Aval, layout: Any, whole: Aval) -> tuple[Any, ...]:
+    """A layout as a tensor's fields: aval, strides, offset, and whether it is all of the storage."""
+    shape, strides, offset = layout
+    out = a.with_shape(tuple(shape))
+    plain = (
+        offset == 0
+        and out.shape == whole.shape
+        and out.dtype is whole.dtype
+        and _contiguous(tuple(shape), tuple(strides))
+    )
+    return out, tuple(strides), offset, plain
+
+
+def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    from ..core.layout import is_contiguous
+
+    return is_contiguous(shape, strides)
+
+
+def named(name: str, error: BaseException) -> BaseException:
+    """The same error with the operation's name in front."""
+    text = str(error)
+    prefix = f"{name}(): "
+    kind = type(error)
+    return kind(text if text.startswith(prefix) else prefix + text)
+
+
+def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> None:
+    """Let a row look at data, where PyTorch's errors depend on it."""
+    assert row.check is not None
+
+    def fetch(i: int) -> Any:
+        x = tensors[i]
+        return array_of(x, f"{row.name} checks its argument") if hasattr(x, "_aval") else x
+
+    try:
+        row.check(fetch, *operands)
+    except OPERATION_ERRORS as error:
+        raise named(row.name, error) from None
+
+
+def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
+    """Tensors for an operation's several results."""
+    return [fresh(_picked(value, i, a), a) for i, a in enumerate(avals)]
+
+
+def _picked(value: Value, i: int, a: Aval) -> Value:
+    from ..graph.trace import record
+
+    return record(PICK, a, (value,), (i,))
+
+
+def fresh(value: Value, a: Aval) -> Any:
+    """A new tensor over a new storage with this content."""
+    t = object.__new__(_tensor_class())
+    t._storage = Storage(value, a)
+    t._aval = a
+    return t
+
+
+def _tensor_class() -> Any:
+    from .tensor import Tensor
+
+    return Tensor
+
+
+class _Writer:
+    """Source text with indentation."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, text: str, depth: int = 1) -> None:
+        self.lines.append("    " * depth + text)
+
+
+def _parameters(args: tuple[Argument, ...], out: bool) -> str:
+    parts: list[str] = []
+    star = False
+    variadic = None
+    for a in args:
+        if a.keyword_only and not star:
+            if variadic is None:
+                parts.append("*")
+            star = True
+        if a.type == "int*":
+            variadic = a
+            parts.append(f"*{a.name}_given")
+            star = True
+            continue
+        default = "" if a.default is None else f"={a.default}"
+        parts.append(a.name + default)
+    if variadic is not None:
+        parts.append(f"{variadic.name}=None")
+    if out:
+        parts.append("out=None" if star else "*, out=None")
+    return ", ".join(parts)
+
+
+def _convert_param(w: _Writer, a: Argument) -> None:
+    kind = a.type
+    if kind == "int*":
+        w(f"{a.name} = from_varargs(row, {a.name!r}, {a.name}_given, {a.name})")
+        return
+    optional = kind.endswith("?")
+    base = kind.removesuffix("?")
+    if base in ("any", "number"):
+        if base == "number":
+            w(f"if {a.name}.__class__ not in NUMBERS: {a.name} = to_number(row, {a.name!r}, {a.name})")
+        return
+    cls, converter = _CONVERTERS[base]
+    guard = f"{a.name} is not None and " if optional else ""
+    w(
+        f"if {guard}{a.name}.__class__ is not {cls}: "
+        f"{a.name} = {converter}(row, {a.name!r}, {a.name})"
+    )
+
+
+def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
+    """Lines that set k{i} (aval or type), x{i} (value or number), g{i} (requires grad)."""
+    n = a.name
+    if a.type == "Tensor[]":
+        w(f"if {n}.__class__ is not list and {n}.__class__ is not tuple: "
+          f"{n} = need_list(row, {n!r}, {n})")  # fmt: skip
+        w("try:")
+        w(f"k{i} = tuple([t._aval for t in {n}])", 2)
+        w("except AttributeError:")
+        w(f"check_list(row, {n!r}, {n})", 2)
+        w("raise", 2)
+        w(f"g{i} = any([t._rg for t in {n}])")
+        return
+    if a.type == "Scalar":
+        w(f"if {n}.__class__ not in NUMBERS: {n} = need_scalar(row, {n!r}, {n})")
+        w(f"k{i} = {n}.__class__; x{i} = {n}; g{i} = False")
+        return
+    depth = 1
+    if a.type == "Operand":
+        w(f"k{i} = {n}.__class__")
+        w(f"if k{i} is float or k{i} is int:")
+        w(f"x{i} = {n}; g{i} = False", 2)
+        w("else:")
+        depth = 2
+    elif a.type == "Tensor?":
+        w(f"if {n} is None:")
+        w(f"k{i} = x{i} = None; g{i} = False", 2)
+        w("else:")
+        depth = 2
+    w("try:", depth)
+    w(f"k{i} = {n}._aval", depth + 1)
+    w("except AttributeError:", depth)
+    if a.type == "Operand":
+        if dunder:
+            w(f"if not is_operand({n}): return NotImplemented", depth + 1)
+        w(f"{n}, k{i} = need_operand(row, {n!r}, {n})", depth + 1)
+        w(f"if k{i}.__class__ is type:", depth)
+        w(f"x{i} = {n}; g{i} = False", depth + 1)
+        w("else:", depth)
+        depth += 1
+    else:
+        w(f"need_tensor(row, {n!r}, {n})", depth + 1)
+    w(f"x{i} = {n}._storage.value if {n}._plain else None", depth)
+    w(f"if x{i} is None: x{i} = read({n})", depth)
+    w(f"g{i} = {n}._rg", depth)
+
+
+def _key(sig: Any) -> tuple[str, str]:
+    """The memo key's source, and the operands a rule gets."""
+    parts, operands, i = [], [], 0
+    for a in sig.inputs:
+        parts.append(f"k{i}")
+        operands.append(f"k{i}")
+        i += 1
+    for a in sig.params:
+        if a.type.startswith("number"):
+            parts.append(f"{a.name}.__class__")
+        if a.type == "any":
+            parts.append(f"{a.name}.__class__")
+        parts.append(a.name)
+        operands.append(a.name)
+    key = parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+    return key, ", ".join(operands)
+
+
+def _row_source(row: Row, dunder: bool) -> str:
+    sig = signature.parse(row.schema)
+    inputs, params = sig.inputs, sig.params
+    with_out = "o" in row.forms
+    w = _Writer()
+    w(f"def {row.name}({_parameters(sig.arguments, with_out)}):", 0)
+    if with_out:
+        names = [f"{a.name}={a.name}" if a.keyword_only else a.name for a in sig.arguments]
+        w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},))"
+          if not any(a.keyword_only for a in sig.arguments) else
+          f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None)")  # fmt: skip
+    for a in params:
+        _convert_param(w, a)
+    for i, a in enumerate(inputs):
+        _read_input(w, i, a, dunder)
+    key, operands = _key(sig)
+    w("try:")
+    w(f"aval, cast = memo[{key}]", 2)
+    w("except KeyError:")
+    w(f"aval, cast = infer(row, {key}, {operands})", 2)
+    listed = [a for a in inputs if a.type == "Tensor[]"]
+    tensors = ", ".join(f"*{a.name}" if a.type == "Tensor[]" else a.name for a in inputs)
+    if row.check is not None:
+        w(f"run_check(row, ({tensors},), ({operands},))")
+    for i, a in enumerate(inputs):
+        if a.type == "Tensor[]":
+            w(f"x{i} = [read(t) for t in {a.name}]")
+    castable = [
+        i for i, a in enumerate(inputs) if a.type != "Scalar" and a.name not in row.keeps
+    ]
+    if castable:
+        w("if cast is not None:")
+        for i in castable:
+            a = inputs[i]
+            if a.type == "Tensor[]":
+                w(f"x{i} = [convert(x, cast) for x in x{i}]", 2)
+            else:
+                test = "" if a.type == "Tensor" else f"k{i}.__class__ is Aval and "
+                w(f"if {test}k{i}.dtype is not cast: x{i} = convert(x{i}, cast)", 2)
+    xs = ", ".join(f"*x{i}" if a.type == "Tensor[]" else f"x{i}" for i, a in enumerate(inputs))
+    ks = ", ".join(f"*k{i}" if a.type == "Tensor[]" else f"k{i}" for i, a in enumerate(inputs))
+    ps = ", ".join(a.name for a in params)
+    ps = f"({ps},)" if params else "()"
+    w(f"value = Value(row, aval, ({xs},), {ps})")
+    w("nodes = state.nodes")
+    w("nodes.append(value)")
+    w("if len(nodes) >= LIMIT: overflow(value)")
+    several = bool(sig.results)
+    if several:
+        w("results = picks(value, aval)")
+        owner = "tuple(results)"
+    else:
+        w("if aval.big: note_bytes(aval)")
+        w("t = new(Tensor)")
+        w("t._storage = Storage(value, aval)")
+        w("t._aval = aval")
+        owner = "(t,)"
+    if row.grads:
+        test = " or ".join(f"g{i}" for i in range(len(inputs)))
+        w(f"if ({test}) and state.grad:")
+        w(f"attach(node(), {owner}, ({tensors},), ({ks},), {ps})", 2)
+    w("return result_type(results)" if several else "return t")
+    if listed and len(listed) > 1:
+        raise InternalError(f"row {row.name}: more than one Tensor[] argument")
+    return "\n".join(w.lines)
+
+
+def _view_source(row: Row) -> str:
+    sig = signature.parse(row.schema)
+    (first, *_), params = sig.inputs, sig.params
+    n = first.name
+    w = _Writer()
+    w(f"def {row.name}({_parameters(sig.arguments, False)}):", 0)
+    for a in params:
+        _convert_param(w, a)
+    w("try:")
+    w(f"k = {n}._aval", 2)
+    w("except AttributeError:")
+    w(f"need_tensor(row, {n!r}, {n})", 2)
+    names = "".join(f", {a.name}" for a in params)
+    w(f"key = (k, {n}._strides, {n}._offset, {n}._storage.aval{names})")
+    w("try:")
+    w("found = memo[key]", 2)
+    w("except KeyError:")
+    w(f"found = infer_view(row, key, {n}{names})", 2)
+    ps = "(" + "".join(f"{a.name}, " for a in params) + ")"
+    if row.multi_view:
+        w(f"return multi_view(node(), {n}, found, {ps})")
+        return "\n".join(w.lines)
+    w("t = new(Tensor)")
+    w(f"t._storage = {n}._storage")
+    w("t._aval, t._strides, t._offset, t._plain = found")
+    w(f"root = {n}._view")
+    w(f"t._view = {n} if root is None else root")
+    w(f"t._seen = {n}._storage.version")
+    w(f"if {n}._rg or {n}._silent or {n}._inference: note_view(node(), t, {n}, {ps})")
+    w("return t")
+    return "\n".join(w.lines)
+
+
+NUMBERS = frozenset((int, float, bool, complex))
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an operator takes `x` beside a tensor; else Python asks the other operand."""
+    import numpy as np
+
+    return isinstance(x, (bool, int, float, complex, np.generic, np.ndarray)) or hasattr(
+        x, "__torch_scalar__"
+    )
+
+
+def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
+    """The function of a row."""
+    from . import inplace
+    from .results import result_type
+    from .tensor import Tensor
+
+    if row.body is not None:
+        return _composite(row)
+    node_class: list[Any] = []
+
+    def node() -> Any:
+        if not node_class:
+            node_class.append(make_class(row))
+        return node_class[0]
+
+    source = _view_source(row) if row.view is not None else _row_source(row, dunder)
+    this: list[Any] = []
+    sig = signature.parse(row.schema)
+    scope: dict[str, Any] = {
+        "row": row, "memo": row.memo, "infer": infer, "infer_view": infer_view, "Value": Value,
+        "Storage": Storage, "Tensor": Tensor, "new": object.__new__, "state": state,
+        "read": read, "convert": convert, "attach": attach, "node": node, "Aval": Aval,
+        "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
+        "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
+        "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
+        "multi_view": inplace.multi_view, "dtype": arguments.dtype,
+        "result_type": result_type(row.name, sig.results) if sig.results else None,
+        **{n: getattr(arguments, n) for n in _HELPERS},
+    }  # fmt: skip
+    filename = f"<flambeau row {row.name}>"
+    exec(compile(source, filename, "exec"), scope)
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    function: Callable[..., Any] = scope[row.name]
+    this.append(function)
+    return _described(function, row)
+
+
+_HELPERS = (
+    "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
+    "from_varargs", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
+)  # fmt: skip
+
+
+def _described(function: Any, row: Row) -> Any:
+    function.__qualname__ = row.name
+    function.__module__ = "flambeau"
+    function.__doc__ = f"{row.schema}\n\n{row.doc}"
+    return function
+
+
+def _composite(row: Row) -> Callable[..., Any]:
+    """A composite's function: its body, with `out=` where the row has that form."""
+    body = row.body
+    assert body is not None
+    if "o" not in row.forms:
+        return _described(body, row)
+    from . import inplace
+
+    def composite(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return body(*args, **kwargs)
+        return inplace.into_out(row, lambda: body(*args, **kwargs), out, None)
+
+    composite.__name__ = row.name
+    composite.__wrapped__ = body  # type: ignore[attr-defined]
+    return _described(composite, row)
+
+
+_made: dict[str, Callable[..., Any]] = {}
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function of the row called `name`; KeyError if there is none."""
+    found = _made.get(name)
+    if found is None:
+        found = _made[name] = make(table[name])
+    return found
+
+
+def inplace_function(name: str) -> Callable[..., Any]:
+    """The in-place function `name_` of a row."""
+    found = _made.get(name + "_")
+    if found is None:
+        from . import inplace
+
+        found = _made[name + "_"] = inplace.make_inplace(table[name], function(name))
+    return found
+
+
+type(call).resolve = staticmethod(lambda name: function(name))  # type: ignore[method-assign]

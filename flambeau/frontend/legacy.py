@@ -1,0 +1,61 @@
+"""PyTorch 0.3's type names: `torch.FloatTensor`, `x.type("torch.LongTensor")`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import dtypes
+from .tensor import Tensor
+
+_BY_LEGACY = {d.legacy: d for d in dtypes.ALL}
+
+
+class _TypeMeta(type):
+    """`torch.FloatTensor`: called it makes tensors, isinstance tests the dtype."""
+
+    _dtype: dtypes.dtype
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        from .creation import legacy_tensor
+
+        return legacy_tensor(Tensor, cls._dtype, *args, **kwargs)
+
+    def __instancecheck__(cls, obj: Any) -> bool:
+        return isinstance(obj, Tensor) and obj._aval.dtype is cls._dtype
+
+    @property
+    def dtype(cls) -> dtypes.dtype:
+        return cls._dtype
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.{cls._dtype.legacy}Tensor'>"
+
+
+TYPES: dict[str, Any] = {
+    f"{d.legacy}Tensor": _TypeMeta(f"{d.legacy}Tensor", (), {"_dtype": d}) for d in dtypes.ALL
+}
+
+
+def type_name(dt: dtypes.dtype) -> str:
+    """`torch.FloatTensor` for float32."""
+    return f"torch.{dt.legacy}Tensor"
+
+
+def type_of(what: Any) -> dtypes.dtype:
+    """The dtype of a dtype, a legacy type or its name."""
+    if isinstance(what, dtypes.dtype):
+        return what
+    if isinstance(what, _TypeMeta):
+        return what._dtype
+    if isinstance(what, str):
+        short = what.removeprefix("torch.").removesuffix("Tensor")
+        if short in _BY_LEGACY:
+            return _BY_LEGACY[short]
+        if short.startswith("cuda."):
+            from ..core.device import usable
+
+            usable("cuda")
+        raise ValueError(f"invalid type: '{what}'")
+    if what is Tensor:
+        return dtypes.get_default()
+    raise ValueError(f"invalid type: {what!r}")

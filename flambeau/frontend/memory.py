@@ -1,0 +1,188 @@
+"""How tensors meet memory: reading and writing storages, sharing them with the outside."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval, aval
+from ..core.dtypes import dtype, from_numpy
+from ..core.layout import contiguous_strides, is_contiguous
+from ..engine.flush import realise
+from ..graph.trace import record
+from ..graph.value import Value, leaf
+from ..ops.core import CONVERT, VIEW, WRITE, strided
+from ..runtime.storage import Storage
+
+
+def read(t: Any) -> Value:
+    """The value of a tensor's content, in the tensor's shape."""
+    storage = t._storage
+    value = storage.value
+    if value is None:
+        if storage.is_shared():
+            return leaf(t._aval, window(t).copy())
+        value = unshare(storage)
+    if t._plain:
+        return value  # type: ignore[no-any-return]
+    return record(VIEW, t._aval, (value,), (t._aval.shape, t._strides, t._offset))
+
+
+def array_of(t: Any, reason: str) -> np.ndarray:
+    """The content as an array that must not be written or kept: observed now."""
+    storage = t._storage
+    if storage.value is None:
+        return window(t)
+    return realise(read(t), reason)  # type: ignore[no-any-return]
+
+
+def write(t: Any, value: Value) -> None:
+    """Replace a tensor's content by a value of its very aval. Counts a version."""
+    storage = t._storage
+    storage.version += 1
+    if storage.value is None:
+        if storage.is_shared():
+            buffer = realise(value, "memory that is shared with the outside is written")
+            _writable(storage)
+            window(t)[...] = buffer
+            return
+        unshare(storage)
+    if t._plain:
+        storage.value = value
+        return
+    whole: Aval = storage.aval
+    layout = (t._aval.shape, t._strides, t._offset)
+    if t._offset == 0 and t._aval.numel == whole.numel and is_contiguous(layout[0], layout[1]):
+        layout = (whole.shape, contiguous_strides(whole.shape), 0)
+        storage.value = record(VIEW, whole, (value,), layout)
+    else:
+        storage.value = record(WRITE, whole, (storage.value, value), layout)
+
+
+def _writable(storage: Storage) -> None:
+    buffer = storage.buffer
+    if buffer is not None and not buffer.flags.writeable:
+        raise RuntimeError(
+            "the tensor shares memory with a NumPy array that is read-only; clone() it to write"
+        )
+
+
+def convert(value: Value, target: dtype) -> Value:
+    """A value in another dtype."""
+    source = value.aval.dtype
+    if source is target:
+        return value
+    return record(CONVERT, value.aval.with_dtype(target), (value,), (source, target))
+
+
+def window(t: Any) -> np.ndarray:
+    """The array over a shared storage's memory that is a tensor's content."""
+    a = t._aval
+    buffer = t._storage.buffer
+    if a.dtype is not t._storage.aval.dtype:
+        buffer = buffer.view(a.dtype.np)
+    return strided(buffer, a.shape, stride(t), t._offset)
+
+
+def stride(t: Any) -> tuple[int, ...]:
+    """A tensor's strides in elements."""
+    if t._strides is not None:
+        return t._strides  # type: ignore[no-any-return]
+    return contiguous_strides(t._aval.shape)
+
+
+def unshare(storage: Storage) -> Value:
+    """Nobody outside sees the memory any more: it becomes a lazy value again."""
+    buffer = storage.buffer
+    assert buffer is not None
+    base = buffer.base
+    whole = storage.aval
+    if base is not None and base.shape == tuple(whole.shape) and base.dtype == buffer.dtype:
+        if base.flags.c_contiguous:
+            buffer = base
+    value = leaf(whole, buffer.reshape(whole.shape))
+    storage.value = value
+    storage.buffer = None
+    return value
+
+
+def expose(storage: Storage) -> np.ndarray:
+    """Make a storage's memory visible to the outside, and give it flat.
+
+    The buffer of a value may be referred to by other values and arrays, which must not see later
+    writes: then the storage gets a copy of its own.
+    """
+    if storage.value is not None:
+        value = storage.value
+        realise(value, "memory is shown to the outside")
+        own = getrefcount(value) <= _VALUE_REFS
+        buffer = value.buffer
+        if not (
+            own
+            and buffer.base is None
+            and buffer.flags.c_contiguous
+            and buffer.flags.writeable
+            and getrefcount(buffer) <= _BUFFER_REFS
+        ):
+            buffer = buffer.copy(order="C")
+        storage.share(buffer.reshape(-1))
+    assert storage.buffer is not None
+    return storage.buffer
+
+
+def _calibrate() -> tuple[int, int]:
+    """What getrefcount reports in `expose` when only the storage refers to value and buffer."""
+    storage = Storage(leaf(None, np.empty(1)), None)
+    value = storage.value
+    values = getrefcount(value)
+    buffer = value.buffer
+    return values, getrefcount(buffer)
+
+
+_VALUE_REFS, _BUFFER_REFS = _calibrate()
+
+
+def pin(storage: Storage) -> np.ndarray:
+    """Expose for good: the outside will hold an address, or a view in another dtype."""
+    buffer = expose(storage)
+    storage.pinned = True
+    return buffer
+
+
+def adopt(array: np.ndarray) -> Storage:
+    """A lazy storage over a fresh C-contiguous array that nobody else holds."""
+    a = aval(array.shape, from_numpy(array.dtype))
+    return Storage(leaf(a, array), a)
+
+
+def share_array(array: np.ndarray) -> tuple[Storage, tuple[int, ...]]:
+    """A storage over an outside array's memory, and the array's strides in elements."""
+    size = array.itemsize
+    if any(s < 0 for s in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            f"strides are not currently supported (strides {array.strides}). "
+            "(You can probably work around this by making a copy of your array with "
+            "array.copy().)"
+        )
+    if any(s % size for s in array.strides):
+        raise ValueError(
+            f"given numpy array strides {array.strides} are not a multiple of the element byte "
+            f"size {size}. Copy the numpy array to reallocate the memory."
+        )
+    strides = tuple(s // size for s in array.strides)
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1)
+        strides = contiguous_strides(array.shape)
+    else:
+        last = sum((n - 1) * s for n, s in zip(array.shape, strides, strict=True))
+        flat = np.lib.stride_tricks.as_strided(
+            array, (last + 1,) if array.size else (0,), (size,), writeable=array.flags.writeable
+        )
+    dt = from_numpy(array.dtype)
+    shape = array.shape if array.flags.c_contiguous else flat.shape
+    storage = Storage(None, aval(shape, dt))
+    storage.share(flat)
+    return storage, strides

@@ -1,0 +1,168 @@
+"""The functions of the `torch` namespace that are no rows, and how rows become its functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import dtypes
+from ..engine.flush import flush as _run_pending
+from ..graph.trace import state
+from ..ops.table import clear_memos, table
+from . import dispatch
+from .tensor import Tensor
+
+
+class layout:
+    """How a tensor's elements are stored."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+
+strided = layout("strided")
+sparse_coo = layout("sparse_coo")
+
+
+class memory_format:
+    """An order of dimensions in memory. flambeau's results are always row-major."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    from .storages import UntypedStorage
+
+    return isinstance(obj, UntypedStorage)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    return input.is_complex()
+
+
+def is_nonzero(input: Tensor) -> bool:
+    return bool(input)
+
+
+def numel(input: Tensor) -> int:
+    """How many elements `input` has."""
+    return input.numel()
+
+
+def get_default_dtype() -> dtypes.dtype:
+    """The dtype of new floating tensors."""
+    return dtypes.get_default()
+
+
+def set_default_dtype(d: dtypes.dtype) -> None:
+    """Set the dtype of new floating tensors."""
+    dtypes.set_default(d)
+    clear_memos()
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """The old form of set_default_dtype."""
+    from .legacy import type_of
+
+    set_default_dtype(type_of(t))
+
+
+def promote_types(type1: dtypes.dtype, type2: dtypes.dtype) -> dtypes.dtype:
+    return dtypes.promote(type1, type2)
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+    """The dtype that arithmetic between the two (tensors or numbers) gives."""
+    from ..ops.rules import common_dtype
+
+    return common_dtype(
+        tuple(x._aval if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2))
+    )
+
+
+def can_cast(from_: dtypes.dtype, to: dtypes.dtype) -> bool:
+    return dtypes.can_cast(from_, to)
+
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that all of the shapes broadcast to."""
+    from ..core.layout import broadcast
+    from ..core.size import Size
+
+    return Size(broadcast(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """The tensors expanded to their common shape."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    shape = broadcast_shapes(*[t.shape for t in given])
+    return tuple(t.expand(shape) for t in given)
+
+
+def flush() -> None:
+    """Run what is recorded (the end of an iteration: each is then a program of its own)."""
+    if state.nodes:
+        _run_pending("an iteration ended")
+
+
+def row_function(name: str, where: str = "") -> Any:
+    """The function of a row in a namespace; AttributeError if there is none."""
+    found = _index().get((where, name))
+    if found is None:
+        raise AttributeError(name)
+    row, inplace = found
+    return dispatch.inplace_function(row) if inplace else dispatch.function(row)
+
+
+_functions: dict[tuple[str, str], tuple[str, bool]] = {}
+
+
+def _index() -> dict[tuple[str, str], tuple[str, bool]]:
+    if not _functions:
+        for name, row in table.items():
+            for known in (name, *row.alias):
+                if "f" in row.forms:
+                    _functions[row.where, known] = (name, False)
+                if "I" in row.forms or ("i" in row.forms and "f" in row.forms):
+                    _functions[row.where, known + "_"] = (name, True)
+    return _functions
+
+
+def row_names(where: str = "") -> list[str]:
+    """Names of the functions that rows give a namespace."""
+    return [name for space, name in _index() if space == where]
+
+
+class Namespace:
+    """Functions of rows as attributes: `torch._nn.gelu`."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __getattr__(self, name: str) -> Any:
+        found = row_function(name, self._where)
+        setattr(self, name, found)
+        return found
+
+    def __dir__(self) -> list[str]:
+        return row_names(self._where)

@@ -1,0 +1,2 @@
+def tensor_text(t):
+    return f"tensor({t.tolist()})"

@@ -1,0 +1,789 @@
+"""`Tensor`: the user's handle on a storage, with a layout and a place in the autograd graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd import reverse
+from ..autograd.node import VOLATILE, RemovableHandle
+from ..core import dtypes
+from ..core.aval import aval
+from ..core.device import device, usable
+from ..core.dtypes import dtype
+from ..core.layout import contiguous_strides, is_contiguous, span, wrap_dim
+from ..core.size import Size
+from ..graph.trace import state
+from ..ops.table import call, table
+from ..runtime.storage import Storage
+from . import dispatch, inplace
+from .memory import array_of, expose, pin, read, stride, window
+
+
+class RowMethod:
+    """A method made from a row when it is first used; it then takes its own place."""
+
+    def __init__(self, name: str, make: Callable[[str], Any], row: str) -> None:
+        self.name, self.make, self.row = name, make, row
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        function = self.make(self.row)
+        setattr(Tensor, self.name, function)
+        return function if instance is None else function.__get__(instance, owner)
+
+
+class Tensor:
+    """A multi-dimensional array of one dtype.
+
+    `_storage`, `_aval` (shape, dtype, device), `_strides` (None: row-major from offset 0) and
+    `_offset` say where the elements are; `_plain` that they are the whole storage in its own
+    shape. `_rg`, `_node` and `_nr` are its place in the graph. Fields with their usual value stay
+    class attributes, so that making a tensor sets two.
+    """
+
+    _storage: Storage
+    _aval: Any
+    _strides: tuple[int, ...] | None = None
+    _offset = 0
+    _plain = True
+    _rg: Any = False
+    _node: Any = None
+    _nr = 0
+    _grad: Any = None
+    _view: Any = None
+    """The tensor that this one is a view of."""
+    _seen = 0
+    """The storage's version that a view's node belongs to."""
+    _multi = False
+    _silent = False
+    """Made by `.data`: writes don't count as versions."""
+    _inference = False
+    _hooks: Any = None
+    _post_hooks: Any = None
+    _accumulator: Any = None
+    _retains = False
+
+    __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        from .creation import legacy_tensor
+
+        return legacy_tensor(cls, dtypes.get_default(), *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    # --- what it is -------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        return self._aval.shape  # type: ignore[no-any-return]
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape as `torch.Size`, or the size of one dimension."""
+        shape = self._aval.shape
+        return shape if dim is None else shape[wrap_dim(dim, len(shape))]
+
+    @property
+    def dtype(self) -> dtype:
+        return self._aval.dtype  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> device:
+        return self._aval.device  # type: ignore[no-any-return]
+
+    @property
+    def layout(self) -> Any:
+        from .namespace import strided
+
+        return strided
+
+    @property
+    def ndim(self) -> int:
+        return self._aval.ndim  # type: ignore[no-any-return]
+
+    def dim(self) -> int:
+        """How many dimensions."""
+        return self._aval.ndim  # type: ignore[no-any-return]
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """How many elements."""
+        return self._aval.numel  # type: ignore[no-any-return]
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._aval.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self._aval.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self._aval.nbytes  # type: ignore[no-any-return]
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Strides in elements, of all dimensions or one."""
+        strides = stride(self)
+        return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+
+    def storage_offset(self) -> int:
+        return self._offset
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return self._strides is None or is_contiguous(self._aval.shape, self._strides)
+
+    def is_floating_point(self) -> bool:
+        return self._aval.dtype.category == dtypes.FLOAT  # type: ignore[no-any-return]
+
+    def is_complex(self) -> bool:
+        return self._aval.dtype.category == dtypes.COMPLEX  # type: ignore[no-any-return]
+
+    def is_signed(self) -> bool:
+        return self._aval.dtype.is_signed  # type: ignore[no-any-return]
+
+    def is_inference(self) -> bool:
+        return self._inference
+
+    is_cuda = False
+    is_sparse = False
+    is_quantized = False
+    is_meta = False
+    is_mkldnn = False
+    is_nested = False
+    names: Any = None
+
+    def is_pinned(self) -> bool:
+        return False
+
+    def is_conj(self) -> bool:
+        return False
+
+    def get_device(self) -> int:
+        return -1
+
+    def __len__(self) -> int:
+        if not self._aval.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self._aval.shape[0]  # type: ignore[no-any-return]
+
+    @property
+    def _version(self) -> int:
+        return self._storage.version
+
+    def is_set_to(self, other: Tensor) -> bool:
+        """Whether both show the same memory through the same layout."""
+        return (
+            self._storage is other._storage
+            and self._offset == other._offset
+            and self._aval.shape == other._aval.shape
+            and self.stride() == other.stride()
+        )
+
+    # --- autograd ---------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._rg is True
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and not self._aval.differentiable:
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients, "
+                f"got {self._aval.dtype}"
+            )
+        if self._node is not None and not value:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach()."
+            )
+        self._rg = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def volatile(self) -> bool:
+        """PyTorch 0.3: whether the tensor keeps operations from building a graph."""
+        return bool(self._rg == VOLATILE)
+
+    @volatile.setter
+    def volatile(self, value: bool) -> None:
+        self._rg = VOLATILE if value else False
+
+    @property
+    def grad(self) -> Any:
+        if self._grad is None and self._node is not None and not self._retains:
+            import warnings
+
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed "
+                "want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() "
+                "on the non-leaf Tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of "
+                                f"type {type(value).__name__}")  # fmt: skip
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value._aval.dtype is not self._aval.dtype:
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: {value._aval.dtype} for a "
+                    f"tensor of {self._aval.dtype}"
+                )
+            if value._aval.shape != self._aval.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(value.shape)} for a "
+                    f"tensor of {list(self.shape)}"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def grad_fn(self) -> Any:
+        return self._node if self._view is None else inplace.view_node(self)
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._rg is not True or self.grad_fn is None
+
+    @property
+    def output_nr(self) -> int:
+        return self._nr
+
+    @property
+    def _base(self) -> Any:
+        return self._view
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+        inputs: Any = None, retain_variables: bool | None = None,
+    ) -> None:  # fmt: skip
+        """Add d(self)/d(leaf) to the `.grad` of every leaf that requires grad.
+
+        gradient: the gradient of self, of its shape; needed unless self has one element.
+        retain_graph: keep what was saved, so that backward can run again (default: create_graph).
+        create_graph: record the backward pass itself, for higher derivatives.
+        """
+        if retain_variables is not None and retain_graph is None:
+            retain_graph = retain_variables
+        reverse.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a non-leaf in `.grad` too."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.grad_fn is None or self._retains:
+            return
+        reverse.retain(self)
+        self._retains = True
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `hook(grad)` when the gradient is computed; it may return another one."""
+        if self._rg is not True:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        return reverse.hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `hook(self)` after a gradient was accumulated into this leaf."""
+        if self._rg is not True or self.grad_fn is not None:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        if self._post_hooks is None:
+            self._post_hooks = {}
+        return RemovableHandle(self._post_hooks, hook)
+
+    def detach(self) -> Tensor:
+        """The same memory, out of the graph. In-place changes are seen by both."""
+        return self._alias()
+
+    def detach_(self) -> Tensor:
+        """Take the tensor itself out of the graph."""
+        if self._view is not None and self._view._rg is True:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead."
+            )
+        self._node, self._nr, self._rg = None, 0, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory out of the graph, without version counting."""
+        t = self._alias()
+        t._silent = True
+        if self._rg == VOLATILE:
+            t._rg = False
+        return t
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._storage, self._aval = value._storage, value._aval
+        self._strides, self._offset = value._strides, value._offset
+        self._plain = value._plain
+
+    def _alias(self) -> Any:
+        t = object.__new__(Tensor)
+        t._storage, t._aval = self._storage, self._aval
+        t._strides, t._offset, t._plain = self._strides, self._offset, self._plain
+        if self._silent:
+            t._silent = True
+        if self._inference:
+            t._inference = True
+        return t
+
+    def _alias_of(self, storage: Storage) -> Any:
+        """This tensor as it was when it showed `storage` (before `.data` was assigned)."""
+        t = self._alias()
+        t._storage, t._aval = storage, storage.aval
+        t._strides, t._offset, t._plain = None, 0, True
+        t._rg, t._node, t._nr = self._rg, self._node, self._nr
+        return t
+
+    def _detached(self) -> Any:
+        """The same content in a storage of its own, out of the graph. Copies nothing: values are
+        immutable."""
+        return dispatch.fresh(read(self), self._aval)
+
+    @staticmethod
+    def _make_subclass(cls: Any, data: Any, require_grad: bool = False) -> Any:
+        """A tensor of a subclass over the memory of `data`."""
+        t = object.__new__(cls)
+        t._storage, t._aval = data._storage, data._aval
+        t._strides, t._offset, t._plain = data._strides, data._offset, data._plain
+        t.requires_grad = require_grad
+        return t
+
+    def as_subclass(self, cls: Any) -> Any:
+        """The same tensor as an instance of a subclass."""
+        t = Tensor._make_subclass(cls, self)
+        t._rg, t._node, t._nr = self._rg, self._node, self._nr
+        return t
+
+    # --- to and from the outside ------------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A NumPy array over the same memory: each side sees the other's writes."""
+        if force:
+            return self.detach().numpy().copy() if self._rg is True else self.detach().numpy()
+        if self._rg is True:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
+            )
+        if self._aval.dtype is dtypes.bfloat16:
+            raise TypeError(
+                "Got unsupported ScalarType BFloat16: NumPy has none; use .float().numpy()"
+            )
+        expose(self._storage)
+        return window(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != np.dtype(dtype):
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        from .creation import from_numpy
+
+        return from_numpy(np.asarray(array))
+
+    def _array(self, reason: str) -> np.ndarray:
+        """The content, to be looked at only."""
+        return array_of(self, reason)
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self._aval.numel != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._aval.numel} elements cannot be converted to Scalar "
+                f"(shape {list(self.shape)})"
+            )
+        array = self._array("item()")
+        return dtypes.widen(array, self._aval.dtype).item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers; a number for a 0-d tensor."""
+        return dtypes.widen(self._array("tolist()"), self._aval.dtype).tolist()
+
+    def __bool__(self) -> bool:
+        if self._aval.numel != 1:
+            if self._aval.numel == 0:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous "
+                f"(shape {list(self.shape)}); use any() or all()"
+            )
+        return bool(self._array("bool()").item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._aval.dtype.category > dtypes.INT or self._aval.numel != 1:
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index "
+                f"(got {self._aval.dtype} of shape {list(self.shape)})"
+            )
+        return int(self.item())
+
+    def data_ptr(self) -> int:
+        """The address of the first element. From here on the memory stays where it is."""
+        buffer = pin(self._storage)
+        return int(buffer.ctypes.data + self._offset * self._aval.dtype.itemsize)
+
+    def untyped_storage(self) -> Any:
+        from .storages import UntypedStorage
+
+        return UntypedStorage(self)
+
+    def storage(self) -> Any:
+        from .storages import TypedStorage
+
+        return TypedStorage(self)
+
+    _typed_storage = storage
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._rg is True:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from .printing import tensor_text
+
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._aval.ndim == 0 and spec:
+            return format(self.item(), spec)
+        return object.__format__(self, spec) if spec else repr(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __iter__(self) -> Any:
+        if self._aval.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, (Tensor, bool, int, float, complex)):
+            return bool((element == self).any())  # type: ignore[union-attr]
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(element)}."
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        from .indexing import getitem
+
+        return getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        from .indexing import setitem
+
+        setitem(self, index, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment. If you were attempting to deepcopy a module, this may be "
+                "because of a torch.nn.utils.weight_norm usage."
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        t = object.__new__(type(self))
+        t._storage = Storage(read(self), self._aval)
+        t._aval = self._aval
+        t._rg = self._rg
+        memo[id(self)] = t
+        if self._grad is not None:
+            t._grad = self._grad.__deepcopy__(memo)
+        for key, value in self.__dict__.items():
+            if key not in _FIELDS:
+                import copy
+
+                t.__dict__[key] = copy.deepcopy(value, memo)
+        return t
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from .creation import rebuild
+
+        bits = np.array(self._array("pickling"), copy=True)
+        extra = {k: v for k, v in self.__dict__.items() if k not in _FIELDS}
+        return rebuild, (type(self), bits, self._aval.dtype.name, self.requires_grad, extra)
+
+    # --- layouts ----------------------------------------------------------------------------
+
+    def view(self, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
+        """The same memory in another shape (one size may be -1), or seen as another dtype.
+
+        RuntimeError where the elements differ in number or memory has no such view.
+        """
+        if dtype is not None or (shape and isinstance(shape[0], dtypes.dtype)):
+            from .reinterpret import view_dtype
+
+            return view_dtype(self, dtype or shape[0])
+        return call.view_as_size(self, *shape, size=size)
+
+    def view_as(self, other: Any) -> Any:
+        return call.view_as_size(self, other._aval.shape)
+
+    def reshape_as(self, other: Any) -> Any:
+        return self.reshape(other._aval.shape)  # type: ignore[attr-defined]
+
+    def expand_as(self, other: Any) -> Any:
+        return self.expand(other._aval.shape)  # type: ignore[attr-defined]
+
+    def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Any:
+        """Any layout of the storage: sizes, strides and offset in elements.
+
+        RuntimeError where it reaches beyond the memory.
+        """
+        shape, strides = tuple(map(int, size)), tuple(map(int, stride))
+        offset = self._offset if storage_offset is None else int(storage_offset)
+        room = self._storage.aval.numel
+        end = span(shape, strides, offset)[1] if len(shape) == len(strides) else 0
+        if end > room:
+            raise RuntimeError(
+                f"as_strided(): setStorage: sizes {list(shape)}, strides {list(strides)}, storage "
+                f"offset {offset}, and itemsize {self.itemsize} requiring a storage size of "
+                f"{end * self.itemsize} are out of bounds for storage of size "
+                f"{room * self.itemsize}"
+            )
+        source = self if self._view is None or self._rg is not True else self._view
+        return call.as_strided(source, shape, strides, offset)
+
+    def contiguous(self, memory_format: Any = None) -> Any:
+        """The tensor itself where it is row-major without gaps, else a copy that is."""
+        if self._strides is None or is_contiguous(self._aval.shape, self._strides):
+            return self
+        return call.clone(self)
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """Dimensions in reverse order."""
+        return self.permute(tuple(range(self._aval.ndim))[::-1])  # type: ignore[attr-defined]
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The last two dimensions exchanged."""
+        if self._aval.ndim < 2:
+            raise RuntimeError(
+                "tensor.mT is only supported on matrices or batches of matrices. "
+                f"Got {self._aval.ndim}-D tensor."
+            )
+        return self.transpose(-2, -1)  # type: ignore[attr-defined]
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Any:
+        """Replace the content by `src`, broadcast to this shape and cast to this dtype."""
+        if not isinstance(src, Tensor):
+            raise TypeError(
+                f"copy_(): argument 'src' (position 1) must be Tensor, not {type(src).__name__}"
+            )
+        inplace.check_target(self, "copy_", (src,))
+        if src is self:
+            return self
+        if src._aval.dtype is not self._aval.dtype:
+            src = call.to_dtype(src, self._aval.dtype)
+        return inplace.assign(self, call.copy_same(self, src))
+
+    def _alias_view(self) -> Any:
+        return call.alias(self)
+
+    # --- conversions ------------------------------------------------------------------------
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`; the tensor itself where
+        nothing changes."""
+        from .creation import parse_to
+
+        dt, copy = parse_to(self, args, kwargs)
+        if dt is None or dt is self._aval.dtype:
+            return self.clone() if copy else self  # type: ignore[attr-defined]
+        return call.to_dtype(self, dt)
+
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """The type's name (`torch.FloatTensor`), or the tensor in another type."""
+        from .legacy import type_name, type_of
+
+        return type_name(self._aval.dtype) if dtype is None else self.to(type_of(dtype))
+
+    def type_as(self, other: Any) -> Any:
+        return self.to(other._aval.dtype)
+
+    def cpu(self, memory_format: Any = None) -> Any:
+        return self
+
+    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Any:
+        usable("cuda" if device is None else device)
+        return self
+
+    def pin_memory(self, device: Any = None) -> Any:
+        return self
+
+    def share_memory_(self) -> Any:
+        return self
+
+    def is_shared(self) -> bool:
+        return False
+
+    def resize_(self, *sizes: Any, memory_format: Any = None) -> Any:
+        """Another shape over the same memory, which grows if it must."""
+        shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+        if self._rg is True:
+            raise RuntimeError("cannot resize variables that require grad")
+        new = aval(tuple(shape), self._aval.dtype)
+        if new.numel + self._offset <= self._storage.aval.numel:
+            self._aval, self._strides = new, contiguous_strides(shape)
+            self._plain = self._offset == 0 and new.shape == self._storage.aval.shape
+            return self
+        old = self._array("resize_()").reshape(-1)
+        grown = np.zeros(new.numel, new.dtype.np)
+        grown[: old.size] = old
+        from ..graph.value import leaf
+
+        self._storage = Storage(leaf(new, grown.reshape(shape)), new)
+        self._aval, self._strides, self._offset, self._plain = new, None, 0, True
+        return self
+
+    def resize_as_(self, other: Any) -> Any:
+        return self.resize_(tuple(other.shape))
+
+    def set_(self, source: Any = None, storage_offset: int = 0, size: Any = None,
+             stride: Any = None) -> Any:  # fmt: skip
+        """Show the memory of `source` from now on."""
+        if source is None:
+            source = call.empty((0,), dtype=self._aval.dtype)
+        source = getattr(source, "_tensor", source)
+        if size is None:
+            self.data = source
+        else:
+            self.data = source._alias().as_strided(size, stride or contiguous_strides(size),
+                                                   storage_offset)  # fmt: skip
+        return self
+
+
+_FIELDS = frozenset(
+    ("_storage", "_aval", "_strides", "_offset", "_plain", "_rg", "_node", "_nr", "_grad", "_view",
+     "_seen", "_multi", "_silent", "_inference", "_hooks", "_post_hooks", "_accumulator",
+     "_retains")
+)  # fmt: skip
+"""The fields of Tensor; what else an instance has, the user gave it."""
+
+
+def _operators() -> None:
+    """Python's operators, from rows. A refusal lets Python ask the other operand."""
+    binary = {
+        "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide",
+        "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and",
+        "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift",
+        "rshift": "bitwise_right_shift", "eq": "eq", "ne": "ne", "lt": "lt", "le": "le",
+        "gt": "gt", "ge": "ge",
+    }  # fmt: skip
+    for name, row in binary.items():
+        method = f"__{name}__"
+        setattr(Tensor, method, RowMethod(method, _dunder, row))
+        if name in ("eq", "ne", "lt", "le", "gt", "ge"):
+            continue
+        _reflected(f"__r{name}__", row)
+        if row != "matmul":
+            _in_place(f"__i{name}__", row)
+    Tensor.__imatmul__ = lambda self, other: self @ other  # type: ignore[attr-defined]
+    for name, row in {"neg": "neg", "abs": "abs", "invert": "bitwise_not"}.items():
+        setattr(Tensor, f"__{name}__", RowMethod(f"__{name}__", dispatch.function, row))
+    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+
+
+def _dunder(row: str) -> Any:
+    if table[row].body is not None:
+        body = dispatch.function(row)
+
+        def refuse(self: Any, other: Any) -> Any:
+            if not (isinstance(other, Tensor) or dispatch.is_operand(other)):
+                return NotImplemented
+            return body(self, other)
+
+        return refuse
+    return dispatch.make(table[row], dunder=True)
+
+
+def _reflected(method: str, row: str) -> None:
+    def reflected(self: Any, other: Any) -> Any:
+        if not dispatch.is_operand(other):
+            return NotImplemented
+        if row == "true_divide":
+            return call.reciprocal(self) * other
+        if row == "sub":
+            return call.rsub(self, other)
+        return dispatch.function(row)(other, self)
+
+    setattr(Tensor, method, reflected)
+
+
+def _in_place(method: str, row: str) -> None:
+    def changed(self: Any, other: Any) -> Any:
+        if not (isinstance(other, Tensor) or dispatch.is_operand(other)):
+            return NotImplemented
+        return dispatch.inplace_function(row)(self, other)
+
+    setattr(Tensor, method, changed)
+
+
+def install_rows() -> None:
+    """Give Tensor a method for each row that has that form."""
+    for name, row in table.items():
+        if row.where:
+            continue
+        for known in (name, *row.alias):
+            if "m" in row.forms and known not in Tensor.__dict__:
+                setattr(Tensor, known, RowMethod(known, dispatch.function, name))
+            if "i" in row.forms.lower() and known + "_" not in Tensor.__dict__:
+                setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.inplace_function, name))
+    _operators()
+
+
+_ = state

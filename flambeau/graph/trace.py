@@ -1,0 +1,50 @@
+"""The pending trace of a thread: operations recorded but not yet run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .. import config
+from .value import Value
+
+
+class State(threading.local):
+    """What a thread is in the middle of: its pending nodes and its grad modes."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Value] = []
+        self.pending_bytes = 0
+        self.grad = True
+        self.inference = False
+
+
+state = State()
+
+flush_hook: Callable[[str], None] | None = None
+"""Set by the engine, which lies above this layer: runs what is pending, for the given reason."""
+
+
+def record(op: Any, aval: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Value:
+    """Append one operation to this thread's trace. Inputs are Values, Python numbers or None."""
+    value = Value(op, aval, inputs, params)
+    nodes = state.nodes
+    nodes.append(value)
+    if len(nodes) >= config.max_pending_nodes:
+        overflow(value)
+    return value
+
+
+def overflow(_newest: Value) -> None:
+    """The trace is long enough: run it. The newest value is kept alive by the caller."""
+    assert flush_hook is not None
+    flush_hook("the trace reached its length limit")
+
+
+def note_bytes(aval: Any) -> None:
+    """Count a big pending value; run the trace when what is pending weighs too much."""
+    state.pending_bytes += aval.nbytes
+    if state.pending_bytes > config.max_pending_bytes:
+        assert flush_hook is not None
+        flush_hook("the trace reached its size limit")

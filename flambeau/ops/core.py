@@ -1,0 +1,59 @@
+"""The rows that the mechanism itself records: views, writes, conversions, picks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from .table import Row
+
+
+def strided(
+    flat: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> np.ndarray:
+    """A window on C-contiguous memory, in elements."""
+    size = flat.dtype.itemsize
+    if 0 in shape:
+        return np.empty(shape, flat.dtype)
+    return np.ndarray(shape, flat.dtype, flat, offset * size, [s * size for s in strides])
+
+
+def _view(base: np.ndarray, shape: Any, strides: Any, offset: int) -> np.ndarray:
+    if not base.flags.c_contiguous:
+        base = np.ascontiguousarray(base)
+    return strided(base, shape, strides, offset)
+
+
+def _write(
+    base: np.ndarray, value: np.ndarray, shape: Any, strides: Any, offset: int, reuse: bool = False
+) -> np.ndarray:
+    if not (reuse and base.flags.c_contiguous):
+        base = base.copy(order="C")
+    if 0 not in shape:
+        strided(base, shape, strides, offset)[...] = value
+    return base
+
+
+VIEW = Row(
+    "view(Tensor base, int[] shape, int[] strides, int offset) -> Tensor",
+    numpy=_view, moves=True, doc="Elements of a value's row-major memory, seen through a layout.",
+)  # fmt: skip
+
+WRITE = Row(
+    "write(Tensor base, Tensor value, int[] shape, int[] strides, int offset) -> Tensor",
+    numpy=_write, moves=True, writes=True,
+    doc="`base` with the elements of a layout replaced by `value`.",
+)  # fmt: skip
+
+CONVERT = Row(
+    "convert(Tensor input, dtype source, dtype target) -> Tensor",
+    numpy=dtypes.convert, moves=True, doc="The same numbers in another dtype.",
+)  # fmt: skip
+
+PICK = Row(
+    "pick(Tensor results, int position) -> Tensor",
+    numpy=lambda results, position: results[position], moves=True,
+    doc="One of an operation's several results.",
+)  # fmt: skip

@@ -1,0 +1,257 @@
+"""Division in its kinds, remainders, powers and roots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.aval import Aval
+from .formulas import conj, one, two, two_or_number
+from .rules import common_dtype, pointwise
+from .table import Spec, call, row
+
+row(
+    "true_divide(Operand input, Operand other) -> Tensor",
+    rule=pointwise("float"), numpy=np.true_divide, forms="fmio", node="Div",
+    grads={"input": lambda grad, other: grad / conj(other),
+           "other": lambda grad, input, other: -grad * conj(input / other / other)},
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(2, 1), 4), {}), ((m(), m(2, low=1.0, high=2.0)), {}), ((m(0), 2.0), {})],
+    doc="input / other; integers are divided as floating numbers.",
+)  # fmt: skip
+
+
+# --- division with rounding ---------------------------------------------------------------------
+
+
+def _floor(a: Any, b: Any) -> Any:
+    if np.result_type(a, b).kind in "iu":
+        return np.floor_divide(a, b)
+    # NumPy gives NaN for x // 0; here, as in C, it is the quotient's infinity.
+    out = np.floor_divide(a, b)
+    zero = np.equal(b, 0)
+    return np.where(zero, np.true_divide(a, b), out) if zero.any() else out
+
+
+def _truncated(a: Any, b: Any) -> Any:
+    if np.result_type(a, b).kind in "iu":
+        out = np.floor_divide(a, b)
+        inexact = np.multiply(out, b) != a
+        return out + ((out < 0) & inexact).astype(out.dtype)
+    return np.trunc(np.true_divide(a, b))
+
+
+def _no_zero_divisor(fetch: Any, a: Any, b: Any, *params: Any) -> None:
+    """RuntimeError where integers would be divided by zero."""
+    if common_dtype((a, b)).category > dtypes.INT:
+        return
+    divisor = fetch(1)
+    count = a.numel if isinstance(a, Aval) else 1
+    if count and not np.all(divisor):
+        raise RuntimeError(
+            "ZeroDivisionError: an integer is divided by zero (use torch.true_divide for "
+            "a floating result)"
+        )
+
+
+_INTEGER_PAIRS = two_or_number(2.0, low=0.5, high=3.0)
+
+row(
+    "div_rounded(Operand input, Operand other, str rounding_mode) -> Tensor",
+    rule=lambda a, b, mode: pointwise(allow="if")(a, b), check=_no_zero_divisor,
+    numpy=lambda a, b, mode: _floor(a, b) if mode == "floor" else _truncated(a, b),
+    forms="", node="DivBackward2",
+    grads={"input": lambda grad: call.zeros_like(grad),
+           "other": lambda grad: call.zeros_like(grad)},
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0), "floor"), {}), ((m(3), 2.0, "trunc"), {})],
+    doc="div() with the quotient rounded.",
+)  # fmt: skip
+
+
+def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """input / other. `rounding_mode` "trunc" rounds the quotient towards zero, "floor" down; both
+    keep integers, and refuse integer division by zero with RuntimeError."""
+    if rounding_mode is None:
+        return call.true_divide(input, other)
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+            f"{rounding_mode!r}"
+        )
+    return call.div_rounded(input, other, rounding_mode)
+
+
+row("div(Operand input, Operand other, *, str? rounding_mode=None) -> Tensor", body=_div,
+    forms="fmio", alias=("divide",), doc="Quotients, rounded or not.",
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 2.0), {"rounding_mode": "floor"})],
+)  # fmt: skip
+
+row(
+    "floor_divide(Operand input, Operand other) -> Tensor",
+    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=_floor, forms="fmio",
+    samples=_INTEGER_PAIRS, not_differentiable="PyTorch has no derivative of it",
+    doc="The quotient rounded down. RuntimeError where an integer is divided by zero.",
+)  # fmt: skip
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    return np.remainder(a, b)
+
+
+row(
+    "remainder(Operand input, Operand other) -> Tensor",
+    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=_remainder, forms="fmio",
+    node="RemainderBackward1",
+    grads={"input": lambda grad: grad,
+           "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 0.7), {})],
+    doc="What is left of input // other: it has the sign of other.",
+)  # fmt: skip
+
+row(
+    "fmod(Tensor input, Operand other) -> Tensor",
+    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=np.fmod, forms="fmio",
+    node="FmodBackward1",
+    grads={"input": lambda grad: grad,
+           "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "trunc")},
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 0.7), {})],
+    doc="What is left of the quotient rounded towards zero: it has the sign of input.",
+)  # fmt: skip
+
+
+# --- powers and roots ---------------------------------------------------------------------------
+
+row(
+    "reciprocal(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=lambda x: np.true_divide(1, x), forms="fmio",
+    grads={"input": lambda grad, result: -grad * conj(result * result)},
+    samples=one(low=0.5, high=2.0), doc="1 / input.",
+)  # fmt: skip
+
+row(
+    "sqrt(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.sqrt, forms="fmio",
+    grads={"input": lambda grad, result: grad / conj(result * 2)},
+    samples=one(low=0.5, high=2.0), doc="The square root; NaN for negative real numbers.",
+)  # fmt: skip
+
+row(
+    "rsqrt(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=lambda x: np.true_divide(1, np.sqrt(x)), forms="fmio",
+    grads={"input": lambda grad, result: grad * -0.5 * conj(result * result * result)},
+    samples=one(low=0.5, high=2.0), doc="1 / sqrt(input).",
+)  # fmt: skip
+
+
+def _integer_power(a: Any, b: Any) -> Any:
+    """Integer powers that wrap around; a negative exponent leaves 1 and -1, all else is 0."""
+    a, b = np.asarray(a), np.asarray(b)
+    kind = np.result_type(a, b) if a.ndim or b.ndim else (a.dtype if a.dtype != b.dtype else b.dtype)
+    negative = b < 0
+    if not negative.any():
+        return np.power(a.astype(kind), b)
+    out = np.power(a.astype(kind), np.where(negative, 0, b))
+    units = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0))
+    return np.where(negative, units, out)
+
+
+def _power(a: Any, b: Any) -> Any:
+    kinds = [x.dtype.kind if isinstance(x, np.ndarray) else type(x) for x in (a, b)]
+    if all(k in ("i", "u", int, bool) for k in kinds):
+        return _integer_power(a, b)
+    return np.power(a, b)
+
+
+def _scalar_power_rule(x: Aval, exponent: Any) -> Spec:
+    spec = pointwise()(x, type(exponent))
+    if spec.aval.dtype.category <= dtypes.INT and exponent < 0:
+        raise RuntimeError(
+            "Integers to negative integer powers are not allowed "
+            f"(dtype {x.dtype}, exponent {exponent})."
+        )
+    return spec
+
+
+def _scalar_power(x: np.ndarray, exponent: Any) -> Any:
+    if exponent == 2:
+        return np.multiply(x, x)
+    if exponent == 0.5 and x.dtype.kind == "f":
+        return np.sqrt(x)
+    if x.dtype.kind in "iub":
+        return np.power(x, np.array(exponent).astype(np.int64)) if x.dtype.itemsize == 8 else (
+            np.power(x.astype(np.int64), np.int64(exponent)))
+    return np.power(x, exponent)
+
+
+def _power_grad(grad: Any, input: Any, exponent: Any) -> Any:
+    if exponent == 0:
+        return call.zeros_like(grad)
+    if exponent == 1:
+        return grad
+    if exponent == 2:
+        return grad * conj(input * 2)
+    return grad * conj(call.pow_number(input, exponent - 1) * exponent)
+
+
+row(
+    "pow_number(Tensor input, number exponent) -> Tensor",
+    rule=_scalar_power_rule, numpy=_scalar_power, forms="", node="PowBackward0",
+    grads={"input": _power_grad},
+    samples=lambda m: [((m(2, 3), 2), {}), ((m(2, 3, low=0.5, high=2.0), -1.5), {}), ((m(3, low=0.5, high=2.0), 0.5), {}), ((m(), 3), {}), ((m(0), 2), {}), ((m(2), 0), {})],
+    doc="pow() with a number as exponent.",
+)  # fmt: skip
+
+
+def _base_grad(grad: Any, input: Any, exponent: Any) -> Any:
+    # Where the exponent is 0, x ** -1 may be infinite, but the derivative is 0.
+    factor = exponent * call.pow_tensors(input, exponent - 1)
+    return call.where_chosen(exponent == 0, 0, grad * conj(factor))
+
+
+def _exponent_grad(grad: Any, input: Any, exponent: Any, result: Any) -> Any:
+    slope = grad * conj(result * call.log(_as_tensor(input, result)))
+    flat = (_as_tensor(input, result) == 0) & _not_negative(exponent)
+    return call.where_chosen(flat, 0, slope)
+
+
+def _not_negative(exponent: Any) -> Any:
+    return exponent.real >= 0 if exponent.is_complex() else exponent >= 0
+
+
+def _as_tensor(x: Any, like: Any) -> Any:
+    return x if hasattr(x, "is_complex") else call.full((), x, dtype=like.dtype)
+
+
+row(
+    "pow_tensors(Tensor input, Tensor exponent) -> Tensor",
+    rule=pointwise(allow="ifc"), numpy=_power, forms="", node="PowBackward1",
+    grads={"input": _base_grad, "exponent": _exponent_grad},
+    samples=lambda m: [((m(2, 3, low=0.5, high=2.0), m(3)), {}), ((m(low=0.5, high=2.0), m(2)), {}), ((m(0), m(0)), {})],
+    doc="pow() with two tensors.",
+)  # fmt: skip
+
+row(
+    "pow_base(Operand input, Tensor exponent) -> Tensor",
+    rule=pointwise(), numpy=_power, forms="", node="PowBackward2",
+    grads={"exponent": _exponent_grad},
+    samples=lambda m: [((2.0, m(2, 3)), {}), ((3, m()), {})],
+    doc="pow() with a number as base.",
+)  # fmt: skip
+
+
+def _pow(input: Any, exponent: Any) -> Any:
+    """input ** exponent, where one of the two may be a number.
+
+    RuntimeError for integers to a negative integer number.
+    """
+    if not hasattr(exponent, "is_complex"):
+        return call.pow_number(input, exponent)
+    if hasattr(input, "is_complex"):
+        return call.pow_tensors(input, exponent)
+    return call.pow_base(input, exponent)
+
+
+row("pow(Operand input, Operand exponent) -> Tensor", body=_pow, forms="fmio",
+    samples=lambda m: [((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {}), ((2.0, m(3)), {})],
+    doc="Powers.")  # fmt: skip

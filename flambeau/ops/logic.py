@@ -1,0 +1,69 @@
+"""Logical and bitwise operations, and shifts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from .rules import common_dtype, common_shape, pointwise
+from .table import Spec, row
+
+_BOTH = lambda m: [  # noqa: E731
+    ((m.bool(2, 3), m.bool(3)), {}), ((m.int(2, 1), m.int(3)), {}), ((m.int(0), m.int()), {}),
+]  # fmt: skip
+_ONE = lambda m: [((m.bool(2, 3),), {}), ((m.int(3),), {}), ((m.int(0),), {})]  # noqa: E731
+
+
+def _truth(*operands: Any) -> Spec:
+    """Every dtype is taken as it is: numbers other than zero are true."""
+    from ..core.aval import aval
+
+    return Spec(aval(common_shape(operands), dtypes.bool_))
+
+
+def _widest(*operands: Any) -> Spec:
+    """As pointwise; shifts promote booleans no further, so that they have none."""
+    return pointwise(allow="i")(*operands)
+
+
+row(
+    "logical_not(Tensor input) -> Tensor", rule=_truth, numpy=np.logical_not, forms="fmio",
+    samples=_ONE, doc="Whether each element is zero.",
+)  # fmt: skip
+
+row(
+    "logical_and(Tensor input, Tensor other) -> Tensor", rule=_truth, numpy=np.logical_and,
+    forms="fmio", samples=_BOTH, doc="Whether both elements differ from zero.",
+)  # fmt: skip
+
+row(
+    "logical_or(Tensor input, Tensor other) -> Tensor", rule=_truth, numpy=np.logical_or,
+    forms="fmio", samples=_BOTH, doc="Whether one of the elements or both differ from zero.",
+)  # fmt: skip
+
+row(
+    "logical_xor(Tensor input, Tensor other) -> Tensor", rule=_truth, numpy=np.logical_xor,
+    forms="fmio", samples=_BOTH, doc="Whether exactly one of the elements differs from zero.",
+)  # fmt: skip
+
+row(
+    "bitwise_not(Tensor input) -> Tensor", rule=pointwise(allow="bi"), numpy=np.invert,
+    forms="fmio", samples=_ONE, doc="Every bit inverted; the opposite for booleans.",
+)  # fmt: skip
+
+row(
+    "bitwise_and(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    numpy=np.bitwise_and, forms="fmio", samples=_BOTH, doc="Bits set in both.",
+)  # fmt: skip
+
+row(
+    "bitwise_or(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    numpy=np.bitwise_or, forms="fmio", samples=_BOTH, doc="Bits set in one or both.",
+)  # fmt: skip
+
+row(
+    "bitwise_xor(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    numpy=np.bitwise_xor, forms="fmio", samples=_BOTH, doc="Bits set in exactly one.",
+)  # fmt: skip

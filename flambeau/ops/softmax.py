@@ -1,0 +1,103 @@
+"""Softmax, its logarithm, and log-sum-exp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import layout
+from ..core.aval import Aval
+from .reductions import restore
+from .rules import floating, reduced_shape
+from .table import Spec, call, row
+
+
+def _rule(x: Aval, dim: int, dt: Any) -> Spec:
+    layout.wrap_dim(dim, x.ndim)
+    if dt is None:
+        floating("softmax_lastdim_kernel_impl", x)
+        return Spec(x)
+    return Spec(x.with_dtype(dt), dt)
+
+
+def _shifted(x: np.ndarray, dim: int) -> np.ndarray:
+    if not x.size:
+        return x
+    top = x.max(axis=dim, keepdims=True)
+    return x - np.where(np.isfinite(top), top, 0)
+
+
+def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
+    if not x.ndim:
+        return np.ones_like(x) * np.where(np.isnan(x), x, 1)
+    e = np.exp(_shifted(x, dim))
+    return e / e.sum(axis=dim, keepdims=True)
+
+
+def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
+    if not x.ndim:
+        return np.zeros_like(x)
+    e = _shifted(x, dim)
+    return e - np.log(np.exp(e).sum(axis=dim, keepdims=True))
+
+
+_SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}), ((m(3, 2).t(), -1), {})]  # noqa: E731
+
+row(
+    "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
+    rule=_rule, numpy=_softmax,
+    grads={"input": lambda grad, result, dim:
+           result * (grad - (grad * result).sum(dim, True))},
+    samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
+)  # fmt: skip
+
+row(
+    "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
+    rule=_rule, numpy=_log_softmax,
+    grads={"input": lambda grad, result, dim: grad - result.exp() * grad.sum(dim, True)},
+    samples=_SAMPLES, doc="log(softmax(x)) along a dimension.",
+)  # fmt: skip
+
+
+def _softmin(input: Any, dim: int, dtype: Any = None) -> Any:
+    """softmax(-input) along a dimension."""
+    return call.softmax(-input, dim, dtype)
+
+
+row("softmin(Tensor input, int dim) -> Tensor", body=_softmin, where="nn", forms="f",
+    samples=_SAMPLES, doc="See body.")  # fmt: skip
+
+
+def _logsumexp_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
+    from ..core import dtypes
+
+    shape, _ = reduced_shape(x.shape, dim, keepdim)
+    dt = x.dtype if x.dtype.category >= dtypes.FLOAT else dtypes.get_default()
+    return Spec(x.with_shape(shape).with_dtype(dt), dt)
+
+
+def _logsumexp(x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
+    axes = tuple(range(x.ndim)) if dim == () or not x.ndim else dim
+    if not x.size:
+        return np.log(np.exp(x).sum(axis=axes, keepdims=keepdim and x.ndim > 0))
+    top = x.max(axis=axes, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    out = np.log(np.exp(x - top).sum(axis=axes, keepdims=True)) + top
+    return out if keepdim and x.ndim else out.reshape(_dropped(x, axes))
+
+
+def _dropped(x: np.ndarray, axes: Any) -> tuple[int, ...]:
+    gone = {a % x.ndim for a in axes} if x.ndim else set()
+    return tuple(s for i, s in enumerate(x.shape) if i not in gone)
+
+
+row(
+    "logsumexp(Tensor input, int[] dim, bool keepdim=False) -> Tensor",
+    rule=_logsumexp_rule, numpy=_logsumexp, forms="fmo",
+    grads={"input": lambda grad, input, result, input_shape, dim, keepdim:
+           restore(grad, input_shape, dim, keepdim)
+           * (input - restore(result, input_shape, dim, keepdim)).exp()},
+    samples=lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), (0, 2), True), {}), ((m(), 0), {})],
+    doc="log(sum(exp(x))) over dimensions.",
+)  # fmt: skip

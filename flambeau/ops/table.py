@@ -1,0 +1,161 @@
+"""The op table: one `Row` an operation, found by name.
+
+A row is everything that flambeau knows of an operation. From it come the `torch.x` function, the
+`Tensor.x` method, the in-place `x_`, the `out=` form, the autograd node and the tests.
+
+    row("mul(Tensor input, Operand other) -> Tensor",
+        rule=pointwise(), numpy=np.multiply, forms="fmio",
+        grads={"input": lambda grad, other: grad * other.conj(),
+               "other": lambda grad, input: grad * input.conj()},
+        doc="Elementwise product.")
+
+Argument types of a signature
+    Tensor, Tensor?    a tensor; the optional one may be None
+    Operand            a tensor or a Python number (a number stays a run-time scalar)
+    Scalar             a Python number given at run time, not part of a program's key
+    Tensor[]           a list of tensors
+    int, int?, int[], int[]?, float, float?, bool, bool?, str, str?, dtype?, number, any
+                       static parameters, part of a program's key (number: int, float or bool)
+    int*               as int[], also as separate positional arguments: view(2, 3)
+
+A `rule` gets the avals (types for scalars) and the static parameters in the signature's order, and
+returns `Spec(aval, cast)`. It raises PyTorch's exception type; the caller puts the operation's
+name in front.
+
+A `numpy` reference gets the arrays and scalars, then the static parameters. With Tensor[] among
+the types it gets one flat list of all arrays first.
+
+A derivative is a function whose parameter names say what it needs: `grad` (`grads` for rows with
+several results), inputs by name (these are saved), `result`, static parameters by name, and
+`input_shape` or `input_dtype` for any input. It is written in terms of tensor operations, so that
+derivatives have derivatives. Sums over broadcast dimensions and casts to the input's dtype are
+done by the engine. A key may be a tuple of names: then the function returns a tuple, and may ask
+for `needs`, which of them are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..core.aval import Aval
+from ..core.dtypes import dtype
+
+
+class Spec(NamedTuple):
+    """What a rule finds out: the result's aval (a tuple for several results) and the dtype that
+    tensor inputs are cast to first, None for as they are."""
+
+    aval: Any
+    cast: dtype | None = None
+
+
+class Layout(NamedTuple):
+    """What a view's rule finds out, in elements of the storage."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+
+Names = str | tuple[str, ...]
+
+
+class Row:
+    """One operation. See the module's docstring for the fields."""
+
+    __slots__ = (
+        "name", "schema", "rule", "numpy", "grads", "node", "doc", "forms", "where", "moves",
+        "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
+        "alias", "memo", "not_differentiable", "keeps",
+    )  # fmt: skip
+
+    def __init__(self, schema: str, **fields: Any) -> None:
+        self.schema = schema
+        self.name: str = schema.partition("(")[0]
+        self.rule: Callable[..., Any] | None = fields.pop("rule", None)
+        self.numpy: Callable[..., Any] | None = fields.pop("numpy", None)
+        self.grads: Mapping[Names, Callable[..., Any]] = fields.pop("grads", {})
+        self.node: str = fields.pop("node", "") or camel(self.name)
+        """The autograd node's name without `Backward0`."""
+        self.doc: str = fields.pop("doc", "")
+        self.forms: str = fields.pop("forms", "fm")
+        """Which forms exist: f(unction), m(ethod), i(n-place method), I(n-place function too),
+        o(ut=)."""
+        self.where: str = fields.pop("where", "")
+        """The namespace of the function: "" is the main one, "nn" is `torch._nn`."""
+        self.moves: bool = fields.pop("moves", False)
+        """Only moves elements: 16-bit floats need no widening."""
+        self.writes: bool = fields.pop("writes", False)
+        """The result is the first input changed: its memory is reused where it dies."""
+        self.takes_list = "[]" in schema and "Tensor[]" in schema
+        self.view: Callable[..., Layout] | None = fields.pop("view", None)
+        """For views, instead of rule and numpy: (shape, strides, offset, *params) → Layout."""
+        self.multi_view: bool = fields.pop("multi_view", False)
+        self.check: Callable[..., None] | None = fields.pop("check", None)
+        """Looks at the data of inputs at the call, where PyTorch raises errors that depend on
+        data: gets a function that gives an input's array, then what a rule gets."""
+        self.body: Callable[..., Any] | None = fields.pop("body", None)
+        """A composite: the operation written with others, instead of rule and numpy."""
+        self.samples: Any = fields.pop("samples", None)
+        """Sample calls for the tests: function of a maker, giving (args, kwargs) pairs."""
+        self.alias: tuple[str, ...] = tuple(fields.pop("alias", ()))
+        """Other names of the same function and method."""
+        self.not_differentiable: str = fields.pop("not_differentiable", "")
+        """Why there is no derivative, where a floating result has none."""
+        self.keeps: tuple[str, ...] = tuple(fields.pop("keeps", ()))
+        """Tensor inputs that are not cast with the others: masks and indices."""
+        self.memo: dict[Any, Any] = {}
+        if fields:
+            raise TypeError(f"row {self.name}: unknown fields {sorted(fields)}")
+
+    def __repr__(self) -> str:
+        return f"<Row {self.schema}>"
+
+
+def camel(name: str) -> str:
+    """`log_softmax` → `LogSoftmax`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+table: dict[str, Row] = {}
+"""All rows by name."""
+
+
+def row(schema: str, **fields: Any) -> Row:
+    """Add an operation to the table."""
+    made = Row(schema, **fields)
+    if made.name in table:
+        raise ValueError(f"two rows are called {made.name}")
+    table[made.name] = made
+    return made
+
+
+def clear_memos() -> None:
+    """Forget memoised shapes and dtypes: the default dtype has changed."""
+    for each in table.values():
+        each.memo.clear()
+
+
+class Calls:
+    """The operations as derivatives and composites call them: `call.where(mask, a, b)`.
+
+    The functions themselves are made in a layer above; it fills in `resolve`.
+    """
+
+    resolve: Callable[[str], Any]
+
+    def __getattr__(self, name: str) -> Any:
+        function = Calls.resolve(name)
+        setattr(self, name, function)
+        return function
+
+
+call = Calls()
+
+
+def result_aval(shape: tuple[int, ...], like: Aval, dt: dtype | None = None) -> Aval:
+    """An aval of `shape` on `like`'s device."""
+    from ..core.aval import aval
+
+    return aval(shape, dt or like.dtype, like.device)

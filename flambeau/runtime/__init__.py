@@ -1,0 +1,1 @@
+"""What a device offers: storages and random streams. Knows nothing of operations."""
