@@ -8,7 +8,7 @@ from typing import Any
 
 from ..frontend.tensor import Tensor
 from ..graph.trace import state
-from .node import RELEASED, VOLATILE, Node, edge_of, save, unpack
+from .node import RELEASED, VOLATILE, Node, edge_of, save, unpack, version
 
 
 class FunctionCtx:
@@ -66,11 +66,10 @@ class _FunctionNode(Node, FunctionCtx):
             elif entry[0] is None:  # an output: it is this node's own
                 from .node import result_tensor
 
-                _, storage, version, index = entry
-                if storage.version != version:
-                    unpack((result_tensor(storage, self.out[index], self, index), storage, version),
-                           self, f"output {index}")  # fmt: skip
-                out.append(result_tensor(storage, self.out[index], self, index))
+                _, storage, expected, index = entry
+                result = result_tensor(storage, self.out[index], self, index)
+                unpack((result, storage, expected), self, f"output {index}")
+                out.append(result)
             else:
                 out.append(unpack(entry, self, "saved tensor"))
         return tuple(out)
@@ -217,7 +216,7 @@ def _kept(t: Any, outputs: tuple[Any, ...]) -> Any:
         return None
     for i, o in enumerate(outputs):
         if o is t and o._node is not None:
-            return (None, t._storage, t._storage.version, i)
+            return (None, t._storage, version(t), i)
     return save(t)
 
 

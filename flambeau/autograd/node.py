@@ -75,6 +75,16 @@ class Node:
             self.saved = RELEASED
             self.saved_results = ()
 
+    def check_released(self) -> None:
+        """RuntimeError where a backward pass has used up what was saved."""
+        if self.saved is RELEASED:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time ({self.name()}): its saved "
+                "values have already been freed. Saved intermediate values of the graph are freed "
+                "when you call .backward() or autograd.grad(). Specify retain_graph=True if you "
+                "need to backward through the graph a second time."
+            )
+
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(grad_inputs, grad_outputs)` after this node ran; it may return new ones."""
         if self._hooks is None:
@@ -132,29 +142,42 @@ def as_node(target: Any) -> Any:
     return known
 
 
+def joined(view: Any) -> bool:
+    """Whether a view is part of a graph. Writing to its base, or to another view of it, may have
+    made it so since."""
+    if view._rg is False and view._view._rg is True and view._aval.differentiable:
+        view._rg = True
+    return view._rg  # type: ignore[no-any-return]
+
+
 def edge_of(x: Any) -> tuple[Any, int] | None:
     """Where a tensor's gradient goes."""
-    if x._rg is not True:
+    if x._rg is not True and (x._view is None or joined(x) is not True):
         return None
     node = x._node if x._view is None else x.grad_fn
     return (x, 0) if node is None else (node, x._nr)
 
 
+def version(x: Any) -> int:
+    """How often a tensor was written in place."""
+    return x._count[0] if x._count else x._storage.version  # type: ignore[no-any-return]
+
+
 def save(x: Any) -> tuple[Any, Any, int]:
     """Keep a tensor for backward, with the version it has now."""
-    storage = x._storage
-    return (x, storage, storage.version)
+    return (x, x._storage, version(x))
 
 
 def unpack(saved: Any, node: Node, what: str) -> Any:
     """A saved tensor, checked not to have been changed in place since."""
-    x, storage, version = saved
-    if storage.version != version:
+    x, storage, expected = saved
+    found = version(x) if x._storage is storage else storage.version
+    if found != expected:
         kind = f"torch.{x._aval.dtype.legacy}Tensor {list(x._aval.shape)}"
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an "
             f"inplace operation: [{kind}], the {what} of {node.name()}, is at version "
-            f"{storage.version}; expected version {version} instead. Hint: clone() it before the "
+            f"{found}; expected version {expected} instead. Hint: clone() it before the "
             "in-place operation, or use the operation that returns a new tensor."
         )
     if x._storage is not storage:
@@ -180,11 +203,22 @@ class RowNode(Node):
     """For each derivative: the positions of its inputs (or one), the function, its arguments."""
     wanted: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """Inputs to save, each with the inputs whose derivatives need it."""
+    wants_list = False
+    """Whether the list of tensors is saved too."""
+    frees: tuple[int, ...] = ()
+    """Inputs that PyTorch keeps as tensors, numbers beside tensors too: gone after one pass."""
     keep_results: tuple[int, ...] = ()
     differentiable: frozenset[int] = frozenset()
     list_from: int | None = None
     shown: tuple[int, ...] = ()
     """Inputs that `next_functions` tells of: tensors that have a derivative."""
+
+    def release(self) -> None:
+        saved = self.saved
+        if saved is not RELEASED and any(saved[i] is not None for i in self.frees if saved):
+            self.saved, self.saved_results = RELEASED, ()
+        else:
+            super().release()
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -195,13 +229,7 @@ class RowNode(Node):
         return tuple((None, 0) if e is None else (as_node(e[0]), e[1]) for e in edges)
 
     def apply(self, grads: list[Any], needs: tuple[bool, ...]) -> list[Any]:
-        if self.saved is RELEASED:
-            raise RuntimeError(
-                f"Trying to backward through the graph a second time ({self.name()}): its saved "
-                "values have already been freed. Saved intermediate values of the graph are freed "
-                "when you call .backward() or autograd.grad(). Specify retain_graph=True if you "
-                "need to backward through the graph a second time."
-            )
+        self.check_released()
         found: list[Any] = [None] * len(self.edges)
         for where, formula, getters in self.formulas:
             if where.__class__ is int:
@@ -239,6 +267,8 @@ class RowNode(Node):
             return self._result(key)
         if kind == "grads":
             return grads
+        if kind == "listed":
+            return [unpack(s, self, f"element {i}") for i, s in enumerate(self.saved[key:])]
         if kind == "shapes":
             return [a.shape for a in self.avals]
         if kind == "inputs":
@@ -246,13 +276,14 @@ class RowNode(Node):
         return tuple(needs[i] for i in where) if where is not None else needs
 
     def _result(self, position: int) -> Any:
-        storage, version, index = self.saved_results[position]
-        if storage.version != version:
+        storage, expected, index, *count = self.saved_results[position]
+        found = count[0][0] if count else storage.version
+        if found != expected:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an "
                 f"inplace operation: [torch.{storage.aval.dtype.legacy}Tensor "
                 f"{list(storage.aval.shape)}], which is output {index} of {self.name()}, is at "
-                f"version {storage.version}; expected version {version} instead. Hint: clone() it "
+                f"version {found}; expected version {expected} instead. Hint: clone() it "
                 "before the in-place operation, or use the operation that returns a new tensor."
             )
         return result_tensor(storage, self.out[index], self, index)
@@ -291,17 +322,30 @@ def fit(g: Any, a: Any) -> Any:
     return g
 
 
+def _refusals(row: Row, sig: signature.Signature) -> dict[Any, Callable[..., Any]]:
+    """The derivatives of a row that has none: they raise, so that no gradient is lost silently."""
+
+    def refuse(grad: Any) -> Any:
+        raise RuntimeError(
+            f"derivative for {row.name} is not implemented: {row.not_differentiable}"
+        )
+
+    return {a.name: refuse for a in sig.inputs if a.type != "Scalar"}
+
+
 def make_class(row: Row) -> type[RowNode]:
     """The node class of a row: what its derivatives need decides what is saved."""
     sig = signature.parse(row.schema)
     inputs = [a.name for a in sig.inputs]
     params = [a.name for a in sig.params]
     list_at = next((i for i, a in enumerate(sig.inputs) if a.type == "Tensor[]"), None)
+    listed = None if list_at is None else inputs[list_at]
     formulas = []
     wanted: dict[int, set[int]] = {}
     keep: set[int] = set()
+    wants_list = False
     differentiable: set[int] = set()
-    for names, formula in row.grads.items():
+    for names, formula in (row.grads or _refusals(row, sig)).items():
         where: Any
         if isinstance(names, tuple):
             where = tuple(inputs.index(n) for n in names)
@@ -314,11 +358,13 @@ def make_class(row: Row) -> type[RowNode]:
         differentiable.update(targets)
         getters = []
         for arg in formula.__code__.co_varnames[: formula.__code__.co_argcount]:
-            getter = _getter(arg, row, inputs, params, sig.results)
+            getter = _getter(arg, row, inputs, params, sig.results, listed)
             if getter.kind == "input":
                 wanted.setdefault(getter.key, set()).update(targets)
             elif getter.kind == "inputs":
                 wanted.setdefault(-1, set())
+            elif getter.kind == "listed":
+                wants_list = True
             elif getter.kind == "result":
                 keep.add(getter.key)
             getters.append(getter)
@@ -332,6 +378,8 @@ def make_class(row: Row) -> type[RowNode]:
             "row": row,
             "formulas": tuple(formulas),
             "wanted": tuple((i, tuple(sorted(t))) for i, t in wanted.items()),
+            "wants_list": wants_list,
+            "frees": tuple(i for i in sorted(wanted) if i >= 0 and sig.inputs[i].type != "Scalar"),
             "keep_results": tuple(sorted(keep)),
             "differentiable": frozenset(differentiable),
             "list_from": list_at,
@@ -341,12 +389,19 @@ def make_class(row: Row) -> type[RowNode]:
 
 
 def _getter(
-    arg: str, row: Row, inputs: list[str], params: list[str], results: tuple[str, ...]
+    arg: str,
+    row: Row,
+    inputs: list[str],
+    params: list[str],
+    results: tuple[str, ...],
+    listed: str | None,
 ) -> _Getter:
     if arg in ("grad", "grads", "needs", "shapes", "inputs"):
         return _Getter(arg, 0)
     if arg == "result":
         return _Getter("result", 0)
+    if arg in inputs and arg == listed:
+        return _Getter("listed", inputs.index(arg))
     if arg in inputs:
         return _Getter("input", inputs.index(arg))
     if arg in params:
@@ -391,7 +446,7 @@ def attach(
     node.edges = tuple(edges)
     node.avals = avals
     node.params = params
-    if cls.wanted:
+    if cls.wanted or cls.wants_list:
         node.saved = _saved(cls, inputs, edges)
     node.out = tuple(t._aval for t in results)
     if cls.keep_results:
@@ -408,13 +463,15 @@ def attach(
 
 
 def _saved(cls: type[RowNode], inputs: tuple[Any, ...], edges: list[Any]) -> tuple[Any, ...]:
-    if cls.wanted[0][0] == -1:
+    if cls.wanted and cls.wanted[0][0] == -1:
         return tuple(save(x) if hasattr(x, "_storage") else x for x in inputs)
     saved: list[Any] = [None] * len(inputs)
     for i, targets in cls.wanted:
         if i < len(inputs) and any(edges[t] is not None for t in targets):
             x = inputs[i]
             saved[i] = save(x) if hasattr(x, "_storage") else x
+    if cls.wants_list and cls.list_from is not None:
+        saved[cls.list_from :] = [save(x) for x in inputs[cls.list_from :]]
     return tuple(saved)
 
 

@@ -32,8 +32,7 @@ class Variable(metaclass=_VariableMeta):
         if requires_grad and volatile:
             raise ValueError("Variable can't be volatile and require_grad at the same time!")
         t = data._alias()
-        if data._silent:
-            t._silent = False
+        t._count = None
         if volatile:
             warnings.warn(
                 "volatile=True was removed from PyTorch; write `with torch.no_grad():` around the "

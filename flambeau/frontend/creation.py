@@ -34,6 +34,8 @@ def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
 
 def sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
     """Checked sizes from `zeros(2, 3)`, `zeros((2, 3))` or `zeros(size=(2, 3))`."""
+    if keyword is None and not given:
+        raise TypeError(f"{name}() missing 1 required positional argument: 'size'")
     items: Any = given if keyword is None else keyword
     if keyword is None and len(given) == 1 and not isinstance(given[0], int):
         items = given[0] if hasattr(given[0], "__iter__") and given[0].__class__ is not Tensor else given
@@ -165,10 +167,7 @@ def _infer(data: Any) -> tuple[np.ndarray, dtype]:
             return _infer(np.asarray(data))
         if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (str, bytes, dict)):
             return _infer(list(data))
-        raise TypeError(
-            f"new(): invalid data type '{type(data).__name__}': expected numbers, nested sequences of "
-            "numbers, arrays or tensors"
-        )
+        raise _no_dtype(type(data).__name__)
     try:
         array = np.array(data)
     except ValueError as error:
@@ -177,7 +176,7 @@ def _infer(data: Any) -> tuple[np.ndarray, dtype]:
         kind = _odd_type(data)
         if kind == "int":
             raise RuntimeError("Overflow when unpacking long long: an integer is out of int64's range")
-        raise TypeError(f"new(): invalid data type '{kind}'")
+        raise _no_dtype(kind)
     if array.dtype.kind == "f" and not isinstance(data, np.ndarray):
         return array, dtypes.get_default() if not _has_numpy(data) else dtypes.from_numpy(array.dtype)
     if array.dtype.kind == "c":
@@ -187,6 +186,14 @@ def _infer(data: Any) -> tuple[np.ndarray, dtype]:
     if array.size == 0 and array.dtype.kind == "f":
         return array, dtypes.get_default()
     return array, dtypes.from_numpy(array.dtype)
+
+
+def _no_dtype(kind: str) -> Exception:
+    """The error for data of a type that no dtype holds."""
+    expected = "expected numbers, nested sequences of numbers, arrays or tensors"
+    if kind in ("str", "bytes"):
+        return TypeError(f"new(): invalid data type '{kind}': {expected}")
+    return RuntimeError(f"Could not infer dtype of {kind}: {expected}")
 
 
 def _has_numpy(data: Any) -> bool:
@@ -412,12 +419,6 @@ def eye(
     return t
 
 
-def complex_(real: Tensor, imag: Tensor) -> Tensor:
-    """A complex tensor from its real and imaginary parts."""
-    one = tensor(1j, dtype=real.dtype.to_complex())
-    return real + imag * one  # type: ignore[no-any-return]
-
-
 def legacy_tensor(cls: Any, dt: dtype, *args: Any, **kwargs: Any) -> Any:
     """`torch.Tensor(5, 3)`: uninitialised sizes, or `torch.Tensor([1, 2])`: data."""
     usable(kwargs.get("device"))
@@ -493,5 +494,7 @@ for _name, _function in {
     setattr(call, _name, _function)
 
 call.grad_enabled = lambda: state.grad
+call.tensor_of = wrap
+call.observe = lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype)
 
 _ = (Calls, Storage, adopt, read)

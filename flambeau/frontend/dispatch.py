@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
-from ..autograd.node import attach, make_class
+from ..autograd.node import attach, joined, make_class
 from ..core.aval import Aval
 from ..errors import InternalError
 from ..graph.trace import note_bytes, overflow, state
@@ -33,7 +33,7 @@ _CONVERTERS: dict[str, tuple[str, str]] = {
     "bool": ("bool", "to_bool"),
     "float": ("float", "to_float"),
     "str": ("str", "to_str"),
-    "dtype": ("dtype", "to_dtype"),
+    "dtype": ("dtype_class", "as_dtype"),  # a row is called to_dtype, parameters dtype
 }
 
 OPERATION_ERRORS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
@@ -205,7 +205,7 @@ def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
         w("except AttributeError:")
         w(f"check_list(row, {n!r}, {n})", 2)
         w("raise", 2)
-        w(f"g{i} = any([t._rg for t in {n}])")
+        w(f"g{i} = any([t._rg or (t._view is not None and joined(t)) for t in {n}])")
         return
     if a.type == "Scalar":
         w(f"if {n}.__class__ not in NUMBERS: {n} = need_scalar(row, {n!r}, {n})")
@@ -238,7 +238,7 @@ def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
         w(f"need_tensor(row, {n!r}, {n})", depth + 1)
     w(f"x{i} = {n}._storage.value if {n}._plain else None", depth)
     w(f"if x{i} is None: x{i} = read({n})", depth)
-    w(f"g{i} = {n}._rg", depth)
+    w(f"g{i} = {n}._rg or ({n}._view is not None and joined({n}))", depth)
 
 
 def _key(sig: Any) -> tuple[str, str]:
@@ -302,25 +302,26 @@ def _row_source(row: Row, dunder: bool) -> str:
     ks = ", ".join(f"*k{i}" if a.type == "Tensor[]" else f"k{i}" for i, a in enumerate(inputs))
     ps = ", ".join(a.name for a in params)
     ps = f"({ps},)" if params else "()"
-    w(f"value = Value(row, aval, ({xs},), {ps})")
+    # Trailing underscores keep these apart from arguments: fill() has one called value.
+    w(f"value_ = Value(row, aval, ({xs},), {ps})")
     w("nodes = state.nodes")
-    w("nodes.append(value)")
-    w("if len(nodes) >= LIMIT: overflow(value)")
+    w("nodes.append(value_)")
+    w("if len(nodes) >= LIMIT: overflow(value_)")
     several = bool(sig.results)
     if several:
-        w("results = picks(value, aval)")
+        w("results = picks(value_, aval)")
         owner = "tuple(results)"
     else:
         w("if aval.big: note_bytes(aval)")
-        w("t = new(Tensor)")
-        w("t._storage = Storage(value, aval)")
-        w("t._aval = aval")
-        owner = "(t,)"
-    if row.grads:
+        w("t_ = new(Tensor)")
+        w("t_._storage = Storage(value_, aval)")
+        w("t_._aval = aval")
+        owner = "(t_,)"
+    if row.grads or row.not_differentiable:
         test = " or ".join(f"g{i}" for i in range(len(inputs)))
         w(f"if ({test}) and state.grad:")
         w(f"attach(node(), {owner}, ({tensors},), ({ks},), {ps})", 2)
-    w("return result_type(results)" if several else "return t")
+    w("return result_type(results)" if several else "return t_")
     if listed and len(listed) > 1:
         raise InternalError(f"row {row.name}: more than one Tensor[] argument")
     return "\n".join(w.lines)
@@ -354,7 +355,8 @@ def _view_source(row: Row) -> str:
     w(f"root = {n}._view")
     w(f"t._view = {n} if root is None else root")
     w(f"t._seen = {n}._storage.version")
-    w(f"if {n}._rg or {n}._silent or {n}._inference: note_view(node(), t, {n}, {ps})")
+    w(f"if {n}._rg or {n}._count or {n}._inference or (root is not None and joined({n})):")
+    w(f"note_view(node(), t, {n}, {ps})", 2)
     w("return t")
     return "\n".join(w.lines)
 
@@ -396,7 +398,9 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
-        "multi_view": inplace.multi_view, "dtype": arguments.dtype,
+        "joined": joined,
+        "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
+        "as_dtype": arguments.to_dtype,
         "result_type": result_type(row.name, sig.results) if sig.results else None,
         **{n: getattr(arguments, n) for n in _HELPERS},
     }  # fmt: skip
@@ -404,6 +408,8 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     exec(compile(source, filename, "exec"), scope)
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     function: Callable[..., Any] = scope[row.name]
+    if row.name in _HELPERS:  # the function has hidden the converter of its name
+        scope[row.name] = getattr(arguments, row.name)
     this.append(function)
     return _described(function, row)
 

@@ -52,6 +52,8 @@ def _as_index(item: Any) -> Any:
         return wrap(np.ascontiguousarray(kind), dtypes.from_numpy(kind.dtype))
     if hasattr(item, "__index__"):
         return item.__index__()
+    if isinstance(item, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(item).__name__}': it can't be an index")
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(item).__name__})"
@@ -142,16 +144,22 @@ def _resolve(x: Any, index: Any) -> tuple[Any, list[Any] | None]:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`. Basic indices give views; integer and boolean tensors give copies."""
     if index.__class__ is int:
-        return call.select(x, 0, index) if x.ndim else _scalar_index(x)
+        return call.select(x, 0, index) if x.ndim else _scalar_index(x, index)
     view, indices = _resolve(x, index)
     if indices is None:
         return view
     return call.index(view, indices)
 
 
-def _scalar_index(x: Any) -> Any:
+def _scalar_index(x: Any, index: int) -> Any:
     """Indexing a 0-d tensor: PyTorch 0.3's `loss.data[0]` still works on one element."""
     import warnings
+
+    if index != 0:
+        raise IndexError(
+            f"invalid index {index} of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim "
+            "tensor to a number"
+        )
 
     warnings.warn(
         "indexing a 0-d tensor (`loss.data[0]`) is PyTorch 0.3's form; write loss.item()",
@@ -164,7 +172,7 @@ def _scalar_index(x: Any) -> Any:
 def setitem(x: Any, index: Any, value: Any) -> None:
     """`x[index] = value`, with broadcasting."""
     if x.ndim == 0 and index.__class__ is int:
-        view: Any = _scalar_index(x)
+        view: Any = _scalar_index(x, index)
         indices = None
     else:
         view, indices = _resolve(x, index)
@@ -174,7 +182,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         source = None
     else:
         source = call.tensor(value, dtype=x.dtype if not hasattr(value, "dtype") else None)
-    inplace.check_target(x, "setitem", ())
+    inplace.check_graph(x, "setitem")
     if indices is None:
         if source is None:
             view.fill_(value)
@@ -183,7 +191,13 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         return
     if source is None:
         source = call.tensor(value, dtype=x.dtype)
-    view.index_put_(tuple(indices), source.to(x.dtype))
+    if source is not value or (source.numel() == 1 and _has_mask(index)):
+        source = source.to(x.dtype)  # index_put_ itself refuses tensors of another dtype
+    view.index_put_(tuple(indices), source)
+
+
+def _has_mask(index: Any) -> bool:
+    return any(isinstance(i, Tensor) and i.dtype is dtypes.bool_ for i in map(_as_index, _items(index)))
 
 
 def _copy_into(view: Any, source: Any) -> None:

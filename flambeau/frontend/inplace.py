@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd.node import VOLATILE, Node, attach, edge_of
+from ..autograd.node import RELEASED, VOLATILE, Node, attach, edge_of, joined, version
 from ..core.dtypes import can_cast
 from ..core.layout import has_overlap, partly_overlap
 from ..errors import shape_text
 from ..graph.trace import state
-from ..ops import signature
 from ..ops.table import Row, call
+from ..runtime.storage import Storage
 from .memory import convert, read, stride, write
 
 NO_GRAD_VIEW = -1
@@ -23,8 +23,34 @@ def _layout(t: Any) -> tuple[Any, Any, int]:
     return tuple(t._aval.shape), stride(t), t._offset
 
 
-def check_target(t: Any, name: str, others: tuple[Any, ...] = ()) -> None:
-    """Refuse what must not be written in place: leaves that require grad, memory that overlaps."""
+def check_target(
+    t: Any, name: str, others: tuple[Any, ...] = (), *, uniform: bool = False
+) -> None:
+    """Refuse what must not be written in place: leaves that require grad, memory that overlaps.
+
+    `uniform`: all elements get the same value, so that overlaps within `t` don't matter.
+    """
+    check_graph(t, name)
+    if not uniform and t._strides is not None and has_overlap(t._aval.shape, t._strides):
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor "
+            "refers to a single memory location. Please clone() the tensor before performing the "
+            "operation."
+        )
+    for x in others:
+        if x is not t and getattr(x, "_storage", None) is t._storage:
+            if partly_overlap(_layout(t), _layout(x)):
+                raise RuntimeError(
+                    f"{name}: unsupported operation: some elements of the input tensor and the "
+                    "written-to tensor refer to a single memory location. Please clone() the "
+                    "tensor before performing the operation."
+                )
+
+
+def check_graph(t: Any, name: str) -> None:
+    """Refuse to write leaves that require grad, one of several views, inference tensors."""
+    if t._view is not None:
+        joined(t)
     if state.grad and t._rg is True:
         view = t._view
         if view is None and t._node is None:
@@ -49,20 +75,6 @@ def check_target(t: Any, name: str, others: tuple[Any, ...] = ()) -> None:
             f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. "
             "You can make a clone to get a normal tensor before doing inplace update."
         )
-    if t._strides is not None and has_overlap(t._aval.shape, t._strides):
-        raise RuntimeError(
-            f"{name}: unsupported operation: more than one element of the written-to tensor "
-            "refers to a single memory location. Please clone() the tensor before performing the "
-            "operation."
-        )
-    for x in others:
-        if x is not t and getattr(x, "_storage", None) is t._storage:
-            if partly_overlap(_layout(t), _layout(x)):
-                raise RuntimeError(
-                    f"{name}: unsupported operation: some elements of the input tensor and the "
-                    "written-to tensor refer to a single memory location. Please clone() the "
-                    "tensor before performing the operation."
-                )
 
 
 def check_result(t: Any, result: Any, name: str) -> None:
@@ -99,7 +111,7 @@ def assign(t: Any, result: Any) -> Any:
     node = result._node
     if node is not None and node.saved_results:
         node.saved_results = tuple(
-            (t._storage, t._storage.version, s[2])
+            (t._storage, version(t), s[2], *([t._count] if t._count else []))
             if s is not None and s[0] is result._storage and t._view is None
             else s
             for s in node.saved_results
@@ -124,7 +136,11 @@ class CopySlices(Node):
 
     __slots__ = ("layout",)
 
+    def release(self) -> None:
+        self.saved = RELEASED
+
     def apply(self, grads: list[Any], needs: tuple[bool, ...]) -> list[Any]:
+        self.check_released()
         (g,) = grads
         shape, strides, offset = self.layout
         found: list[Any] = [None, None]
@@ -151,18 +167,18 @@ def _rebase(base: Any, t: Any, result: Any, before: Any) -> None:
 def view_node(t: Any) -> Any:
     """The node of a view, made anew from its base where memory has changed since."""
     base = t._view
-    if t._seen == t._storage.version or t._seen == NO_GRAD_VIEW or base._rg is not True:
+    if t._seen == version(t) or t._seen == NO_GRAD_VIEW or base._rg is not True:
         return t._node
     fresh = base.as_strided(*_layout(t))
     t._node, t._nr, t._rg = fresh._node, fresh._nr, True
-    t._seen = t._storage.version
+    t._seen = version(t)
     return t._node
 
 
 def note_view(node_class: Any, t: Any, source: Any, params: tuple[Any, ...]) -> None:
     """Pass on to a new view what its source is: silent, made in inference mode, in the graph."""
-    if source._silent:
-        t._silent = True
+    if source._count:
+        t._count, t._seen = source._count, source._count[0]
     if source._inference:
         t._inference = True
     if source._rg:
@@ -185,11 +201,11 @@ def multi_view(
         t._storage = source._storage
         t._aval, t._strides, t._offset, t._plain = aval, strides, offset, plain
         t._view = source if root is None else root
-        t._seen = source._storage.version
-        t._silent = source._silent
+        t._seen = version(source)
+        t._count = source._count
         t._multi = True
         out.append(t)
-    if source._rg:
+    if source._rg or (root is not None and joined(source)):
         if state.grad:
             attach(node_class, tuple(out), (source,), (source._aval,), params)
         else:
@@ -198,13 +214,26 @@ def multi_view(
     return tuple(out)
 
 
+def _before(t: Any) -> Any:
+    """A tensor as it is now, in a storage of its own: what an operation in place saves of its
+    first argument stays as it was."""
+    before = object.__new__(type(t))
+    before._storage = Storage(read(t), t._aval)
+    before._aval = t._aval
+    before._rg = t._rg
+    before._node = t.grad_fn
+    before._nr = t._nr
+    return before
+
+
 def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     """`x.add_(y)`: the function's result becomes the content of its first argument."""
     name = row.name + "_"
 
     def inplace(input: Any, *args: Any, **kwargs: Any) -> Any:
-        check_target(input, name, args)
-        result = function(input, *args, **kwargs)
+        check_target(input, name, args, uniform=row.uniform)
+        tracked = state.grad and (input._rg or any(getattr(x, "_rg", False) for x in args))
+        result = function(_before(input) if tracked else input, *args, **kwargs)
         check_result(input, result, name)
         return assign(input, result)
 
@@ -219,7 +248,6 @@ def into_out(row: Row, function: Any, out: Any, args: Any) -> Any:
     from .tensor import Tensor
 
     name = row.name
-    sig = signature.parse(row.schema) if row.body is None else None
     outs = out if isinstance(out, (tuple, list)) else (out,)
     for o in outs:
         if not isinstance(o, Tensor):
@@ -232,7 +260,7 @@ def into_out(row: Row, function: Any, out: Any, args: Any) -> Any:
             "but one of the arguments requires grad."
         )
     result = function(*args) if args is not None else function()
-    results = tuple(result) if sig is not None and sig.results else (result,)
+    results = result if isinstance(result, tuple) else (result,)
     if len(results) != len(outs):
         raise TypeError(f"{name}(): expected {len(results)} out tensors, got {len(outs)}")
     for o, r in zip(outs, results, strict=True):

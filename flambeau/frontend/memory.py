@@ -38,10 +38,18 @@ def array_of(t: Any, reason: str) -> np.ndarray:
     return realise(read(t), reason)  # type: ignore[no-any-return]
 
 
+def bump(t: Any) -> None:
+    """Count a write to a tensor."""
+    if t._count:
+        t._count[0] += 1
+    else:
+        t._storage.version += 1
+
+
 def write(t: Any, value: Value) -> None:
     """Replace a tensor's content by a value of its very aval. Counts a version."""
     storage = t._storage
-    storage.version += 1
+    bump(t)
     if storage.value is None:
         if storage.is_shared():
             buffer = realise(value, "memory that is shared with the outside is written")

@@ -14,11 +14,12 @@ from ..core import dtypes
 from ..core.device import device as Device
 from ..core.device import usable
 from ..core.dtypes import dtype
+from ..ops.table import call
 from ..runtime import random as streams
+from . import inplace
 from .creation import sizes, wrap
 from .memory import write
 from .tensor import Tensor
-from . import inplace
 
 
 class Generator:
@@ -339,6 +340,13 @@ _METHODS: dict[str, Any] = {
     "bernoulli": bernoulli,
     "multinomial": multinomial,
 }
+
+def _bernoulli_mask(shape: tuple[int, ...], dt: dtype, p: float) -> Tensor:
+    """Ones with probability p, else zeros: dropout's mask."""
+    return wrap(_buffer(default_generator._stream.bernoulli(shape, dt.name, p), dt), dt)
+
+
+call.bernoulli_mask = _bernoulli_mask
 
 for _name, _method in _METHODS.items():
     setattr(Tensor, _name, _method)

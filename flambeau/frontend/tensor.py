@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import reverse
-from ..autograd.node import VOLATILE, RemovableHandle
+from ..autograd.node import VOLATILE, RemovableHandle, joined, version
 from ..core import dtypes
 from ..core.aval import aval
 from ..core.device import device, usable
@@ -19,7 +19,7 @@ from ..graph.trace import state
 from ..ops.table import call, table
 from ..runtime.storage import Storage
 from . import dispatch, inplace
-from .memory import array_of, expose, pin, read, stride, window
+from .memory import array_of, bump, expose, pin, read, stride, window
 
 
 class RowMethod:
@@ -57,8 +57,9 @@ class Tensor:
     _seen = 0
     """The storage's version that a view's node belongs to."""
     _multi = False
-    _silent = False
-    """Made by `.data`: writes don't count as versions."""
+    _count: Any = None
+    """What `.data` counts its own versions in, a list of one shared with its views; None where the
+    storage counts."""
     _inference = False
     _hooks: Any = None
     _post_hooks: Any = None
@@ -176,7 +177,7 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        return self._storage.version
+        return version(self)
 
     def is_set_to(self, other: Tensor) -> bool:
         """Whether both show the same memory through the same layout."""
@@ -191,7 +192,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
-        return self._rg is True
+        return self._rg is True or (self._view is not None and joined(self) is True)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -267,7 +268,7 @@ class Tensor:
 
     @property
     def is_leaf(self) -> bool:
-        return self._rg is not True or self.grad_fn is None
+        return not self.requires_grad or self.grad_fn is None
 
     @property
     def output_nr(self) -> int:
@@ -338,9 +339,9 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        """The same memory out of the graph, without version counting."""
+        """The same memory out of the graph. Its writes don't count as this tensor's versions."""
         t = self._alias()
-        t._silent = True
+        t._count = [0]
         if self._rg == VOLATILE:
             t._rg = False
         return t
@@ -357,8 +358,8 @@ class Tensor:
         t = object.__new__(Tensor)
         t._storage, t._aval = self._storage, self._aval
         t._strides, t._offset, t._plain = self._strides, self._offset, self._plain
-        if self._silent:
-            t._silent = True
+        if self._count:
+            t._count = self._count
         if self._inference:
             t._inference = True
         return t
@@ -397,7 +398,7 @@ class Tensor:
         """A NumPy array over the same memory: each side sees the other's writes."""
         if force:
             return self.detach().numpy().copy() if self._rg is True else self.detach().numpy()
-        if self._rg is True:
+        if self.requires_grad:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."
@@ -448,14 +449,23 @@ class Tensor:
             )
         return bool(self._array("bool()").item())
 
+    def _number(self) -> Any:
+        """The one element, for Python's conversions."""
+        if self._aval.numel != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars, not shape "
+                f"{list(self.shape)}"
+            )
+        return self.item()
+
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._number())
 
     def __index__(self) -> int:
         if self._aval.dtype.category > dtypes.INT or self._aval.numel != 1:
@@ -594,7 +604,7 @@ class Tensor:
                 f"{end * self.itemsize} are out of bounds for storage of size "
                 f"{room * self.itemsize}"
             )
-        source = self if self._view is None or self._rg is not True else self._view
+        source = self if self._view is None or not self.requires_grad else self._view
         return call.as_strided(source, shape, strides, offset)
 
     def contiguous(self, memory_format: Any = None) -> Any:
@@ -618,6 +628,16 @@ class Tensor:
             )
         return self.transpose(-2, -1)  # type: ignore[attr-defined]
 
+    @property
+    def real(self) -> Any:
+        """The real part; see torch.real."""
+        return call.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part; see torch.imag."""
+        return call.imag(self)
+
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Replace the content by `src`, broadcast to this shape and cast to this dtype."""
         if not isinstance(src, Tensor):
@@ -626,6 +646,7 @@ class Tensor:
             )
         inplace.check_target(self, "copy_", (src,))
         if src is self:
+            bump(self)
             return self
         if src._aval.dtype is not self._aval.dtype:
             src = call.to_dtype(src, self._aval.dtype)
@@ -654,6 +675,33 @@ class Tensor:
 
     def type_as(self, other: Any) -> Any:
         return self.to(other._aval.dtype)
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None,
+                   requires_grad: bool = False) -> Any:  # fmt: skip
+        """A tensor of `data` with this tensor's dtype."""
+        t = call.tensor(data, dtype=dtype or self._aval.dtype, device=device)
+        return t.requires_grad_() if requires_grad else t
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+                 requires_grad: bool = False) -> Any:  # fmt: skip
+        """A tensor of one number with this tensor's dtype."""
+        return call.full(size, fill_value, dtype=dtype or self._aval.dtype, device=device,
+                         requires_grad=requires_grad)  # fmt: skip
+
+    def new_zeros(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        return call.zeros(*size, dtype=dtype or self._aval.dtype, **kwargs)
+
+    def new_ones(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        return call.ones(*size, dtype=dtype or self._aval.dtype, **kwargs)
+
+    def new_empty(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        return call.empty(*size, dtype=dtype or self._aval.dtype, **kwargs)
+
+    def new(self, *args: Any) -> Any:
+        """PyTorch 0.3: a tensor of this type, of sizes or data."""
+        from .creation import legacy_tensor
+
+        return legacy_tensor(Tensor, self._aval.dtype, *args)
 
     def cpu(self, memory_format: Any = None) -> Any:
         return self
@@ -709,10 +757,26 @@ class Tensor:
 
 _FIELDS = frozenset(
     ("_storage", "_aval", "_strides", "_offset", "_plain", "_rg", "_node", "_nr", "_grad", "_view",
-     "_seen", "_multi", "_silent", "_inference", "_hooks", "_post_hooks", "_accumulator",
+     "_seen", "_multi", "_count", "_inference", "_hooks", "_post_hooks", "_accumulator",
      "_retains")
 )  # fmt: skip
 """The fields of Tensor; what else an instance has, the user gave it."""
+
+
+def _cast(name: str, target: dtype) -> Any:
+    def cast(self: Any, memory_format: Any = None) -> Any:
+        return self if self._aval.dtype is target else call.to_dtype(self, target)
+
+    cast.__name__ = cast.__qualname__ = name
+    cast.__doc__ = f"The tensor as {target}; itself if it is that already."
+    return cast
+
+
+for _name, _target in {
+    **dtypes.ALIASES, "bool": dtypes.bool_, "bfloat16": dtypes.bfloat16, "byte": dtypes.uint8,
+    "char": dtypes.int8,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _cast(_name, _target))
 
 
 def _operators() -> None:
@@ -733,9 +797,19 @@ def _operators() -> None:
         if row != "matmul":
             _in_place(f"__i{name}__", row)
     Tensor.__imatmul__ = lambda self, other: self @ other  # type: ignore[attr-defined]
-    for name, row in {"neg": "neg", "abs": "abs", "invert": "bitwise_not"}.items():
-        setattr(Tensor, f"__{name}__", RowMethod(f"__{name}__", dispatch.function, row))
+    for name in ("neg", "abs"):
+        setattr(Tensor, f"__{name}__", RowMethod(f"__{name}__", dispatch.function, name))
+    Tensor.__invert__ = _inverted  # type: ignore[attr-defined]
     Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+
+
+def _inverted(self: Tensor) -> Any:
+    if self._aval.dtype.category > dtypes.INT:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors, "
+            f"not on {self._aval.dtype}"
+        )
+    return call.bitwise_not(self)
 
 
 def _dunder(row: str) -> Any:

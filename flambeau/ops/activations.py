@@ -1,4 +1,5 @@
-"""Activation functions of neural networks."""
+"""Activation functions of neural networks. Where the derivative is worth one operation of its own,
+there is a row `<name>_backward`, whose own derivatives are written with other rows."""
 
 from __future__ import annotations
 
@@ -9,8 +10,27 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval
 from .formulas import one
-from .rules import pointwise
+from .rules import matching, pointwise
 from .table import Spec, call, row
+
+_floats = pointwise(allow="f")
+_SLOPES = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noqa: E731
+
+
+def _unary(x: Aval, *params: Any) -> Spec:
+    return _floats(x)
+
+
+def _paired(grad: Aval, x: Aval, *params: Any) -> Spec:
+    return pointwise()(grad, x)
+
+
+def _kept(chosen: Any, grad: Any) -> Any:
+    """The gradient where it passes, zero elsewhere."""
+    return np.where(chosen, grad, grad.dtype.type(0))
+
+
+# --- cut off ------------------------------------------------------------------------------------
 
 
 def _relu_rule(x: Aval) -> Spec:
@@ -28,10 +48,261 @@ row(
 
 row(
     "threshold_backward(Tensor grad_output, Tensor input, number threshold) -> Tensor",
-    rule=lambda g, x, threshold: pointwise()(g, x), forms="",
-    numpy=lambda g, x, threshold: np.where(x > threshold, g, g.dtype.type(0)),
+    rule=_paired, forms="", numpy=lambda g, x, threshold: _kept(~(x <= threshold), g),
     grads={"grad_output": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0), {})],
     doc="The gradient where input is above the threshold, zero elsewhere.",
+)  # fmt: skip
+
+row(
+    "threshold(Tensor input, number threshold, number value) -> Tensor",
+    rule=lambda x, threshold, value: pointwise(allow="if")(x), forms="fi",
+    numpy=lambda x, threshold, value: np.where(x <= threshold, x.dtype.type(value), x),
+    grads={"input": lambda grad, input, threshold:
+           call.threshold_backward(grad, input, threshold)},
+    samples=one(0.05, -1.0), doc="input where it is above the threshold, `value` elsewhere.",
+)  # fmt: skip
+
+row(
+    "hardtanh(Tensor input, float min_val=-1.0, float max_val=1.0) -> Tensor",
+    rule=lambda x, low, high: pointwise(allow="if")(x), forms="fi", where="nn",
+    numpy=lambda x, low, high: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)),
+    grads={"input": lambda grad, input, min_val, max_val:
+           call.hardtanh_backward(grad, input, min_val, max_val)},
+    samples=one(-0.55, 0.55), doc="input cut to [min_val, max_val].",
+)  # fmt: skip
+
+row(
+    "hardtanh_backward(Tensor grad_output, Tensor input, float min_val, float max_val) -> Tensor",
+    rule=_paired, forms="", numpy=lambda g, x, low, high: _kept(~((x <= low) | (x >= high)), g),
+    grads={"grad_output": lambda grad, input, min_val, max_val:
+           call.hardtanh_backward(grad, input, min_val, max_val)},
+    samples=lambda m: [((m(2, 3), m(2, 3), -0.55, 0.55), {})],
+    doc="The gradient where input is inside the bounds, zero elsewhere.",
+)  # fmt: skip
+
+row("relu6(Tensor input) -> Tensor", body=lambda input: call.hardtanh(input, 0.0, 6.0),
+    where="nn", forms="fi", samples=one(), doc="min(max(0, input), 6).")  # fmt: skip
+
+row(
+    "hardsigmoid(Tensor input) -> Tensor",
+    rule=_unary, forms="fi", where="nn", numpy=lambda x: np.clip(x + 3, 0, 6) / 6,
+    grads={"input": lambda grad, input: call.hardtanh_backward(grad, input, -3.0, 3.0) / 6},
+    samples=one(), doc="relu6(input + 3) / 6.",
+)  # fmt: skip
+
+row(
+    "hardswish(Tensor input) -> Tensor",
+    rule=_unary, forms="fi", where="nn", numpy=lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    grads={"input": lambda grad, input: call.hardswish_backward(grad, input)},
+    samples=one(), doc="input * relu6(input + 3) / 6.",
+)  # fmt: skip
+
+
+def _hardswish_slope(g: Any, x: Any) -> Any:
+    return np.where(x <= -3, g.dtype.type(0), np.where(x < 3, g * (x / 3 + 0.5), g))
+
+
+row(
+    "hardswish_backward(Tensor grad_output, Tensor input) -> Tensor",
+    rule=_paired, forms="", numpy=_hardswish_slope,
+    grads={"grad_output": lambda grad, input: call.hardswish_backward(grad, input),
+           "input": lambda grad, grad_output, input:
+               call.hardtanh_backward(grad * grad_output, input, -3.0, 3.0) / 3},
+    samples=_SLOPES, doc="The gradient of hardswish.",
+)  # fmt: skip
+
+
+def _shrink_rule(x: Aval, lambd: float) -> Spec:
+    if not lambd >= 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return _floats(x)
+
+
+row(
+    "softshrink(Tensor input, float lambd=0.5) -> Tensor",
+    rule=_shrink_rule, forms="f", where="nn",
+    numpy=lambda x, lambd: np.where(
+        x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * x.dtype.type(0))),
+    grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
+    samples=one(0.25), doc="input moved towards zero by lambd, and zero within it.",
+)  # fmt: skip
+
+row(
+    "hardshrink(Tensor input, float lambd=0.5) -> Tensor",
+    rule=_unary, forms="fmo",
+    numpy=lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
+    grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
+    samples=one(0.25), doc="input where |input| > lambd, zero elsewhere.",
+)  # fmt: skip
+
+row(
+    "shrink_backward(Tensor grad_output, Tensor input, float lambd) -> Tensor",
+    rule=_paired, forms="",
+    numpy=lambda g, x, lambd: _kept(~((x >= -lambd) & (x <= lambd)), g),
+    grads={"grad_output": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
+    samples=lambda m: [((m(2, 3), m(2, 3), 0.25), {})],
+    doc="The gradient where |input| > lambd, zero elsewhere.",
+)  # fmt: skip
+
+
+# --- leaky and exponential ----------------------------------------------------------------------
+
+row(
+    "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
+    rule=_unary, forms="fi", where="nn",
+    numpy=lambda x, slope: np.where(x > 0, x, x * x.dtype.type(slope)),
+    grads={"input": lambda grad, input, negative_slope:
+           call.leaky_relu_backward(grad, input, negative_slope)},
+    samples=one(0.1), doc="input where it is positive, negative_slope * input elsewhere.",
+)  # fmt: skip
+
+row(
+    "leaky_relu_backward(Tensor grad_output, Tensor input, float negative_slope) -> Tensor",
+    rule=_paired, forms="", numpy=lambda g, x, slope: np.where(x > 0, g, g * g.dtype.type(slope)),
+    grads={"grad_output": lambda grad, input, negative_slope:
+           call.leaky_relu_backward(grad, input, negative_slope)},
+    samples=lambda m: [((m(2, 3), m(2, 3), 0.1), {})],
+    doc="The gradient, times negative_slope where input is not positive.",
+)  # fmt: skip
+
+
+def _prelu(input: Any, weight: Any) -> Any:
+    """input where it is positive, weight * input elsewhere.
+
+    `weight` has one element, or one for each channel (dimension 1 of input).
+    """
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu(): expected `weight` to be a scalar or 1D tensor, but got {list(weight.shape)}"
+        )
+    if weight.numel() != 1:
+        if input.ndim == 0:
+            raise RuntimeError("prelu(): a 0-d input takes a weight of one element")
+        channels = input.shape[1] if input.ndim > 1 else 1
+        if weight.numel() != channels:
+            raise RuntimeError(
+                f"prelu(): mismatch of parameter numbers and input channel size: weight has "
+                f"{weight.numel()} elements, input {list(input.shape)} has {channels} channels"
+            )
+        weight = weight.reshape((1, -1) + (1,) * (input.ndim - 2))
+    elif weight.ndim:
+        weight = weight.reshape(())
+    return call.prelu_kernel(input, weight)
+
+
+row("prelu(Tensor input, Tensor weight) -> Tensor", body=_prelu,
+    samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 3, 2), m(1)), {}), ((m(), m()), {})],
+    doc="A leaky ReLU whose slope is a tensor.")  # fmt: skip
+
+
+def _prelu_rule(x: Aval, weight: Aval) -> Spec:
+    dt = matching(x, weight)
+    return Spec(_floats(x, weight).aval.with_dtype(dt))
+
+
+row(
+    "prelu_kernel(Tensor input, Tensor weight) -> Tensor",
+    rule=_prelu_rule, forms="", numpy=lambda x, w: np.where(x > 0, x, x * w), node="PreluKernel",
+    grads={"input": lambda grad, input, weight:
+               call.where_chosen(input > 0, grad, grad * weight),
+           "weight": lambda grad, input: call.where_chosen(input > 0, 0, grad * input)},
+    samples=lambda m: [((m(2, 3), m(1, 3)), {}), ((m(2), m()), {})],
+    doc="prelu() with a weight that broadcasts.",
+)  # fmt: skip
+
+row(
+    "rrelu_with_noise(Tensor input, Tensor noise) -> Tensor",
+    rule=_paired, forms="", numpy=np.multiply,
+    grads={"input": lambda grad, noise: grad * noise},
+    samples=_SLOPES, doc="rrelu() with its slopes drawn.",
+)  # fmt: skip
+
+
+def _rrelu(
+    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
+    generator: Any = None,
+) -> Any:  # fmt: skip
+    """A leaky ReLU. In training the slope of each element that is not positive is drawn from
+    [lower, upper]; otherwise it is the middle of the two."""
+    if lower > upper:
+        raise RuntimeError(f"rrelu(): lower {lower} should not be above upper {upper}")
+    if not training:
+        return call.leaky_relu(input, (lower + upper) / 2)
+    # PyTorch draws in float64 for these elements alone, in their order.
+    negative = input.detach() <= 0
+    noise = call.full(tuple(input.shape), 1.0, dtype=input.dtype)
+    count = int(negative.sum())
+    if count:
+        drawn = call.empty((count,), dtype=dtypes.float64)
+        noise[negative] = drawn.uniform_(lower, upper, generator=generator).to(input.dtype)
+    return call.rrelu_with_noise(input, noise)
+
+
+row("rrelu(Tensor input, float lower=0.125, float upper=1 / 3, bool training=False) -> Tensor",
+    body=_rrelu, forms="fi", samples=one(), doc="A leaky ReLU with random slopes.")  # fmt: skip
+
+
+def _elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    kind = x.dtype.type
+    negative = np.expm1(np.minimum(x, 0) * kind(input_scale)) * kind(alpha * scale)
+    return np.where(x > 0, x * kind(scale), negative)
+
+
+def _elu_slope(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    kind = g.dtype.type
+    negative = np.exp(np.minimum(x, 0) * kind(input_scale)) * kind(alpha * scale * input_scale)
+    return g * np.where(x > 0, kind(scale), negative)
+
+
+row(
+    "elu(Tensor input, float alpha=1.0, float scale=1.0, float input_scale=1.0) -> Tensor",
+    rule=_unary, forms="fi", where="nn", numpy=_elu,
+    grads={"input": lambda grad, input, alpha, scale, input_scale:
+           call.elu_backward(grad, input, alpha, scale, input_scale)},
+    samples=lambda m: [*one(0.7)(m), ((m(2, 3), 1.5, 1.2, 0.8), {})],
+    doc="scale * input where it is positive, scale * alpha * (exp(input_scale * input) - 1) "
+    "elsewhere.",
+)  # fmt: skip
+
+
+def _elu_second(
+    grad: Any, grad_output: Any, input: Any, alpha: float, scale: float, input_scale: float
+) -> Any:
+    slope = call.elu_backward(grad * grad_output, input, alpha, scale, input_scale)
+    return call.where_chosen(input > 0, 0, slope * input_scale)
+
+
+row(
+    "elu_backward(Tensor grad_output, Tensor input, float alpha, float scale, float input_scale)"
+    " -> Tensor",
+    rule=_paired, forms="", numpy=_elu_slope,
+    grads={"grad_output": lambda grad, input, alpha, scale, input_scale:
+               call.elu_backward(grad, input, alpha, scale, input_scale),
+           "input": _elu_second},
+    samples=lambda m: [((m(2, 3), m(2, 3), 1.5, 1.2, 0.8), {})],
+    doc="The gradient of elu, selu and celu.",
+)  # fmt: skip
+
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
+
+row("selu(Tensor input) -> Tensor", forms="fi", samples=one(),
+    body=lambda input: call.elu(input, _SELU_ALPHA, _SELU_SCALE, 1.0),
+    doc="The self-normalising ELU of Klambauer et al. (2017).")  # fmt: skip
+
+
+def _celu_rule(x: Aval, alpha: float) -> Spec:
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _floats(x)
+
+
+row(
+    "celu(Tensor input, float alpha=1.0) -> Tensor",
+    rule=_celu_rule, forms="fi", numpy=lambda x, alpha: _elu(x, alpha, 1.0, 1.0 / alpha),
+    grads={"input": lambda grad, input, alpha:
+           call.elu_backward(grad, input, alpha, 1.0, 1.0 / alpha)},
+    samples=one(1.3), doc="max(0, input) + min(0, alpha * (exp(input / alpha) - 1)).",
 )  # fmt: skip

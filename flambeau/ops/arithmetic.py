@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.aval import Aval
-from .formulas import conj
-from .rules import common_dtype, pointwise
-from .table import Spec, row
+from ..core.aval import Aval, aval
+from .formulas import conj, one
+from .rules import common_dtype, common_shape, matching, pointwise
+from .table import Spec, call, row
 
 
 def _no_bool_subtract(*args: Any) -> Spec:
@@ -103,3 +103,119 @@ def _negatable(x: Aval) -> Spec:
             "invert a mask, use the `~` or `logical_not()` operator instead."
         )
     return Spec(x)
+
+
+def _square(input: Any) -> Any:
+    """input * input."""
+    return call.pow_number(input, 2)
+
+
+row("square(Tensor input) -> Tensor", body=_square, forms="fmio", samples=one(),
+    doc="The square.")  # fmt: skip
+
+
+# --- fused forms --------------------------------------------------------------------------------
+
+
+def _addcmul(x: Any, a: Any, b: Any, value: Any) -> Any:
+    product = np.multiply(a, b)
+    return np.add(x, product if value == 1 else np.multiply(product, _like(value, product)))
+
+
+def _like(value: Any, array: Any) -> Any:
+    """A multiplier in the dtype of a result: fractions of integers are cut off, as in C."""
+    return int(value) if array.dtype.kind in "iu" else value
+
+
+row(
+    "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    rule=pointwise(operands=3), numpy=_addcmul, forms="fmio",
+    grads={"input": lambda grad: grad,
+           "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) * conj(tensor2),
+           "tensor2": lambda grad, tensor1, value: _times_alpha(grad, conj(value)) * conj(tensor1)},
+    samples=lambda m: [((m(2, 3), m(2, 1), m(3)), {"value": 0.5}), ((m(3), m(3), m()), {}), ((m(0), m(0), m()), {})],
+    doc="input + value * tensor1 * tensor2.",
+)  # fmt: skip
+
+
+def _addcdiv_rule(x: Aval, a: Aval, b: Aval, value: type) -> Spec:
+    if a.dtype.category < dtypes.FLOAT and b.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(
+            f"Integer division with addcdiv is not supported ({a.dtype} / {b.dtype}): write "
+            "input + value * torch.trunc(tensor1 / tensor2).to(input.dtype), or divide floats"
+        )
+    return pointwise(operands=3)(x, a, b, value)
+
+
+def _addcdiv(x: Any, a: Any, b: Any, value: Any) -> Any:
+    quotient = np.true_divide(a, b)
+    return np.add(x, quotient if value == 1 else np.multiply(quotient, value))
+
+
+row(
+    "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    rule=_addcdiv_rule, numpy=_addcdiv, forms="fmio",
+    grads={"input": lambda grad: grad,
+           "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) / conj(tensor2),
+           "tensor2": lambda grad, tensor1, tensor2, value:
+               -_times_alpha(grad, conj(value)) * conj(tensor1 / (tensor2 * tensor2))},
+    samples=lambda m: [((m(2, 3), m(2, 1), m(3, low=0.5, high=2.0)), {"value": 0.5}), ((m(3), m(3), m(low=0.5, high=2.0)), {})],
+    doc="input + value * tensor1 / tensor2.",
+)  # fmt: skip
+
+
+def _lerp_rule(start: Aval, end: Aval, weight: Any) -> Spec:
+    dt = matching(start, end)
+    if dt.category < dtypes.FLOAT:
+        raise NotImplementedError(f"not implemented for {dt}: floating tensors only")
+    if isinstance(weight, Aval) and weight.ndim:
+        matching(start, weight)
+    return Spec(aval(common_shape((start, end, weight)), dt, start.device), dt)
+
+
+def _lerp(start: Any, end: Any, weight: Any) -> Any:
+    # From the nearer end, so that weights 0 and 1 give the ends exactly.
+    difference = end - start
+    near = np.less(np.abs(weight), 0.5)
+    if near.ndim == 0:
+        return start + weight * difference if near else end - difference * (1 - weight)
+    return np.where(near, start + weight * difference, end - difference * (1 - weight))
+
+
+def _rest(weight: Any) -> Any:
+    return 1 - conj(weight)
+
+
+row(
+    "lerp_number(Tensor input, Tensor end, Scalar weight) -> Tensor",
+    rule=_lerp_rule, numpy=_lerp, forms="", node="LerpBackward0",
+    grads={"input": lambda grad, weight: grad * _rest(weight),
+           "end": lambda grad, weight: grad * conj(weight)},
+    samples=lambda m: [((m(2, 3), m(3), 0.3), {}), ((m(2), m(), 0.9), {})],
+    doc="lerp() with a number as weight.",
+)  # fmt: skip
+
+row(
+    "lerp_tensor(Tensor input, Tensor end, Tensor weight) -> Tensor",
+    rule=_lerp_rule, numpy=_lerp, forms="", node="LerpBackward1",
+    grads={"input": lambda grad, weight: grad * _rest(weight),
+           "end": lambda grad, weight: grad * conj(weight),
+           "weight": lambda grad, input, end: grad * conj(end - input)},
+    samples=lambda m: [((m(2, 3), m(3), m(2, 1)), {}), ((m(2), m(2), m()), {})],
+    doc="lerp() with a tensor as weight.",
+)  # fmt: skip
+
+
+def _lerp_body(input: Any, end: Any, weight: Any) -> Any:
+    """input + weight * (end - input): the weight is a number or a tensor.
+
+    RuntimeError if the dtypes differ.
+    """
+    if hasattr(weight, "is_complex"):
+        return call.lerp_tensor(input, end, weight)
+    return call.lerp_number(input, end, weight)
+
+
+row("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", body=_lerp_body, forms="fmio",
+    samples=lambda m: [((m(2, 3), m(3), 0.3), {}), ((m(2), m(2), m(2)), {})],
+    doc="A place on the way from input to end.")  # fmt: skip

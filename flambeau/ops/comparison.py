@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
-from .formulas import one, refusing, two, two_or_number
+from .formulas import refusing, two, two_or_number
 from .rules import common_dtype, common_shape, pointwise
 from .table import Spec, call, row
 
@@ -53,7 +53,7 @@ row(
 
 def _shared(grad: Any, loses: Any, ties: Any) -> Any:
     """The gradient of an extremum for one operand: none where it loses, half where both are it."""
-    return call.where(ties, grad / 2, grad).masked_fill(loses, 0)
+    return call.where_chosen(ties, grad / 2, grad).masked_fill(loses, 0)
 
 
 def _no_complex(name: str) -> Any:
@@ -75,6 +75,104 @@ row(
            "other": lambda grad, input, other: _shared(grad, other > input, input == other)},
     samples=two(), doc="The smaller of two elements; NaN where one of them is.",
 )  # fmt: skip
+
+row(
+    "fmax(Tensor input, Tensor other) -> Tensor", rule=_no_complex("fmax"), numpy=np.fmax,
+    forms="fmo",
+    grads={"input": lambda grad, input, other: _chosen(grad, (input >= other) | call.isnan(other)),
+           "other": lambda grad, input, other: _passed(grad, (input >= other) | call.isnan(other))},
+    samples=two(), doc="The larger of two elements; a number wins over NaN.",
+)  # fmt: skip
+
+row(
+    "fmin(Tensor input, Tensor other) -> Tensor", rule=_no_complex("fmin"), numpy=np.fmin,
+    forms="fmo",
+    grads={"input": lambda grad, input, other: _chosen(grad, (input <= other) | call.isnan(other)),
+           "other": lambda grad, input, other: _passed(grad, (input <= other) | call.isnan(other))},
+    samples=two(), doc="The smaller of two elements; a number wins over NaN.",
+)  # fmt: skip
+
+
+def _chosen(grad: Any, first: Any) -> Any:
+    return call.where_chosen(first, grad, 0)
+
+
+def _passed(grad: Any, first: Any) -> Any:
+    return call.where_chosen(first, 0, grad)
+
+
+def _heaviside_rule(x: Aval, values: Aval) -> Spec:
+    if x.dtype is not values.dtype:
+        raise RuntimeError(
+            f"not implemented for tensors with different dtypes: {x.dtype} and {values.dtype}"
+        )
+    return _no_complex("heaviside")(x, values)
+
+
+row(
+    "heaviside(Tensor input, Tensor values) -> Tensor", rule=_heaviside_rule, forms="fmio",
+    numpy=lambda x, values: np.where(x == 0, values, np.where(np.isnan(x), x, x > 0)),
+    samples=two(), not_differentiable="PyTorch has no derivative of it",
+    doc="0 below zero, 1 above, `values` at zero.",
+)  # fmt: skip
+
+
+# --- closeness ----------------------------------------------------------------------------------
+
+
+def _isclose_rule(a: Aval, b: Aval, rtol: float, atol: float, equal_nan: bool) -> Spec:
+    if a.dtype is not b.dtype:
+        raise RuntimeError(f"{a.dtype} did not match {b.dtype}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    return pointwise("bool")(a, b)
+
+
+def _isclose(a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+    if a.dtype.kind in "biu":
+        if rtol == atol == 0:
+            return a == b
+        a, b = a.astype(np.float64), b.astype(np.float64)
+    close = (a == b) | (np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= atol + rtol * np.abs(b)))
+    return close | (np.isnan(a) & np.isnan(b)) if equal_nan else close
+
+
+row(
+    "isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, "
+    "bool equal_nan=False) -> Tensor",
+    rule=_isclose_rule, numpy=_isclose, samples=two(),
+    doc="Whether |input - other| <= atol + rtol * |other|, element by element.",
+)  # fmt: skip
+
+
+def _allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Whether isclose() holds for all elements, as a Python bool.
+
+    RuntimeError if the dtypes differ or the shapes don't broadcast.
+    """
+    return bool(call.isclose(input, other, rtol, atol, equal_nan).all())
+
+
+row("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, "
+    "bool equal_nan=False) -> bool", body=_allclose,
+    doc="Whether two tensors are close everywhere.")  # fmt: skip
+
+
+def _equal(input: Any, other: Any) -> bool:
+    """Whether shapes and all elements are equal, as a Python bool."""
+    for name, x in (("input", input), ("other", other)):
+        if not hasattr(x, "is_complex"):
+            raise TypeError(
+                f"equal(): argument '{name}' must be Tensor, not {type(x).__name__}"
+            )
+    return input.shape == other.shape and bool(call.eq(input, other).all())
+
+
+row("equal(Tensor input, Tensor other) -> bool", body=_equal,
+    doc="Whether two tensors have the same shape and elements.")  # fmt: skip
 
 
 # --- choices by a mask --------------------------------------------------------------------------
@@ -132,6 +230,13 @@ def _where_body(condition: Any, input: Any = None, other: Any = None) -> Any:
 row("where(Tensor condition, Operand input, Operand other) -> Tensor", body=_where_body,
     forms="fo", doc="Elements of one tensor or another.",
     samples=lambda m: [((m.bool(2, 3), m(2, 3), m(2, 3)), {}), ((m.bool(2, 1), m(3), 2.0), {})],
+)  # fmt: skip
+
+row(
+    "where_method(Tensor input, Tensor condition, Operand other) -> Tensor", forms="m",
+    body=lambda input, condition, other: call.where_chosen(condition, input, other),
+    alias=("where",), samples=lambda m: [((m(2, 3), m.bool(3), 2.0), {})],
+    doc="The tensor's own elements where `condition` holds, else those of `other`.",
 )  # fmt: skip
 
 

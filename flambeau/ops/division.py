@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -95,13 +96,9 @@ row(
 )  # fmt: skip
 
 
-def _remainder(a: Any, b: Any) -> Any:
-    return np.remainder(a, b)
-
-
 row(
     "remainder(Operand input, Operand other) -> Tensor",
-    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=_remainder, forms="fmio",
+    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=np.remainder, forms="fmio",
     node="RemainderBackward1",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
@@ -255,3 +252,41 @@ def _pow(input: Any, exponent: Any) -> Any:
 row("pow(Operand input, Operand exponent) -> Tensor", body=_pow, forms="fmio",
     samples=lambda m: [((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {}), ((2.0, m(3)), {})],
     doc="Powers.")  # fmt: skip
+
+
+def _float_power(input: Any, exponent: Any) -> Any:
+    """Powers computed in double precision: the result is float64 or complex128."""
+    wide = []
+    for x in (input, exponent):
+        if hasattr(x, "is_complex"):
+            x = x.to(dtypes.complex128 if x.is_complex() else dtypes.float64)
+        elif not isinstance(x, complex):
+            x = float(x)
+        wide.append(x)
+    return call.pow(*wide)
+
+
+row("float_power(Operand input, Operand exponent) -> Tensor", body=_float_power, forms="fmo",
+    samples=lambda m: [((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {})],
+    doc="Powers in double precision.")  # fmt: skip
+
+row(
+    "ldexp(Tensor input, Tensor other) -> Tensor",
+    rule=pointwise("float"), forms="fmio",
+    numpy=lambda x, power: np.multiply(x, np.exp2(power)),
+    grads={"input": lambda grad, other: grad * conj(call.pow_base(2.0, other)),
+           "other": lambda grad, result: grad * conj(result) * math.log(2)},
+    samples=two(), doc="input * 2 ** other.",
+)  # fmt: skip
+
+row(
+    "gcd(Tensor input, Tensor other) -> Tensor", rule=pointwise(allow="i"), numpy=np.gcd,
+    forms="fmio", samples=lambda m: [((m.int(2, 3), m.int(3)), {}), ((m.int(0), m.int()), {})],
+    doc="The greatest common divisor.",
+)  # fmt: skip
+
+row(
+    "lcm(Tensor input, Tensor other) -> Tensor", rule=pointwise(allow="i"), numpy=np.lcm,
+    forms="fmio", samples=lambda m: [((m.int(2, 3), m.int(3)), {}), ((m.int(0), m.int()), {})],
+    doc="The least common multiple.",
+)  # fmt: skip

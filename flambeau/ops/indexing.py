@@ -61,8 +61,8 @@ row(
     "index_at(Tensor input, Tensor[] indices, any positions) -> Tensor",
     rule=_index_rule, numpy=_index, moves=True, forms="", node="IndexBackward0",
     check=lambda fetch, x, indices, positions: _check_bounds(fetch, 1, x, indices, positions),
-    grads={"input": lambda grad, input_shape, inputs, positions:
-           call.index_put_at(call.zeros(input_shape, dtype=grad.dtype), grad, inputs[1:], positions, True)},
+    grads={"input": lambda grad, input_shape, indices, positions:
+           call.index_put_at(call.zeros(input_shape, dtype=grad.dtype), grad, indices, positions, True)},
     doc="Elements picked by index tensors along the dimensions `positions`.",
 )  # fmt: skip
 
@@ -129,10 +129,10 @@ row(
     check=lambda fetch, x, v, indices, positions, accumulate:
         _check_bounds(fetch, 2, x, indices, positions),
     grads={
-        "input": lambda grad, inputs, positions, accumulate, values_shape:
+        "input": lambda grad, indices, positions, accumulate:
             grad if accumulate else call.index_put_at(
-                grad, call.zeros((), dtype=grad.dtype), inputs[2:], positions, False),
-        "values": lambda grad, inputs, positions: call.index_at(grad, inputs[2:], positions),
+                grad, call.zeros((), dtype=grad.dtype), indices, positions, False),
+        "values": lambda grad, indices, positions: call.index_at(grad, indices, positions),
     },
     doc="input with elements at index tensors replaced by (or increased by) values.",
 )  # fmt: skip

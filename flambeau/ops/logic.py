@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from .rules import common_dtype, common_shape, pointwise
+from .rules import common_shape, pointwise
 from .table import Spec, row
 
 _BOTH = lambda m: [  # noqa: E731
@@ -21,11 +21,6 @@ def _truth(*operands: Any) -> Spec:
     from ..core.aval import aval
 
     return Spec(aval(common_shape(operands), dtypes.bool_))
-
-
-def _widest(*operands: Any) -> Spec:
-    """As pointwise; shifts promote booleans no further, so that they have none."""
-    return pointwise(allow="i")(*operands)
 
 
 row(
@@ -66,4 +61,18 @@ row(
 row(
     "bitwise_xor(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
     numpy=np.bitwise_xor, forms="fmio", samples=_BOTH, doc="Bits set in exactly one.",
+)  # fmt: skip
+
+_SHIFTED = lambda m: [((m.int(2, 3), m.int(3)), {}), ((m.int(3), 2), {}), ((m.int(0), 1), {})]  # noqa: E731
+
+row(
+    "bitwise_left_shift(Operand input, Operand other) -> Tensor", rule=pointwise(allow="i"),
+    numpy=np.left_shift, forms="fmio", samples=_SHIFTED,
+    doc="input * 2 ** other; zero where other is negative or as large as the number of bits.",
+)  # fmt: skip
+
+row(
+    "bitwise_right_shift(Operand input, Operand other) -> Tensor", rule=pointwise(allow="i"),
+    numpy=np.right_shift, forms="fmio", samples=_SHIFTED,
+    doc="input // 2 ** other; all sign bits where other is negative or too large.",
 )  # fmt: skip

@@ -227,7 +227,7 @@ def _filled(x: np.ndarray, value: Any) -> np.ndarray:
 
 row(
     "fill(Tensor input, Operand value) -> Tensor",
-    rule=_fill_rule, numpy=_filled, forms="fi",
+    rule=_fill_rule, numpy=_filled, forms="fi", uniform=True,
     grads={"input": lambda grad: call.zeros_like(grad), "value": lambda grad: grad.sum()},
     samples=lambda m: [((m(2, 3), 1.5), {}), ((m(2, 3), m()), {})],
     doc="input's shape filled with a number.",
@@ -235,7 +235,7 @@ row(
 
 row(
     "zero(Tensor input) -> Tensor",
-    rule=same, numpy=np.zeros_like, forms="i", moves=True,
+    rule=same, numpy=np.zeros_like, forms="i", moves=True, uniform=True,
     grads={"input": lambda grad: call.zeros_like(grad)},
     doc="Zeros of input's shape.",
 )  # fmt: skip

@@ -1,14 +1,20 @@
-"""Functions of single elements: exponentials, logarithms, rounding, signs."""
+"""Functions of single elements: signs, exponentials, logarithms, rounding, tests of what a number
+is."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .formulas import conj, one
+from ..core import dtypes
+from ..core.aval import Aval
+from .formulas import conj, one, refusing, zeros
 from .rules import pointwise
 from .table import Spec, call, row
+
+# --- signs --------------------------------------------------------------------------------------
 
 row(
     "abs(Tensor input) -> Tensor",
@@ -18,29 +24,34 @@ row(
 )  # fmt: skip
 
 
-def _zeros(grad: Any) -> Any:
-    return call.zeros_like(grad)
+def _positive(input: Any) -> Any:
+    """The tensor itself. RuntimeError for booleans, as for negation."""
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("positive(): the `+` operator on a bool tensor is not supported")
+    return input
+
+
+row("positive(Tensor input) -> Tensor", body=_positive, samples=one(), doc="The tensor itself.")
 
 
 def _sign(x: np.ndarray) -> Any:
-    return x if x.dtype == np.bool_ else np.sign(x)
+    if x.dtype.kind in "bc":
+        return x if x.dtype.kind == "b" else np.sign(x)
+    return np.subtract(x > 0, x < 0, dtype=x.dtype)  # unlike NumPy's, 0 for NaN
 
+
+_no_complex_sign = refusing("c", NotImplementedError, "complex numbers have no sign: use sgn()")
 
 row(
     "sign(Tensor input) -> Tensor",
-    rule=pointwise(allow="bif"), numpy=_sign, forms="fmio",
-    grads={"input": _zeros},
+    rule=_no_complex_sign, numpy=_sign, forms="fmio", grads={"input": zeros},
     samples=one(), doc="-1, 0 or 1. For complex numbers there is sgn().",
 )  # fmt: skip
 
 
-def _sgn(x: np.ndarray) -> Any:
-    return np.sign(x) if x.dtype.kind != "b" else x
-
-
 def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
     if not input.is_complex():
-        return call.zeros_like(grad)
+        return zeros(grad)
     size = input.abs()
     slope = (grad - result * result * conj(grad)) / (size * 2)
     return slope.masked_fill(size == 0, 0)
@@ -48,9 +59,28 @@ def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
 
 row(
     "sgn(Tensor input) -> Tensor",
-    rule=pointwise(), numpy=_sgn, forms="fmio", grads={"input": _sgn_grad},
+    rule=pointwise(), numpy=_sign, forms="fmio", grads={"input": _sgn_grad},
     samples=one(), doc="sign() for every dtype: a complex number divided by its modulus.",
 )  # fmt: skip
+
+row(
+    "signbit(Tensor input) -> Tensor",
+    rule=refusing("c", NotImplementedError, "complex numbers have no sign bit", "bool"),
+    numpy=lambda x: x < 0 if x.dtype.kind in "biu" else np.signbit(x), forms="fmo",
+    samples=one(), doc="Whether the sign bit is set: true for negative zero too.",
+)  # fmt: skip
+
+row(
+    "copysign(Tensor input, Operand other) -> Tensor",
+    rule=pointwise("float", allow="bif"), numpy=np.copysign, forms="fmio",
+    grads={"input": lambda grad, input, result: grad * (call.sgn(input) * call.sgn(result)),
+           "other": lambda grad, result: zeros(result)},
+    samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 1), -2.0), {}), ((m(), m(2)), {})],
+    doc="The size of input with the sign of other.",
+)  # fmt: skip
+
+
+# --- exponentials and logarithms ----------------------------------------------------------------
 
 row(
     "exp(Tensor input) -> Tensor",
@@ -60,11 +90,99 @@ row(
 )  # fmt: skip
 
 row(
+    "exp2(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.exp2, forms="fmio", node="Exp2Backward0",
+    grads={"input": lambda grad, result: grad * conj(result) * math.log(2)},
+    samples=one(), doc="2 to the power of input.",
+)  # fmt: skip
+
+row(
+    "expm1(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.expm1, forms="fmio", node="Expm1Backward0",
+    grads={"input": lambda grad, result: grad * (conj(result) + 1)},
+    samples=one(), doc="exp(input) - 1, exact for small numbers.",
+)  # fmt: skip
+
+row(
     "log(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.log, forms="fmio",
     grads={"input": lambda grad, input: grad / conj(input)},
     samples=one(low=0.5, high=3.0), doc="The natural logarithm.",
 )  # fmt: skip
+
+row(
+    "log1p(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.log1p, forms="fmio", node="Log1P",
+    grads={"input": lambda grad, input: grad / (conj(input) + 1)},
+    samples=one(low=-0.5, high=3.0), doc="log(1 + input), exact for small numbers.",
+)  # fmt: skip
+
+row(
+    "log2(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.log2, forms="fmio", node="Log2Backward0",
+    grads={"input": lambda grad, input: grad / (conj(input) * math.log(2))},
+    samples=one(low=0.5, high=3.0), doc="The logarithm to base 2.",
+)  # fmt: skip
+
+row(
+    "log10(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=np.log10, forms="fmio", node="Log10Backward0",
+    grads={"input": lambda grad, input: grad / (conj(input) * math.log(10))},
+    samples=one(low=0.5, high=3.0), doc="The logarithm to base 10.",
+)  # fmt: skip
+
+
+def _logaddexp_grad(grad: Any, input: Any, other: Any) -> Any:
+    return grad / conj(call.exp(other - input) + 1)
+
+
+row(
+    "logaddexp(Tensor input, Tensor other) -> Tensor",
+    rule=pointwise(allow="fc"), forms="fmo",
+    numpy=lambda a, b: np.log(np.exp(a) + np.exp(b)) if np.iscomplexobj(a) else np.logaddexp(a, b),
+    grads={"input": _logaddexp_grad,
+           "other": lambda grad, input, other: _logaddexp_grad(grad, other, input)},
+    samples=lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})],
+    doc="log(exp(input) + exp(other)) without overflow.",
+)  # fmt: skip
+
+
+def _logaddexp2_grad(grad: Any, input: Any, other: Any) -> Any:
+    return grad / (call.exp2(other - input) + 1)
+
+
+row(
+    "logaddexp2(Tensor input, Tensor other) -> Tensor",
+    rule=pointwise(allow="f"), numpy=np.logaddexp2, forms="fmo", node="Logaddexp2Backward0",
+    grads={"input": _logaddexp2_grad,
+           "other": lambda grad, input, other: _logaddexp2_grad(grad, other, input)},
+    samples=lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})],
+    doc="log2(2 ** input + 2 ** other) without overflow.",
+)  # fmt: skip
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    out = np.multiply(x, np.log(y))
+    return np.where(np.equal(x, 0) & ~np.isnan(y), out.dtype.type(0), out)
+
+
+row(
+    "xlogy(Operand input, Operand other) -> Tensor",
+    rule=pointwise("float", allow="bif"), numpy=_xlogy, forms="fmio",
+    grads={"input": lambda grad, input, other: grad * _log_or_zero(input, other),
+           "other": lambda grad, input, other: grad * input / other},
+    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((2.0, m(3, low=0.5, high=2.0)), {}), ((m(2), 3.0), {})],
+    doc="input * log(other), and zero where input is zero.",
+)  # fmt: skip
+
+
+def _log_or_zero(input: Any, other: Any) -> Any:
+    """log(other), and zero where 0 * log(0) counts as zero."""
+    other = other if hasattr(other, "log") else call.full((), other, dtype=input.dtype)
+    return call.log(other).masked_fill((input == 0) & (other <= 0), 0)
+
+
+# --- sigmoid and tanh ---------------------------------------------------------------------------
 
 row(
     "tanh(Tensor input) -> Tensor",
@@ -77,14 +195,21 @@ row(
     "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
     rule=pointwise(), numpy=lambda g, y: g * (1 - np.conj(y * y)), forms="",
     grads={"grad_output": lambda grad, output: call.tanh_backward(grad, conj(output)),
-           "output": lambda grad, grad_output, output: grad * -2 * conj(grad_output) * conj(output)},
+           "output": lambda grad, grad_output, output: grad * conj(grad_output) * output * -2},
     samples=lambda m: [((m(2, 3), m(2, 3)), {})],
     doc="The gradient of tanh from its result.",
 )  # fmt: skip
 
+
+def _sigmoid(x: np.ndarray) -> Any:
+    y = np.exp(-x)
+    y += 1
+    return np.divide(1, y, out=y) if y.ndim else 1 / y
+
+
 row(
     "sigmoid(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=lambda x: 1 / (1 + np.exp(-x)), forms="fmio",
+    rule=pointwise("float"), numpy=_sigmoid, forms="fmio",
     grads={"input": lambda grad, result: call.sigmoid_backward(grad, result)},
     samples=one(), doc="1 / (1 + exp(-input)).",
 )  # fmt: skip
@@ -93,8 +218,159 @@ row(
     "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor",
     rule=pointwise(), numpy=lambda g, y: g * np.conj((1 - y) * y), forms="",
     grads={"grad_output": lambda grad, output: call.sigmoid_backward(grad, conj(output)),
-           "output": lambda grad, grad_output, output:
-               grad * conj(grad_output) * (1 - 2 * conj(output))},
+           "output": lambda grad, grad_output, output: grad * conj(grad_output) * (1 - output * 2)},
     samples=lambda m: [((m(2, 3), m(2, 3)), {})],
     doc="The gradient of sigmoid from its result.",
 )  # fmt: skip
+
+
+def _logit(x: np.ndarray, eps: Any) -> Any:
+    if eps is not None:
+        x = np.clip(x, eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+def _logit_grad(grad: Any, input: Any, eps: Any) -> Any:
+    low, high, outside = (0, 1, math.nan) if eps is None else (eps, 1 - eps, 0)
+    inside = (input >= low) & (input <= high)
+    return call.where_chosen(inside, grad / (input * (1 - input)), outside)
+
+
+row(
+    "logit(Tensor input, float? eps=None) -> Tensor",
+    rule=lambda x, eps: pointwise("float", allow="bif")(x), numpy=_logit, forms="fmio",
+    grads={"input": _logit_grad},
+    samples=lambda m: [((m(2, 3, low=0.1, high=0.9),), {}), ((m(3, low=0.0, high=1.0), 0.15), {}), ((m(0),), {})],
+    doc="log(input / (1 - input)), with input cut to [eps, 1 - eps] if eps is given.",
+)  # fmt: skip
+
+
+# --- rounding -----------------------------------------------------------------------------------
+
+
+def _rounded(function: Any) -> Any:
+    return lambda x: x if x.dtype.kind in "iu" else function(x)
+
+
+row(
+    "floor(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.floor),
+    forms="fmio", grads={"input": zeros}, samples=one(), doc="Rounded down.",
+)  # fmt: skip
+
+row(
+    "ceil(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.ceil),
+    forms="fmio", grads={"input": zeros}, samples=one(), doc="Rounded up.",
+)  # fmt: skip
+
+row(
+    "trunc(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.trunc),
+    forms="fmio", alias=("fix",), grads={"input": zeros}, samples=one(),
+    doc="Rounded towards zero.",
+)  # fmt: skip
+
+
+def _round_rule(x: Aval, decimals: int) -> Spec:
+    return pointwise(allow="if" if decimals == 0 else "f")(x)
+
+
+def _round(x: np.ndarray, decimals: int) -> Any:
+    if decimals == 0:
+        return _rounded(np.rint)(x)
+    scale = x.dtype.type(10.0 ** abs(decimals))
+    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+
+
+row(
+    "round(Tensor input, *, int decimals=0) -> Tensor", rule=_round_rule, numpy=_round,
+    forms="fmio", grads={"input": zeros},
+    samples=lambda m: [*one()(m), ((m(3),), {"decimals": 1}), ((m(3),), {"decimals": -1})],
+    doc="Rounded to the nearest, halves to the even one; `decimals` places behind the point.",
+)  # fmt: skip
+
+row(
+    "frac(Tensor input) -> Tensor", rule=pointwise(allow="f"), numpy=lambda x: x - np.trunc(x),
+    forms="fmio", grads={"input": lambda grad: grad}, samples=one(low=0.1, high=0.9),
+    doc="What is behind the point, with the sign of input.",
+)  # fmt: skip
+
+row(
+    "deg2rad(Tensor input) -> Tensor",
+    rule=refusing("c", RuntimeError, "not supported for complex tensors", "float"),
+    numpy=lambda x: x * (math.pi / 180), forms="fmio", node="Deg2Rad",
+    grads={"input": lambda grad: grad * (math.pi / 180)}, samples=one(), doc="Degrees to radians.",
+)  # fmt: skip
+
+row(
+    "rad2deg(Tensor input) -> Tensor",
+    rule=refusing("c", RuntimeError, "not supported for complex tensors", "float"),
+    numpy=lambda x: x * (180 / math.pi), forms="fmio", node="Rad2Deg",
+    grads={"input": lambda grad: grad * (180 / math.pi)}, samples=one(), doc="Radians to degrees.",
+)  # fmt: skip
+
+
+# --- tests of what a number is ------------------------------------------------------------------
+
+row(
+    "isnan(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isnan, samples=one(),
+    doc="Whether an element is not a number.",
+)  # fmt: skip
+
+row(
+    "isinf(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isinf, samples=one(),
+    doc="Whether an element is infinite.",
+)  # fmt: skip
+
+row(
+    "isfinite(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isfinite, samples=one(),
+    doc="Whether an element is neither infinite nor NaN.",
+)  # fmt: skip
+
+row(
+    "isposinf(Tensor input) -> Tensor", numpy=lambda x: x == np.inf, forms="fmo",
+    rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
+    doc="Whether an element is positive infinity.",
+)  # fmt: skip
+
+row(
+    "isneginf(Tensor input) -> Tensor", numpy=lambda x: x == -np.inf, forms="fmo",
+    rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
+    doc="Whether an element is negative infinity.",
+)  # fmt: skip
+
+row(
+    "isreal(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isreal, samples=one(),
+    doc="Whether an element has no imaginary part.",
+)  # fmt: skip
+
+
+def _nan_replaced(x: np.ndarray, nan: float, posinf: float, neginf: float) -> Any:
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+row(
+    "nan_replaced(Tensor input, float nan, float posinf, float neginf) -> Tensor",
+    rule=lambda x, *numbers: Spec(x), numpy=_nan_replaced, forms="", node="NanToNum",
+    grads={"input": lambda grad, input: call.where_chosen(call.isfinite(input), grad, 0)},
+    samples=lambda m: [((m(2, 3), 0.0, 1.0, -1.0), {})],
+    doc="nan_to_num() with every replacement given.",
+)  # fmt: skip
+
+
+def _nan_to_num(
+    input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """NaN replaced by `nan` (0), infinities by `posinf` and `neginf` (the dtype's limits)."""
+    if input.dtype.category < dtypes.FLOAT:
+        return input.clone()
+    limits = dtypes.finfo(input.dtype)
+    return call.nan_replaced(
+        input,
+        0.0 if nan is None else nan,
+        limits.max if posinf is None else posinf,
+        limits.min if neginf is None else neginf,
+    )
+
+
+row("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
+    body=_nan_to_num, forms="fmio", samples=one(),
+    doc="Numbers in place of NaN and infinities.")  # fmt: skip

@@ -236,6 +236,10 @@ def _extreme_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
     if x.dtype.category == dtypes.COMPLEX:
         raise RuntimeError(f"not implemented for '{x.dtype.legacy}'")
     shape, dims = reduced_shape(x.shape, dim, keepdim)
+    if x.ndim and not x.numel and (dim is None or dim == ()):
+        raise RuntimeError(
+            f"Expected reduction dim to be specified for an input without elements, {list(x.shape)}"
+        )
     if x.ndim and any(x.shape[d] == 0 for d in dims):
         raise IndexError(
             f"Expected reduction dim {dims[0]} to have non-zero size for input of {list(x.shape)}"

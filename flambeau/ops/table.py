@@ -67,7 +67,7 @@ class Row:
     __slots__ = (
         "name", "schema", "rule", "numpy", "grads", "node", "doc", "forms", "where", "moves",
         "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
-        "alias", "memo", "not_differentiable", "keeps",
+        "alias", "memo", "not_differentiable", "keeps", "uniform",
     )  # fmt: skip
 
     def __init__(self, schema: str, **fields: Any) -> None:
@@ -105,6 +105,8 @@ class Row:
         """Why there is no derivative, where a floating result has none."""
         self.keeps: tuple[str, ...] = tuple(fields.pop("keeps", ()))
         """Tensor inputs that are not cast with the others: masks and indices."""
+        self.uniform: bool = fields.pop("uniform", False)
+        """All elements of the result are equal: in place it may go to elements that overlap."""
         self.memo: dict[Any, Any] = {}
         if fields:
             raise TypeError(f"row {self.name}: unknown fields {sorted(fields)}")

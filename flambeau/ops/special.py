@@ -1,0 +1,75 @@
+"""Rows of the error function and the gamma function and their kin."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import special_functions as special
+from .formulas import one
+from .rules import pointwise
+from .table import Spec, call, row
+
+_real = pointwise("float", allow="bif")
+_SLOPE = 2 / math.sqrt(math.pi)
+
+row(
+    "erf(Tensor input) -> Tensor", rule=_real, numpy=special.erf, forms="fmio",
+    grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * _SLOPE)},
+    samples=one(), doc="The error function.",
+)  # fmt: skip
+
+row(
+    "erfc(Tensor input) -> Tensor", rule=_real, numpy=special.erfc, forms="fmio",
+    grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * -_SLOPE)},
+    samples=one(), doc="1 - erf(input), exact where erf is near one.",
+)  # fmt: skip
+
+row(
+    "erfcx(Tensor input) -> Tensor", rule=_real, numpy=special.erfcx, forms="fo",
+    where="special", node="SpecialErfcx",
+    grads={"input": lambda grad, input, result: grad * (input * result * 2 - _SLOPE)},
+    samples=one(), doc="exp(input ** 2) * erfc(input), which does not underflow.",
+)  # fmt: skip
+
+row(
+    "erfinv(Tensor input) -> Tensor", rule=_real, numpy=special.erfinv, forms="fmio",
+    grads={"input": lambda grad, result: grad * (call.exp(result * result) / _SLOPE)},
+    samples=one(low=-0.8, high=0.8), doc="The inverse of erf, on [-1, 1].",
+)  # fmt: skip
+
+row(
+    "lgamma(Tensor input) -> Tensor", rule=_real, numpy=special.lgamma, forms="fmio",
+    grads={"input": lambda grad, input: grad * call.digamma(input)},
+    samples=one(low=0.3, high=4.0), doc="The logarithm of the absolute value of gamma(input).",
+)  # fmt: skip
+
+row(
+    "digamma(Tensor input) -> Tensor", rule=_real, numpy=special.digamma, forms="fmio",
+    grads={"input": lambda grad, input: grad * call.polygamma_of(input, 1)},
+    samples=one(low=0.3, high=4.0), doc="The derivative of lgamma.",
+)  # fmt: skip
+
+
+def _polygamma_rule(x: Any, n: int) -> Spec:
+    if n < 0:
+        raise RuntimeError(f"polygamma(n, x) does not support negative n, got {n}")
+    return _real(x)
+
+
+row(
+    "polygamma_of(Tensor input, int n) -> Tensor",
+    rule=_polygamma_rule, forms="m", alias=("polygamma",), node="Polygamma",
+    numpy=lambda x, n: special.polygamma(x, n) if n else special.digamma(x),
+    grads={"input": lambda grad, input, n: grad * call.polygamma_of(input, n + 1)},
+    samples=one(2, low=0.3, high=4.0), doc="polygamma() with the tensor first.",
+)  # fmt: skip
+
+
+def _polygamma(n: int, input: Any) -> Any:
+    """The n-th derivative of digamma. RuntimeError for negative n."""
+    return call.polygamma_of(input, n)
+
+
+row("polygamma(int n, Tensor input) -> Tensor", body=_polygamma, forms="fo",
+    doc="Derivatives of digamma.")  # fmt: skip

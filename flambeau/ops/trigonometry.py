@@ -1,0 +1,127 @@
+"""Trigonometric and hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .formulas import conj, one, two
+from .rules import pointwise
+from .table import call, row
+
+row(
+    "sin(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.sin, forms="fmio",
+    grads={"input": lambda grad, input: grad * conj(call.cos(input))},
+    samples=one(), doc="The sine.",
+)  # fmt: skip
+
+row(
+    "cos(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.cos, forms="fmio",
+    grads={"input": lambda grad, input: grad * -conj(call.sin(input))},
+    samples=one(), doc="The cosine.",
+)  # fmt: skip
+
+row(
+    "tan(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.tan, forms="fmio",
+    grads={"input": lambda grad, result: grad * conj(result * result + 1)},
+    samples=one(), doc="The tangent.",
+)  # fmt: skip
+
+row(
+    "asin(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arcsin, forms="fmio",
+    alias=("arcsin",),
+    grads={"input": lambda grad, input: grad * conj(call.rsqrt(1 - input * input))},
+    samples=one(low=-0.8, high=0.8), doc="The inverse sine, in [-pi / 2, pi / 2].",
+)  # fmt: skip
+
+row(
+    "acos(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arccos, forms="fmio",
+    alias=("arccos",),
+    grads={"input": lambda grad, input: grad * -conj(call.rsqrt(1 - input * input))},
+    samples=one(low=-0.8, high=0.8), doc="The inverse cosine, in [0, pi].",
+)  # fmt: skip
+
+row(
+    "atan(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arctan, forms="fmio",
+    alias=("arctan",),
+    grads={"input": lambda grad, input: grad / conj(input * input + 1)},
+    samples=one(), doc="The inverse tangent, in [-pi / 2, pi / 2].",
+)  # fmt: skip
+
+
+def _atan2_grad(grad: Any, towards: Any, away: Any) -> Any:
+    """Zero at the origin, where the angle has no derivative."""
+    square = towards * towards + away * away
+    return grad * (away / square).masked_fill(square == 0, 0)
+
+
+row(
+    "atan2(Tensor input, Tensor other) -> Tensor",
+    rule=pointwise("float", allow="bif"), numpy=np.arctan2, forms="fmio", alias=("arctan2",),
+    node="Atan2Backward0",
+    grads={"input": lambda grad, input, other: _atan2_grad(grad, input, other),
+           "other": lambda grad, input, other: _atan2_grad(grad, other, -input)},
+    samples=two(low=0.3, high=2.0), doc="The angle of the point (other, input), in [-pi, pi].",
+)  # fmt: skip
+
+row(
+    "sinh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.sinh, forms="fmio",
+    grads={"input": lambda grad, input: grad * conj(call.cosh(input))},
+    samples=one(), doc="The hyperbolic sine.",
+)  # fmt: skip
+
+row(
+    "cosh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.cosh, forms="fmio",
+    grads={"input": lambda grad, input: grad * conj(call.sinh(input))},
+    samples=one(), doc="The hyperbolic cosine.",
+)  # fmt: skip
+
+row(
+    "asinh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arcsinh, forms="fmio",
+    alias=("arcsinh",),
+    grads={"input": lambda grad, input: grad * conj(call.rsqrt(input * input + 1))},
+    samples=one(), doc="The inverse hyperbolic sine.",
+)  # fmt: skip
+
+
+row(
+    "acosh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arccosh, forms="fmio",
+    alias=("arccosh",),
+    grads={"input": lambda grad, input: grad * conj(call.rsqrt(input * input - 1))},
+    samples=one(low=1.2, high=3.0), doc="The inverse hyperbolic cosine, for input >= 1.",
+)  # fmt: skip
+
+row(
+    "atanh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arctanh, forms="fmio",
+    alias=("arctanh",),
+    grads={"input": lambda grad, input: grad / conj(1 - input * input)},
+    samples=one(low=-0.8, high=0.8), doc="The inverse hyperbolic tangent, for |input| < 1.",
+)  # fmt: skip
+
+row(
+    "hypot(Tensor input, Tensor other) -> Tensor",
+    rule=pointwise(allow="f"), numpy=np.hypot, forms="fmio",
+    grads={"input": lambda grad, input, result: grad * (input / result),
+           "other": lambda grad, other, result: grad * (other / result)},
+    samples=two(low=0.3, high=2.0), doc="sqrt(input ** 2 + other ** 2) without overflow.",
+)  # fmt: skip
+
+
+def _sinc(x: np.ndarray) -> Any:
+    angle = x * math.pi
+    return np.where(x == 0, x.dtype.type(1), np.sin(angle) / angle)
+
+
+def _sinc_grad(grad: Any, input: Any) -> Any:
+    angle = input * math.pi
+    slope = (angle * call.cos(angle) - call.sin(angle)) / (angle * input)
+    return grad * conj(slope).masked_fill(input == 0, 0)
+
+
+row(
+    "sinc(Tensor input) -> Tensor",
+    rule=pointwise("float"), numpy=_sinc, forms="fmio", grads={"input": _sinc_grad},
+    samples=one(low=0.2, high=2.0), doc="sin(pi * input) / (pi * input), and one at zero.",
+)  # fmt: skip
