@@ -27,5 +27,10 @@ def main(arguments: list[str]) -> int:
     return 0 if command in ("", "-h", "--help") else 2
 
 
-if __name__ == "__main__":
+def script() -> None:
+    """The `flambeau` command."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    script()

@@ -85,6 +85,8 @@ def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> t
             if a in avals and avals[a].dtype.is_narrow:
                 narrow_args.append((i, avals[a].dtype))
     wrap = _wrapped_scalars(program, ins, avals)
+    if row.rounds and narrow_args:
+        wrap += _rounded_scalars(program, ins, narrow_args[0][1])
     if row.takes_list:
         def call(values: list[Any], params: Any) -> Any:
             return reference(values, *params)
@@ -100,8 +102,8 @@ def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> t
         def call(values: list[Any], params: Any) -> Any:
             for i, d in narrow_args:
                 values[i] = widen(values[i], d)
-            for i, kind in wrap:
-                values[i] = _wrap_integer(values[i], kind)
+            for i, convert in wrap:
+                values[i] = convert(values[i])
             return plain(values, params)
 
     return call, ins.args, ins.params, ins.target, ins.dies, _finisher(ins, row.moves)
@@ -116,23 +118,39 @@ def _register_avals(program: Program) -> dict[int | None, Any]:
     return avals
 
 
+def _scalar_places(program: Program, ins: Instruction, kinds: tuple[type, ...]) -> list[int]:
+    """Which arguments are numbers of these types."""
+    base, top = len(program.inputs), len(program.inputs) + len(program.scalars)
+    return [
+        i for i, a in enumerate(ins.args)
+        if a is not None and base <= a < top and program.scalars[a - base] in kinds
+    ]  # fmt: skip
+
+
+def _rounded_scalars(program: Program, ins: Instruction, d: dtype) -> list[tuple[int, Any]]:
+    """Numbers as they would be in a 16-bit dtype."""
+
+    def rounded(value: Any) -> float:
+        return float(widen(narrow(value, d), d))
+
+    return [(i, rounded) for i in _scalar_places(program, ins, (float, int))]
+
+
 def _wrapped_scalars(
     program: Program, ins: Instruction, avals: dict[int | None, Any]
 ) -> list[tuple[int, Any]]:
     """Integer scalars that meet integer arrays wrap around, as C's conversion does; NumPy would
     refuse those out of range."""
-    base = len(program.inputs)
     found_avals = [avals.get(a) for a in ins.args if a is not None]
     kinds = [a.dtype for a in found_avals if a is not None and not isinstance(a, tuple)]
     ints = [d for d in kinds if d.category == INT]
     if not ints or len(ints) != len(kinds):
         return []
-    found = []
-    for i, a in enumerate(ins.args):
-        if a is not None and base <= a < base + len(program.scalars):
-            if program.scalars[a - base] in (int, bool):
-                found.append((i, ints[0].np))
-    return found
+
+    def wrapped(value: int) -> Any:
+        return _wrap_integer(value, ints[0].np)
+
+    return [(i, wrapped) for i in _scalar_places(program, ins, (int, bool))]
 
 
 def _wrap_integer(value: int, kind: np.dtype[Any]) -> Any:

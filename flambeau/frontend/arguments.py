@@ -60,6 +60,19 @@ def need_scalar(row: Row, name: str, x: Any) -> Any:
     raise _bad(row, name, "Number", x)
 
 
+def old_order(row: Row, *given: Any) -> tuple[Any, ...]:
+    """PyTorch 0.3's add(input, alpha, other): what comes behind input, the multiplier first."""
+    import warnings
+
+    warnings.warn(
+        f"{row.name}(input, {row.multiplier}, ...) is PyTorch 0.3's order of arguments; write "
+        f"{row.name}(input, ..., {row.multiplier}={row.multiplier})",
+        DeprecationWarning,
+        stacklevel=4,
+    )
+    return (need_scalar(row, row.multiplier, given[0]), *given[1:])
+
+
 def need_list(row: Row, name: str, x: Any) -> Any:
     """A list of tensors from what was given for one."""
     if isinstance(getattr(x, "_aval", None), Aval) or isinstance(x, (str, bytes, dict)):

@@ -152,12 +152,14 @@ class _Writer:
         self.lines.append("    " * depth + text)
 
 
-def _parameters(args: tuple[Argument, ...], out: bool) -> str:
+def _parameters(args: tuple[Argument, ...], out: bool, old: bool = False) -> str:
     parts: list[str] = []
     star = False
     variadic = None
     for a in args:
         if a.keyword_only and not star:
+            if old:
+                parts.append("old_=None")
             if variadic is None:
                 parts.append("*")
             star = True
@@ -264,12 +266,17 @@ def _row_source(row: Row, dunder: bool) -> str:
     inputs, params = sig.inputs, sig.params
     with_out = "o" in row.forms
     w = _Writer()
-    w(f"def {row.name}({_parameters(sig.arguments, with_out)}):", 0)
+    w(f"def {row.name}({_parameters(sig.arguments, with_out, bool(row.multiplier))}):", 0)
+    if row.multiplier:
+        places = ", ".join(a.name for a in sig.arguments[1:] if not a.keyword_only)
+        w(f"if old_ is not None: {row.multiplier}, {places} = old_order(row, {places}, old_)")
     if with_out:
         names = [f"{a.name}={a.name}" if a.keyword_only else a.name for a in sig.arguments]
-        w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},))"
+        read = ", ".join(a.name for a in inputs if a.type != "Tensor[]")
+        read = f"({read},)" if read else "()"
+        w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},), {read})"
           if not any(a.keyword_only for a in sig.arguments) else
-          f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None)")  # fmt: skip
+          f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None, {read})")  # fmt: skip
     for a in params:
         _convert_param(w, a)
     for i, a in enumerate(inputs):
@@ -415,6 +422,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 
 
 _HELPERS = (
+    "old_order",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
     "from_varargs", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip
@@ -438,7 +446,7 @@ def _composite(row: Row) -> Callable[..., Any]:
     def composite(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is None:
             return body(*args, **kwargs)
-        return inplace.into_out(row, lambda: body(*args, **kwargs), out, None)
+        return inplace.into_out(row, lambda: body(*args, **kwargs), out, None, args)
 
     composite.__name__ = row.name
     composite.__wrapped__ = body  # type: ignore[attr-defined]

@@ -185,6 +185,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     inplace.check_graph(x, "setitem")
     if indices is None:
         if source is None:
+            inplace.check_target(view, "setitem")
             view.fill_(value)
         else:
             _copy_into(view, source)
@@ -193,6 +194,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         source = call.tensor(value, dtype=x.dtype)
     if source is not value or (source.numel() == 1 and _has_mask(index)):
         source = source.to(x.dtype)  # index_put_ itself refuses tensors of another dtype
+    while source.ndim and source.shape[0] == 1:
+        source = source.squeeze(0)
     view.index_put_(tuple(indices), source)
 
 

@@ -243,8 +243,13 @@ def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     return inplace
 
 
-def into_out(row: Row, function: Any, out: Any, args: Any) -> Any:
-    """The `out=` form: the result is written into given tensors, which take its shape."""
+def into_out(
+    row: Row, function: Any, out: Any, args: Any, operands: tuple[Any, ...] = ()
+) -> Any:
+    """The `out=` form: the result is written into given tensors, which take its shape.
+
+    `operands` are what the operation reads: RuntimeError where they partly overlap the result.
+    """
     from .tensor import Tensor
 
     name = row.name
@@ -277,7 +282,7 @@ def into_out(row: Row, function: Any, out: Any, args: Any) -> Any:
     for o, r in zip(outs, results, strict=True):
         if o._aval.shape != r._aval.shape:
             _resize_out(o, r, name)
-        check_target(o, name)
+        check_target(o, name, operands)
         write(o, convert(read(r), o._aval.dtype))
     return out
 

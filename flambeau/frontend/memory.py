@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from sys import getrefcount
 from typing import Any
 
@@ -194,3 +195,50 @@ def share_array(array: np.ndarray) -> tuple[Storage, tuple[int, ...]]:
     storage = Storage(None, aval(shape, dt))
     storage.share(flat)
     return storage, strides
+
+
+# --- whole storages, for checkpoints ----------------------------------------------------------
+
+
+def storage_id(t: Any) -> int:
+    """Equal for two tensors exactly when they share a storage."""
+    return id(t._storage)
+
+
+def storage_bytes(t: Any) -> np.ndarray:
+    """The whole storage of a tensor as bytes, which must not be written or kept."""
+    storage = t._storage
+    if storage.value is None:
+        buffer = storage.buffer
+    else:
+        buffer = realise(storage.value, "a storage is saved")
+    return np.ascontiguousarray(buffer).reshape(-1).view(np.uint8)
+
+
+def from_buffer(
+    data: np.ndarray, dt: dtype, size: tuple[int, ...], stride: tuple[int, ...], offset: int
+) -> Any:
+    """A tensor over a new storage that takes over the bytes `data`. The layout lies inside."""
+    typed = data.view(dt.np)
+    # A storage has the shape of the tensor that fills it, so that this one needs no view.
+    fills = offset == 0 and is_contiguous(size, stride) and math.prod(size) == typed.size
+    whole = aval(size if fills else (typed.size,), dt)
+    return _over(Storage(leaf(whole, typed.reshape(whole.shape)), whole), dt, size, stride, offset)
+
+
+def alias(t: Any, dt: dtype, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Any:
+    """A tensor that shares the storage of `t`, out of the graph. The layout lies inside."""
+    return _over(t._storage, dt, size, stride, offset)
+
+
+def _over(
+    storage: Storage, dt: dtype, size: tuple[int, ...], stride: tuple[int, ...], offset: int
+) -> Any:
+    from .tensor import Tensor
+
+    t: Any = object.__new__(Tensor)
+    t._storage, t._aval = storage, aval(size, dt)
+    whole = storage.aval
+    if (size, stride, offset, dt) != (whole.shape, contiguous_strides(whole.shape), 0, whole.dtype):
+        t._strides, t._offset, t._plain = stride, offset, False
+    return t

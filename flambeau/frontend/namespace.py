@@ -113,10 +113,10 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """The tensors expanded to their common shape."""
+    """The tensors expanded to their common shape; those that have it already are returned."""
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     shape = broadcast_shapes(*[t.shape for t in given])
-    return tuple(t.expand(shape) for t in given)
+    return tuple(t if t.shape == shape else t.expand(shape) for t in given)
 
 
 def flush() -> None:

@@ -142,7 +142,8 @@ def _edges(values: np.ndarray) -> np.ndarray:
     n = _options["edgeitems"]
     for dim, size in enumerate(values.shape):
         if size > 2 * n:
-            values = np.take(values, [*range(n), *range(size - n, size)], axis=dim)
+            kept = np.concatenate([np.arange(n), np.arange(size - n, size)])
+            values = np.take(values, kept, axis=dim)
     return values
 
 

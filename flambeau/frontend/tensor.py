@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,6 +67,35 @@ class Tensor:
     _retains = False
 
     __array_priority__ = 1000
+
+    if TYPE_CHECKING:  # the methods and operators that rows give; see install_rows
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __floordiv__(self, other: Any) -> Any: ...
+        def __mod__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __rpow__(self, other: Any) -> Any: ...
+        def __matmul__(self, other: Any) -> Any: ...
+        def __and__(self, other: Any) -> Any: ...
+        def __or__(self, other: Any) -> Any: ...
+        def __xor__(self, other: Any) -> Any: ...
+        def __lt__(self, other: Any) -> Any: ...
+        def __le__(self, other: Any) -> Any: ...
+        def __gt__(self, other: Any) -> Any: ...
+        def __ge__(self, other: Any) -> Any: ...
+        def __eq__(self, other: Any) -> Any: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Any: ...  # type: ignore[override]
+        def __neg__(self) -> Any: ...
+        def __invert__(self) -> Any: ...
+        def __abs__(self) -> Any: ...
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         from .creation import legacy_tensor
@@ -503,12 +532,12 @@ class Tensor:
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         from .printing import tensor_text
 
-        return tensor_text(self)
+        return tensor_text(self, tensor_contents)
 
     def __format__(self, spec: str) -> str:
-        if self._aval.ndim == 0 and spec:
+        if self._aval.ndim == 0 and type(self) is Tensor:
             return format(self.item(), spec)
-        return object.__format__(self, spec) if spec else repr(self)
+        return object.__format__(self, spec)
 
     def __hash__(self) -> int:
         return id(self)
@@ -596,7 +625,8 @@ class Tensor:
         shape, strides = tuple(map(int, size)), tuple(map(int, stride))
         offset = self._offset if storage_offset is None else int(storage_offset)
         room = self._storage.aval.numel
-        end = span(shape, strides, offset)[1] if len(shape) == len(strides) else 0
+        judged = len(shape) == len(strides) and 0 not in shape
+        end = span(shape, strides, offset)[1] if judged else 0
         if end > room:
             raise RuntimeError(
                 f"as_strided(): setStorage: sizes {list(shape)}, strides {list(strides)}, storage "
@@ -645,7 +675,7 @@ class Tensor:
                 f"copy_(): argument 'src' (position 1) must be Tensor, not {type(src).__name__}"
             )
         inplace.check_target(self, "copy_", (src,))
-        if src is self:
+        if src is self and not (state.grad and self.requires_grad):
             bump(self)
             return self
         if src._aval.dtype is not self._aval.dtype:

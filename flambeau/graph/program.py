@@ -132,7 +132,6 @@ def _live(nodes: list[Value]) -> tuple[list[bool], list[bool]]:
     held = [False] * n
     for node in reversed(nodes):
         position -= 1
-        x = None  # it may be this node, and must not count
         if getrefcount(node) > _HELD_BY_LIST + uses[position]:
             held[position] = True
         elif not readers[position]:
@@ -185,7 +184,6 @@ def capture(nodes: list[Value]) -> Capture:
         entries.append((node.op, node.aval, node.params, tuple(refs)))
     node = x = None  # type: ignore[assignment]
     dying = []
-    x = None
     i = 0
     for leaf in leaves:  # not enumerate(): its tuple would count too
         if getrefcount(leaf) == _HELD_BY_LIST + leaf_uses[i]:

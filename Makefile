@@ -1,0 +1,44 @@
+# Two commands set everything up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test parity fuzz bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m flambeau demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/ruff check flambeau tests benchmarks tools
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+# Comparison with PyTorch (installs its CPU build).
+parity: $(VENV)/.parity
+	$(BIN)/python -m pytest tests/parity $(ARGS)
+
+bench: $(VENV)/.parity
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Random programs for as long as you like: make fuzz ARGS="--seconds 3600"
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.random_programs $(ARGS)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flambeau needs Python 3.11 or newer; say which: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/.parity: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output

@@ -1,0 +1,1 @@
+"""Comparison with PyTorch on the same machine, in the same run: `python -m benchmarks`."""

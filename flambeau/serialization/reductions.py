@@ -1,0 +1,172 @@
+"""What flambeau's and NumPy's objects are in a checkpoint: the names that PyTorch reads."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from pickle import PicklingError
+from typing import Any
+
+import numpy as np
+
+import flambeau as torch
+from flambeau.serialization import tensors
+from flambeau.serialization.pickle_writer import Global, Persistent, Reduced
+from flambeau.serialization.torch_globals import MODULE_HINT, allowed_name
+
+
+class Reductions:
+    """Reduces the objects of one file, and collects the storages that they lie in.
+
+    Args:
+        legacy: whether the file has the form before PyTorch 1.6, whose references to storages
+            carry one field more.
+    """
+
+    def __init__(self, legacy: bool = False) -> None:
+        self._tail = (None,) if legacy else ()
+        self._keys: dict[int, str] = {}
+        self._tensors: dict[str, Any] = {}
+
+    def storages(self) -> Iterator[tuple[str, Any, np.ndarray[Any, Any]]]:
+        """Each storage once, in the order in which it was met: key, dtype, bytes."""
+        for key, tensor in self._tensors.items():
+            yield key, tensor.dtype, tensors.storage_bytes(tensor)
+
+    def __call__(self, obj: Any) -> Global | Reduced | Persistent:
+        if isinstance(obj, torch.nn.Parameter):
+            return _parameter(obj)
+        if isinstance(obj, torch.Tensor):
+            return self._tensor(obj)
+        if isinstance(obj, torch.Size):
+            return Reduced(Global("torch", "Size"), (tuple(obj),))
+        if isinstance(obj, torch.device):
+            index = () if obj.index is None else (obj.index,)
+            return Reduced(Global("torch", "device"), (obj.type, *index))
+        if isinstance(obj, torch.dtype):
+            return Global("torch", tensors.dtype_name(obj))
+        if isinstance(obj, (np.ndarray, np.generic, np.dtype)):
+            return _numpy(obj)
+        return _other(obj)
+
+    def _tensor(self, obj: Any) -> Reduced:
+        args: tuple[Any, ...] = (
+            self._storage(obj),
+            int(obj.storage_offset()),
+            tuple(obj.size()),
+            tuple(obj.stride()),
+            bool(obj.requires_grad),
+            OrderedDict(),
+        )
+        rebuild = Global("torch._utils", "_rebuild_tensor_v2")
+        state = _attributes(obj)
+        if not state:
+            return Reduced(rebuild, args)
+        whole = (rebuild, Global("torch", "Tensor"), args, state)
+        return Reduced(Global("torch._tensor", "_rebuild_from_type_v2"), whole)
+
+    def _storage(self, tensor: Any) -> Persistent:
+        name = tensors.dtype_name(tensor.dtype)
+        if name not in tensors.STORAGE_CLASSES:
+            raise PicklingError(f"a tensor of dtype {tensor.dtype}, which no file form has")
+        identity = tensors.storage_id(tensor)
+        key = self._keys.setdefault(identity, str(len(self._keys)))
+        first = self._tensors.setdefault(key, tensor)
+        if first.dtype != tensor.dtype:
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different "
+                f"types ({first.dtype} and {tensor.dtype}): clone() one of them before saving"
+            )
+        numel = tensors.storage_nbytes(tensor) // tensor.dtype.itemsize
+        kind = Global("torch", tensors.STORAGE_CLASSES[name])
+        return Persistent(("storage", kind, key, str(tensor.device), numel, *self._tail))
+
+
+def _parameter(obj: Any) -> Reduced:
+    hooks: OrderedDict[str, Any] = OrderedDict()
+    args = (obj.detach(), bool(obj.requires_grad), hooks)
+    state = _attributes(obj)
+    if not state:
+        return Reduced(Global("torch._utils", "_rebuild_parameter"), args)
+    return Reduced(Global("torch._utils", "_rebuild_parameter_with_state"), (*args, state))
+
+
+def _attributes(tensor: Any) -> dict[str, Any]:
+    """What a user has hung on a tensor; our own fields begin with an underscore."""
+    return {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
+
+
+def _numpy(obj: Any) -> Reduced:
+    multiarray = "numpy._core.multiarray"
+    if isinstance(obj, np.dtype):
+        return _numpy_dtype(obj)
+    if isinstance(obj, np.generic):
+        return Reduced(Global(multiarray, "scalar"), (obj.dtype, obj.tobytes()))
+    if type(obj) is not np.ndarray:
+        raise PicklingError(f"an array of the class {type(obj).__name__}: save numpy.asarray(it)")
+    fortran = obj.flags.f_contiguous and not obj.flags.c_contiguous
+    state = (1, obj.shape, obj.dtype, fortran, obj.tobytes("F" if fortran else "C"))
+    args = (Global("numpy", "ndarray"), (0,), b"b")
+    return Reduced(Global(multiarray, "_reconstruct"), args, state=state)
+
+
+def _numpy_dtype(dtype: np.dtype[Any]) -> Reduced:
+    if dtype.kind not in "biufcSU" or dtype.itemsize == 0:
+        raise PicklingError(f"NumPy's dtype {dtype}: numbers, truth values and strings are saved")
+    sizes = (dtype.itemsize, dtype.alignment) if dtype.kind in "SU" else (-1, -1)
+    native = "<" if sys.byteorder == "little" else ">"
+    order = native if dtype.byteorder == "=" else dtype.byteorder
+    state = (3, order, None, None, None, *sizes, 0)
+    return Reduced(Global("numpy", "dtype"), (dtype.str[1:], False, True), state=state)
+
+
+def _other(obj: Any) -> Global | Reduced:
+    name = allowed_name(obj)
+    if name is not None:
+        return _split(name)
+    name = allowed_name(type(obj))
+    if name is not None:
+        return _user(obj, _split(name))
+    kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
+    if isinstance(obj, torch.nn.Module):
+        raise PicklingError(f"{kind} is a module, and modules are not saved whole. {MODULE_HINT}")
+    if callable(obj):
+        kind = getattr(obj, "__qualname__", kind)
+        raise PicklingError(f"{kind} is code, and only data are saved")
+    raise PicklingError(
+        f"an object of class {kind} can't be saved: tensors, numbers, text, bytes, containers and "
+        "NumPy arrays can. If the class only holds such data, allow it, for saving and for "
+        f"loading: torch.serialization.add_safe_globals([{type(obj).__name__}])"
+    )
+
+
+def _user(obj: Any, cls: Global) -> Reduced:
+    """An object of a class that the user has allowed, by Python's own protocol."""
+    reduced = obj.__reduce_ex__(2)
+    if not isinstance(reduced, tuple):
+        raise PicklingError(f"{type(obj).__name__}.__reduce_ex__ gives {type(reduced).__name__}")
+    function, args, state, listed, items = (*reduced, None, None, None)[:5]
+    new = getattr(function, "__name__", "") == "__newobj__"
+    if new:
+        args = args[1:]
+    elif function is not type(obj):
+        name = allowed_name(function)
+        if name is None:
+            raise PicklingError(
+                f"{type(obj).__name__} is made by {function!r}, which is not allowed"
+            )
+        cls = _split(name)
+    return Reduced(
+        cls,
+        tuple(args),
+        items=None if items is None else dict(items),
+        state=state,
+        listed=None if listed is None else list(listed),
+        new=new,
+    )
+
+
+def _split(name: str) -> Global:
+    module, _, last = name.rpartition(".")
+    return Global(module, last)

@@ -1,0 +1,315 @@
+"""The names that PyTorch's own checkpoints use, and what flambeau builds for them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pickle import UnpicklingError
+from typing import Any
+
+import flambeau as torch
+from flambeau.serialization import tensors
+from flambeau.serialization.pickle_reader import Known, PickleReader
+from flambeau.serialization.plain_globals import PLAIN_BUILDERS, PLAIN_GLOBALS, set_attributes
+from flambeau.serialization.tensors import LoadedStorage, StoragePart
+
+
+class StorageType:
+    """Stands for a class such as `torch.FloatStorage` in a file: the dtype it names."""
+
+    def __init__(self, name: str, dtype: Any) -> None:
+        self.name = name
+        self.dtype = dtype
+
+
+# ------------------------------------------------------------------ tensors
+
+
+def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Any:
+    if not isinstance(storage, (LoadedStorage, StoragePart)):
+        raise UnpicklingError("a tensor without a storage")
+    return storage.tensor(storage.dtype, size, stride, offset)
+
+
+def _rebuild_tensor_v2(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    _hooks: Any = None,
+    metadata: Any = None,
+) -> Any:
+    return _finish(_rebuild_tensor(storage, offset, size, stride), requires_grad, metadata)
+
+
+def _rebuild_tensor_v3(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    _hooks: Any,
+    dtype: Any,
+    metadata: Any = None,
+) -> Any:
+    if not isinstance(storage, (LoadedStorage, StoragePart)) or not isinstance(dtype, torch.dtype):
+        raise UnpicklingError("a tensor without a storage or a dtype")
+    return _finish(storage.tensor(dtype, size, stride, offset), requires_grad, metadata)
+
+
+def _finish(tensor: Any, requires_grad: Any, metadata: Any) -> Any:
+    if metadata:
+        bits = [name for name in ("conj", "neg") if metadata.get(name)]
+        if bits or set(metadata) - {"conj", "neg"}:
+            tensor = _resolve(tensor, bits)
+    if requires_grad is True:
+        tensor.requires_grad_(True)
+    return tensor
+
+
+def _resolve(tensor: Any, bits: list[str]) -> Any:
+    """PyTorch marks conjugated and negated views by a bit; here the values are computed."""
+    if not bits:
+        raise UnpicklingError("a tensor with metadata that flambeau does not know")
+    if "conj" in bits:
+        tensor = tensor.conj()
+    return (-tensor if "neg" in bits else tensor).clone()
+
+
+def _rebuild_parameter(data: Any, requires_grad: Any, _hooks: Any = None) -> Any:
+    if not isinstance(data, torch.Tensor) or type(requires_grad) is not bool:
+        raise UnpicklingError("a parameter without a tensor")
+    return tensors.parameter(data, requires_grad)
+
+
+def _rebuild_parameter_with_state(data: Any, requires_grad: Any, hooks: Any, state: Any) -> Any:
+    parameter = _rebuild_parameter(data, requires_grad, hooks)
+    _set_tensor_attributes(parameter, state)
+    return parameter
+
+
+def _rebuild_from_type(rebuild: Any, kind: Any, args: Any, state: Any) -> Any:
+    """Tensors that carry attributes of their own."""
+    builders: dict[Any, Callable[..., Any]] = {
+        _rebuild_tensor_v2: _rebuild_tensor_v2,
+        _rebuild_tensor_v3: _rebuild_tensor_v3,
+        _rebuild_parameter: _rebuild_parameter,
+    }
+    if rebuild not in builders or kind not in (torch.Tensor, torch.nn.Parameter):
+        raise UnpicklingError("a tensor of a class that flambeau does not know")
+    tensor = builders[rebuild](*args)
+    if kind is torch.nn.Parameter and not isinstance(tensor, torch.nn.Parameter):
+        tensor = tensors.parameter(tensor, tensor.requires_grad)
+    if state:
+        _set_tensor_attributes(tensor, state)
+    return tensor
+
+
+def _set_tensor_attributes(tensor: Any, state: Any) -> None:
+    private = [name for name in state if str(name).startswith("_")]
+    if private:
+        raise UnpicklingError(f"the file sets {private[0]!r:.60} of a tensor")
+    set_attributes(tensor, state)
+
+
+# ----------------------------------------------------------- everything else
+
+
+def _size(items: Any = ()) -> Any:
+    if any(type(n) is not int for n in items):
+        raise UnpicklingError("a torch.Size of something else than integers")
+    return torch.Size(items)
+
+
+def _device(kind: Any, index: Any = None) -> Any:
+    return torch.device(kind) if index is None else torch.device(kind, index)
+
+
+def _layout(name: Any) -> Any:
+    if name != "torch.strided":
+        raise UnpicklingError(f"a tensor of layout {name!r:.40}: flambeau has strided ones")
+    return getattr(torch, "strided", name)
+
+
+@functools.cache
+def _torch_globals() -> dict[str, Known]:
+    table = dict(PLAIN_GLOBALS)
+    for name, dtype in tensors.dtypes().items():
+        table[f"torch.{name}"] = Known(dtype)
+        cls = tensors.STORAGE_CLASSES[name]
+        # One object for both names: two storages of a dtype are the same kind.
+        known = Known(StorageType(cls, dtype))
+        table[f"torch.{cls}"] = table[f"torch.cuda.{cls}"] = known
+    untyped = Known(StorageType("UntypedStorage", torch.uint8))
+    table["torch.storage.UntypedStorage"] = table["torch.UntypedStorage"] = untyped
+    table["torch.Size"] = Known(torch.Size, _size, _size)
+    table["torch.device"] = Known(torch.device, _device)
+    table["torch.Tensor"] = Known(torch.Tensor)
+    table["torch.nn.parameter.Parameter"] = Known(torch.nn.Parameter)
+    table["torch.serialization._get_layout"] = Known(_layout, _layout)
+    for rebuild in (
+        _rebuild_tensor,
+        _rebuild_tensor_v2,
+        _rebuild_tensor_v3,
+        _rebuild_parameter,
+        _rebuild_parameter_with_state,
+    ):
+        table[f"torch._utils.{rebuild.__name__}"] = Known(rebuild, rebuild)
+    table["torch._tensor._rebuild_from_type_v2"] = Known(_rebuild_from_type, _rebuild_from_type)
+    return table
+
+
+def hint(name: str) -> str:
+    """What to do about a global that is not known."""
+    module = name.rpartition(".")[0]
+    if module.startswith(("torch.nn.", "torchvision.", "torch.fx", "torch.jit")):
+        return MODULE_HINT
+    if module.startswith("torch."):
+        return "It belongs to a part of PyTorch that flambeau can't load from a file."
+    return (
+        f"If the file holds a whole module: {MODULE_HINT[0].lower()}{MODULE_HINT[1:]}\n"
+        "If it is a class that only holds data, and you trust it, allow it by name: "
+        f"torch.serialization.add_safe_globals([{name.rpartition('.')[2]}])"
+    )
+
+
+MODULE_HINT = (
+    "A whole module is code as much as data. Save its state dict, in the program that made it:\n"
+    "    torch.save(model.state_dict(), 'weights.pt')\n"
+    "and load that into a model that you make here:\n"
+    "    model.load_state_dict(torch.load('weights.pt'))"
+)
+
+
+# ------------------------------------------------------------- the user's own
+
+_allowed: list[Any] = []
+_NEVER = ("sys", "os", "posix", "nt", "subprocess")
+
+
+def add_safe_globals(safe_globals: Iterable[Any]) -> None:
+    """Allow classes and functions of yours to be named, and so called, by the files you load.
+
+    Args:
+        safe_globals: classes and functions, or pairs of one and the full name in the file. An
+            instance is made by `cls.__new__` and gets its attributes, or `__setstate__`.
+    """
+    for item in safe_globals:
+        if item not in _allowed:
+            _global_name(item)
+            _allowed.append(item)
+
+
+def get_safe_globals() -> list[Any]:
+    """What `add_safe_globals` has allowed."""
+    return list(_allowed)
+
+
+def clear_safe_globals() -> None:
+    """Take back everything that `add_safe_globals` has allowed."""
+    _allowed.clear()
+
+
+@contextmanager
+def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
+    """`add_safe_globals` for the length of a with statement."""
+    before = list(_allowed)
+    add_safe_globals(safe_globals)
+    try:
+        yield
+    finally:
+        _allowed[:] = before
+
+
+def _global_name(item: Any) -> tuple[Any, str]:
+    if isinstance(item, tuple):
+        if len(item) != 2 or type(item[1]) is not str:
+            raise ValueError("expected a class or function, or a pair of one and its full name")
+        found, name = item
+    else:
+        found, name = item, f"{item.__module__}.{item.__qualname__}"
+    if name.partition(".")[0] in _NEVER or found.__module__ in _NEVER:
+        raise ValueError(f"{name} can't be allowed: it reaches outside of the program")
+    return found, name
+
+
+def allowed_name(found: Any) -> str | None:
+    """The full name under which a class or function may be saved, where it was allowed."""
+    for item in _allowed:
+        candidate, name = _global_name(item)
+        if candidate is found:
+            return name
+    return None
+
+
+def _user_known(found: Any) -> Known:
+    if isinstance(found, type):
+        return Known(found, found, lambda *args, **kwargs: found.__new__(found, *args, **kwargs))
+    return Known(found, found)
+
+
+def _user_state(target: Any, state: Any) -> None:
+    if hasattr(target, "__setstate__"):
+        target.__setstate__(state)
+        return
+    slots = None
+    if type(state) is tuple and len(state) == 2:
+        state, slots = state
+    if state:
+        target.__dict__.update(state)
+    for name, value in (slots or {}).items():
+        setattr(target, name, value)
+
+
+def reader(
+    data: bytes,
+    persistent_load: Callable[[Any], Any],
+    *,
+    kind: type[PickleReader] = PickleReader,
+    encoding: str = "utf-8",
+    start: int = 0,
+) -> PickleReader:
+    """A pickle reader that knows PyTorch's names and those that the user has allowed."""
+    known, builders = _torch_globals(), dict(PLAIN_BUILDERS)
+    if _allowed:
+        known = dict(known)
+        for item in _allowed:
+            found, name = _global_name(item)
+            known.setdefault(name, _user_known(found))
+            if isinstance(found, type):
+                builders.setdefault(found, _user_state)
+    return kind(
+        data,
+        known,
+        builders,
+        persistent_load=persistent_load,
+        encoding=encoding,
+        hint=hint,
+        start=start,
+    )
+
+
+def storage_reference(reference: Any, fields: int) -> tuple[Any, str, str, int]:
+    """What a reference to a storage says: dtype, key, location, number of elements.
+
+    Raises:
+        pickle.UnpicklingError: it is no reference to a storage.
+    """
+    if type(reference) is not tuple or len(reference) != fields:
+        raise UnpicklingError("the file refers to an object outside of it that is no storage")
+    what, kind, key, location, numel = map(_text, reference[:5])
+    if what == "module":
+        raise UnpicklingError(f"the file holds a whole module. {MODULE_HINT}")
+    if what != "storage" or not isinstance(kind, StorageType):
+        raise UnpicklingError("the file refers to an object outside of it that is no storage")
+    if type(key) is not str or type(location) is not str:
+        raise UnpicklingError("a storage without a key or a location")
+    if type(numel) is not int or not 0 <= numel < 2**62:
+        raise UnpicklingError(f"a storage of {numel!r:.40} elements")
+    return kind.dtype, key, location, numel
+
+
+def _text(field: Any) -> Any:
+    return field.decode("ascii") if type(field) is bytes else field
