@@ -57,7 +57,6 @@ from .frontend.creation import (
     zeros,
     zeros_like,
 )
-from .frontend.creation import complex_ as complex
 from .frontend.legacy import TYPES as _TYPES
 from .frontend.namespace import (
     Namespace,

@@ -369,7 +369,8 @@ def make_class(row: Row) -> type[RowNode]:
                 keep.add(getter.key)
             getters.append(getter)
         formulas.append((where, formula, tuple(getters)))
-    name = row.node if row.node[-1:].isdigit() else row.node + "Backward0"
+    whole = row.node[-1:].isdigit() or row.node.endswith("Backwards")
+    name = row.node if whole else row.node + "Backward0"
     return type(
         name,
         (RowNode,),

@@ -267,3 +267,27 @@ def convert(array: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
         # C casts float -> int64 -> narrow on x86, so that out-of-range values wrap.
         values = values.astype(np.int64)
     return narrow(values, target)
+
+
+def check_number(value: Any, d: dtype) -> None:
+    """Refuse a number that `d` can't hold: RuntimeError, ValueError beyond 64 bits.
+
+    What fits is PyTorch's: any number is a bool, a negative one down to -255 is a uint8 (it wraps),
+    infinities are floats, and a finite float must not become infinite (16-bit floats let it).
+    """
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"Overflow when unpacking long long: {value} does not fit in 64 bits")
+    if d is bool_ or d.category == FLOAT and isinstance(value, int):
+        return
+    fits = d.category == COMPLEX or not isinstance(value, complex) or value.imag == 0
+    if fits and d.category == INT:
+        number = value.real if isinstance(value, complex) else value
+        limits = np.iinfo(d.np)
+        low = -int(limits.max) if d is uint8 else int(limits.min)
+        fits = abs(number) < float("inf") and low <= int(number) <= limits.max
+    elif fits and d.itemsize >= 4:
+        largest = float(np.finfo(d.to_real().np).max)
+        parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+        fits = not any(largest < abs(p) < float("inf") for p in parts)
+    if not fits:
+        raise RuntimeError(f"value {value} cannot be converted to type {d} without overflow")

@@ -19,10 +19,10 @@ def contiguous_strides(shape: Sequence[int]) -> Ints:
 
 def is_contiguous(shape: Ints, strides: Ints) -> bool:
     """Whether elements lie in row-major order without gaps; sizes of one don't matter."""
+    if 0 in shape:
+        return True
     step = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size == 0:
-            return True
         if size != 1:
             if stride != step:
                 return False
@@ -96,26 +96,23 @@ def expand(shape: Ints, strides: Ints, sizes: Ints) -> tuple[Ints, Ints]:
             f"the number of sizes provided ({len(sizes)}) must be greater or equal to the number "
             f"of dimensions in the tensor ({len(shape)}): {list(shape)} to {list(sizes)}"
         )
-    new_shape: list[int] = []
-    new_strides: list[int] = []
-    for i, want in enumerate(sizes):
+    new_shape: list[int] = list(sizes)
+    new_strides: list[int] = [0] * len(sizes)
+    for i in range(len(sizes) - 1, -1, -1):
+        want = sizes[i]
         if i < lead:
             if want < 0:
                 raise RuntimeError(
                     f"The expanded size of the tensor ({want}) isn't allowed in a leading, "
                     f"non-existing dimension {i}"
                 )
-            new_shape.append(want)
-            new_strides.append(0)
+            if want == 1 and i + 1 < len(sizes):  # as unsqueeze() would give it
+                new_strides[i] = new_shape[i + 1] * new_strides[i + 1]
             continue
         have, stride = shape[i - lead], strides[i - lead]
         if want == -1 or want == have:
-            new_shape.append(have)
-            new_strides.append(stride)
-        elif have == 1 and want >= 0:
-            new_shape.append(want)
-            new_strides.append(0)
-        else:
+            new_shape[i], new_strides[i] = have, stride
+        elif have != 1 or want < 0:
             raise RuntimeError(
                 f"The expanded size of the tensor ({want}) must match the existing size ({have}) "
                 f"at non-singleton dimension {i}.  Target sizes: {list(sizes)}.  "
@@ -152,31 +149,24 @@ def view_strides(shape: Ints, strides: Ints, new: Ints) -> Ints | None:
     """Strides that show the same elements under shape `new` (same numel), or None where the
     memory has no such view. Dimensions that are contiguous to each other are split or joined."""
     if 0 in shape:
-        return contiguous_strides(new)
-    blocks: list[tuple[int, int]] = []  # (elements, stride of the innermost), outermost first
-    for size, stride in zip(shape, strides, strict=True):
-        if size == 1:
-            continue
-        if blocks and blocks[-1][1] == stride * size:
-            blocks[-1] = (blocks[-1][0] * size, stride)
-        else:
-            blocks.append((size, stride))
-    if not blocks:
-        return contiguous_strides(new)
+        return strides if shape == new else contiguous_strides(new)
+    if not shape:
+        return (1,) * len(new)
     out = [0] * len(new)
-    left, step = blocks.pop()
-    for i in range(len(new) - 1, -1, -1):
-        size = new[i]
-        if size == 1:
-            out[i] = step
-            continue
-        if left == 1:
-            left, step = blocks.pop()
-        if left % size:
+    at = len(new) - 1
+    step, size, seen = strides[-1], 1, 1
+    for d in range(len(shape) - 1, -1, -1):
+        size *= shape[d]
+        if d and (shape[d - 1] == 1 or strides[d - 1] == size * step):
+            continue  # the dimension before this one goes on in the same steps
+        while at >= 0 and (seen < size or new[at] == 1):
+            out[at] = seen * step
+            seen *= new[at]
+            at -= 1
+        if seen != size:
             return None
-        out[i] = step
-        left //= size
-        step *= size
+        if d:
+            step, size, seen = strides[d - 1], 1, 1
     return tuple(out)
 
 

@@ -15,18 +15,32 @@ from . import tiering
 
 _lock = threading.RLock()
 
-_GONE = object()
-"""The buffer of a value whose memory was given to the operation that overwrites it."""
+
+class _Gone:
+    """The buffer of a value whose memory was given to the operation that overwrites it. It is
+    seen again only where that operation was interrupted half-way."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(
+            "this tensor's content was lost when the operation that was overwriting it failed"
+        )
+
+
+_GONE = _Gone()
 
 
 def flush(reason: str) -> None:
-    """Run this thread's pending trace. Does nothing where nothing is pending."""
+    """Run this thread's pending trace. Does nothing where nothing is pending.
+
+    Where an operation fails, the error is raised here, and what was pending stays computable: a
+    value that is looked at later is run by itself, with what it needs.
+    """
     if state.nodes:
         with _lock:
             nodes = state.nodes
-            run(nodes, reason)
             state.nodes = []
             state.pending_bytes = 0
+            run(nodes, reason)
 
 
 def realise(value: Value, reason: str) -> Any:
@@ -61,7 +75,13 @@ def run(nodes: list[Value], reason: str) -> None:
     buffers = [leaf.buffer for leaf in leaves]
     for slot in executable.donated:
         leaves[slot].buffer = _GONE
-    outputs = executable.run(buffers, captured.scalars)
+    try:
+        outputs = executable.run(buffers, captured.scalars)
+    except BaseException:
+        for slot in executable.donated:
+            if buffers[slot] is not None:
+                leaves[slot].buffer = buffers[slot]
+        raise
     for value, buffer in zip(captured.results, outputs, strict=True):
         value.buffer = buffer
     for node in nodes:

@@ -34,17 +34,23 @@ class Interpreter:
         """Give the outputs' buffers: C-contiguous arrays of the avals' shapes and dtypes.
 
         `buffers` is emptied of the `donated` inputs: a write into them may reuse their memory.
+        Where an operation fails, those that were not written yet are put back.
         """
         registers = buffers + scalars
         for slot in self.donated:
             buffers[slot] = None
         registers.extend([None] * self._spare)
-        with np.errstate(all="ignore"):
-            for fn, args, params, target, dies, finish in self._steps:
-                values = [None if a is None else registers[a] for a in args]
-                for register in dies:
-                    registers[register] = None
-                registers[target] = finish(fn(values, params))
+        try:
+            with np.errstate(all="ignore"):
+                for fn, args, params, target, dies, finish in self._steps:
+                    values = [None if a is None else registers[a] for a in args]
+                    for register in dies:
+                        registers[register] = None
+                    registers[target] = finish(fn(values, params))
+        except BaseException:
+            for slot in self.donated:
+                buffers[slot] = registers[slot]
+            raise
         return [_own(registers[o]) for o in self.program.outputs]
 
 

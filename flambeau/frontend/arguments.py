@@ -134,6 +134,14 @@ def from_varargs(row: Row, name: str, given: tuple[Any, ...], keyword: Any) -> t
     return to_ints(row, name, given)
 
 
+def missing_argument(row: Row, name: str) -> None:
+    """A required argument that was not given, under none of its names."""
+    raise TypeError(
+        f"{row.called}() missing 1 required positional argument: '{name}' "
+        f"(signature: {row.schema})"
+    )
+
+
 def to_bool(row: Row, name: str, x: Any) -> bool:
     if isinstance(x, (bool, np.bool_, int)):
         return bool(x)

@@ -45,7 +45,7 @@ def infer(row: Row, key: Any, *operands: Any) -> Any:
     try:
         found = row.rule(*operands)
     except OPERATION_ERRORS as error:
-        raise named(row.name, error) from None
+        raise named(row.called, error) from None
     spec = found if isinstance(found, Spec) else Spec(found)
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
@@ -61,7 +61,7 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     try:
         found = row.view(tuple(a.shape), strides, t._offset, *params)
     except OPERATION_ERRORS as error:
-        raise named(row.name, error) from None
+        raise named(row.called, error) from None
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
     many = found if isinstance(found, list) else [found]
@@ -114,7 +114,7 @@ def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> 
     try:
         row.check(fetch, *operands)
     except OPERATION_ERRORS as error:
-        raise named(row.name, error) from None
+        raise named(row.called, error) from None
 
 
 def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
@@ -169,12 +169,42 @@ def _parameters(args: tuple[Argument, ...], out: bool, old: bool = False) -> str
             star = True
             continue
         default = "" if a.default is None else f"={a.default}"
+        if not default and a.name in NUMPY_NAMES and _named_so(args, a.name):
+            default = "=MISSING"
         parts.append(a.name + default)
     if variadic is not None:
         parts.append(f"{variadic.name}=None")
+    keywords = [f"{known}=None" for name, known in NUMPY_NAMES.items() if _named_so(args, name)]
     if out:
-        parts.append("out=None" if star else "*, out=None")
-    return ", ".join(parts)
+        keywords.append("out=None")
+    if keywords and not star and variadic is None:
+        parts.append("*")
+    return ", ".join(parts + keywords)
+
+
+MISSING: Any = object()
+"""The default of a required argument that may come by another name."""
+
+NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
+"""What NumPy calls some arguments: PyTorch takes these names too."""
+
+
+def _named_so(args: tuple[Argument, ...], name: str) -> bool:
+    """Whether an argument has this name, and can be left out for NumPy's name of it."""
+    ordered = [a for a in args if not a.keyword_only]
+    return any(
+        a.name == name and (a.default is not None or a is ordered[-1]) for a in args
+    )
+
+
+def _numpy_names(w: _Writer, args: tuple[Argument, ...]) -> None:
+    """Lines that take an argument by NumPy's name."""
+    for a in args:
+        known = NUMPY_NAMES.get(a.name)
+        if known is not None and _named_so(args, a.name):
+            w(f"if {known} is not None: {a.name} = {known}")
+            if a.default is None:
+                w(f"if {a.name} is MISSING: missing_argument(row, {a.name!r})")
 
 
 def _convert_param(w: _Writer, a: Argument) -> None:
@@ -187,6 +217,8 @@ def _convert_param(w: _Writer, a: Argument) -> None:
     if base in ("any", "number"):
         if base == "number":
             w(f"if {a.name}.__class__ not in NUMBERS: {a.name} = to_number(row, {a.name!r}, {a.name})")
+        else:
+            w(f"if {a.name}.__class__ is list: {a.name} = tuple({a.name})")
         return
     cls, converter = _CONVERTERS[base]
     guard = f"{a.name} is not None and " if optional else ""
@@ -270,13 +302,13 @@ def _row_source(row: Row, dunder: bool) -> str:
     if row.multiplier:
         places = ", ".join(a.name for a in sig.arguments[1:] if not a.keyword_only)
         w(f"if old_ is not None: {row.multiplier}, {places} = old_order(row, {places}, old_)")
+    _numpy_names(w, sig.arguments)
     if with_out:
         names = [f"{a.name}={a.name}" if a.keyword_only else a.name for a in sig.arguments]
-        read = ", ".join(a.name for a in inputs if a.type != "Tensor[]")
-        read = f"({read},)" if read else "()"
-        w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},), {read})"
+        used = "(" + "".join(f"{a.name}, " for a in inputs if a.type != "Tensor[]") + ")"
+        w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},), {used})"
           if not any(a.keyword_only for a in sig.arguments) else
-          f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None, {read})")  # fmt: skip
+          f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None, {used})")  # fmt: skip
     for a in params:
         _convert_param(w, a)
     for i, a in enumerate(inputs):
@@ -340,6 +372,7 @@ def _view_source(row: Row) -> str:
     n = first.name
     w = _Writer()
     w(f"def {row.name}({_parameters(sig.arguments, False)}):", 0)
+    _numpy_names(w, sig.arguments)
     for a in params:
         _convert_param(w, a)
     w("try:")
@@ -405,7 +438,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
-        "joined": joined,
+        "joined": joined, "MISSING": MISSING,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,
         "result_type": result_type(row.name, sig.results) if sig.results else None,
@@ -424,7 +457,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 _HELPERS = (
     "old_order",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
-    "from_varargs", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
+    "from_varargs", "missing_argument", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip
 
 
@@ -437,20 +470,41 @@ def _described(function: Any, row: Row) -> Any:
 
 def _composite(row: Row) -> Callable[..., Any]:
     """A composite's function: its body, with `out=` where the row has that form."""
-    body = row.body
-    assert body is not None
-    if "o" not in row.forms:
-        return _described(body, row)
     from . import inplace
 
-    def composite(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if out is None:
-            return body(*args, **kwargs)
-        return inplace.into_out(row, lambda: body(*args, **kwargs), out, None, args)
+    body = row.body
+    assert body is not None
+    with_out = "o" in row.forms
 
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            for name, known in NUMPY_NAMES.items():
+                if known in kwargs:
+                    kwargs[name] = kwargs.pop(known)
+        try:
+            return body(*args, **kwargs)
+        except AttributeError:
+            _tensors_given(row, args, kwargs)
+            raise
+
+    def outward(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return plain(*args, **kwargs)
+        return inplace.into_out(row, lambda: plain(*args, **kwargs), out, None, args)
+
+    composite: Any = outward if with_out else plain
     composite.__name__ = row.name
-    composite.__wrapped__ = body  # type: ignore[attr-defined]
+    composite.__wrapped__ = body
     return _described(composite, row)
+
+
+def _tensors_given(row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """TypeError where a composite was given something else for a tensor."""
+    for i, a in enumerate(signature.parse(row.schema).arguments):
+        given = args[i] if i < len(args) and not a.keyword_only else kwargs.get(a.name, a)
+        if a.type == "Tensor" or (a.type == "Tensor?" and given is not None):
+            if given is not a and not hasattr(given, "_aval"):
+                arguments.need_tensor(row, a.name, given)
 
 
 _made: dict[str, Callable[..., Any]] = {}
@@ -472,6 +526,13 @@ def inplace_function(name: str) -> Callable[..., Any]:
 
         found = _made[name + "_"] = inplace.make_inplace(table[name], function(name))
     return found
+
+
+def relayout_function(name: str) -> Callable[..., Any]:
+    """The function `name_` that gives a tensor itself a view's layout."""
+    from . import inplace
+
+    return inplace.make_relayout(table[name], function(name))
 
 
 type(call).resolve = staticmethod(lambda name: function(name))  # type: ignore[method-assign]

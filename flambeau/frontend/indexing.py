@@ -2,209 +2,326 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import dtypes
+from ..errors import shape_text
+from ..ops.indexing import need_mask_shape
 from ..ops.table import call
 from . import inplace
+from .dispatch import inplace_function
 from .tensor import Tensor
 
+_VALID = "only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors"
+_LONG_LIST = 32
+"""From here on a list is never taken for a tuple."""
 
-def _is_sequence_index(index: Any) -> bool:
-    return isinstance(index, (list, range)) or (
-        isinstance(index, np.ndarray) and index.ndim > 0
-    )
+
+class Places(NamedTuple):
+    """An index: the part of it that is a view, and the tensors that pick from the view."""
+
+    view: Any
+    tensors: list[Any]
+    """For each dimension of the view an int64 tensor, a mask (for as many dimensions as it has,
+    the others of them None), or None for all of it."""
+
+    @property
+    def picks(self) -> bool:
+        return any(t is not None for t in self.tensors)
+
+
+# --- what an index may be -----------------------------------------------------------------------
 
 
 def _items(index: Any) -> tuple[Any, ...]:
+    """The parts of an index. A list that holds a slice, None, a list or a tensor is taken for a
+    tuple, as NumPy did once and PyTorch still does."""
+    if index.__class__ is tuple:
+        return index  # type: ignore[no-any-return]
+    if isinstance(index, list) and len(index) < _LONG_LIST:
+        if any(
+            i is None or i is Ellipsis or isinstance(i, (slice, list, tuple, range, Tensor, np.ndarray))
+            for i in index
+        ):
+            _warn(
+                "Using a non-tuple sequence for multidimensional indexing is deprecated; use "
+                "x[tuple(seq)] instead of x[seq], or x[torch.tensor(seq)] for a tensor of indices.",
+                UserWarning,
+            )
+            return tuple(index)
     return index if isinstance(index, tuple) else (index,)
 
 
-def _as_index(item: Any) -> Any:
-    """An index item as int, slice, None, Ellipsis, bool or an index tensor."""
-    if item is None or item is Ellipsis or isinstance(item, (bool, int, slice)):
+def _item(item: Any) -> Any:
+    """A part of an index as int, slice, None, Ellipsis, bool, an integer tensor or a mask."""
+    if item is None or item is Ellipsis or isinstance(item, (bool, slice)):
         return item
     if isinstance(item, Tensor):
-        if item._aval.dtype.category == dtypes.INT:
-            return int(item.item()) if item.ndim == 0 else item
-        if item._aval.dtype is dtypes.bool_:
-            return item
-        raise IndexError(
-            "tensors used as indices must be long, int, byte or bool tensors, "
-            f"but got {item._aval.dtype}"
-        )
-    if isinstance(item, (list, range, np.ndarray, tuple)):
-        array = np.asarray(item)
-        if array.size == 0 and array.dtype.kind == "f":
-            array = array.astype(np.int64)
-        if array.dtype.kind not in "iub":
-            raise IndexError(
-                f"only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors are "
-                f"valid indices (got {type(item).__name__} of {array.dtype})"
-            )
-        if array.ndim == 0:
-            return array.item()
-        from .creation import wrap
-
-        kind = array if array.dtype == bool else array.astype(np.int64)
-        return wrap(np.ascontiguousarray(kind), dtypes.from_numpy(kind.dtype))
-    if hasattr(item, "__index__"):
-        return item.__index__()
+        return _tensor_item(item)
+    if isinstance(item, np.bool_):
+        return bool(item)
+    if hasattr(item, "__index__") and not isinstance(item, np.ndarray):
+        return _whole(item)
+    if isinstance(item, np.ndarray):
+        return _array_item(item)
     if isinstance(item, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(item).__name__}': it can't be an index")
-    raise IndexError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-        f"indices (got {type(item).__name__})"
+    if hasattr(item, "__len__") and hasattr(item, "__getitem__") and not isinstance(item, dict):
+        array = np.asarray(call.tensor(list(item)).numpy())
+        return _array_item(array if array.size else array.astype(np.int64))
+    raise IndexError(f"{_VALID} are valid indices (got {type(item).__name__})")
+
+
+def _whole(item: Any) -> int:
+    number: int = item.__index__()
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"Overflow when unpacking long long: index {number}")
+    return number
+
+
+def _tensor_item(t: Tensor) -> Any:
+    kind = t._aval.dtype
+    if kind is dtypes.int64 or kind is dtypes.int32:
+        return t if t._aval.ndim else int(t.item())
+    if kind is dtypes.uint8:
+        _warn_bytes()
+        t = t.to(dtypes.bool_)
+    elif kind is not dtypes.bool_:
+        raise IndexError(
+            f"tensors used as indices must be long, int, byte or bool tensors, but got {kind}"
+        )
+    return t if t._aval.ndim else bool(t.item())
+
+
+def _array_item(array: np.ndarray) -> Any:
+    """An array or list: a mask if it is bool (or uint8), else integers; floats are cut off."""
+    from .creation import wrap
+
+    if array.dtype == np.uint8:
+        _warn_bytes()
+        array = array != 0
+    if array.dtype.kind not in "biuf":
+        raise IndexError(f"{_VALID} are valid indices (got an array of {array.dtype})")
+    if array.dtype.kind != "b":
+        array = array.astype(np.int64)
+    if not array.ndim:
+        return array.item()
+    return wrap(np.array(array, order="C"), dtypes.from_numpy(array.dtype))
+
+
+def _warn_bytes() -> None:
+    _warn(
+        "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+        UserWarning,
     )
 
 
-def _consumes(item: Any) -> int:
+def _warn(text: str, kind: type[Warning]) -> None:
+    """Warn at the line of the user's that indexes."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flambeau."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, kind, stacklevel=depth)
+
+
+def _consumed(item: Any) -> int:
     """How many dimensions an item indexes."""
-    if item is None or item is Ellipsis or isinstance(item, bool):
+    if item is None or item is Ellipsis or item is True or item is False:
         return 0
     if isinstance(item, Tensor) and item._aval.dtype is dtypes.bool_:
-        return item.ndim
+        return item._aval.ndim
     return 1
 
 
 def _bound(value: Any) -> Any:
-    if value is None or isinstance(value, int):
+    if value is None or value.__class__ is int:
         return value
     if hasattr(value, "__index__"):
         return value.__index__()
     raise TypeError("slice indices must be integers or None or have an __index__ method")
 
 
-def _apply_basic(x: Any, items: list[Any]) -> tuple[Any, list[Any]]:
-    """Apply the view parts of an index. Returns the view, and for each of its dimensions an index
-    tensor or None, where some were given."""
-    used = sum(map(_consumes, items))
+# --- finding the place --------------------------------------------------------------------------
+
+
+def _resolve(x: Any, index: Any) -> Places:
+    """Apply what makes views, collect what picks."""
+    items = [_item(i) for i in _items(index)]
+    used = sum(map(_consumed, items))
     if used > x.ndim:
-        raise IndexError(f"too many indices for tensor of dimension {x.ndim}")
-    if Ellipsis in [i for i in items if i is Ellipsis]:
-        at = next(k for k, i in enumerate(items) if i is Ellipsis)
-        fill = [slice(None)] * (x.ndim - used)
-        items = [*items[:at], *fill, *(i for i in items[at + 1 :] if i is not Ellipsis)]
-    dim = 0
-    indices: list[Any] = []
+        raise IndexError(
+            f"too many indices for tensor of dimension {x.ndim} (shape {shape_text(x.shape)}, got "
+            f"indices for {used})"
+        )
+    view, dim, true_dim = x, 0, 0
+    tensors: list[Any] = []
+    rest = x.ndim - used
     for item in items:
-        if item is None:
-            x = x.unsqueeze(dim)
-            indices.append(None)
+        if item is Ellipsis:
+            tensors.extend([None] * rest)
+            dim, true_dim, rest = dim + rest, true_dim + rest, 0
+        elif item is None or item is True or item is False:
+            view = view.unsqueeze(dim)
+            tensors.append(None if item is None else _bool_index(item))
             dim += 1
-        elif isinstance(item, bool):
-            x = x.unsqueeze(dim)
-            indices.append(call.tensor([0] if item else [], dtype=dtypes.int64))
-            dim += 1
-        elif isinstance(item, int):
-            if not -x.shape[dim] <= item < x.shape[dim]:
-                raise IndexError(
-                    f"index {item} is out of bounds for dimension {dim} with size {x.shape[dim]}"
-                )
-            x = x.select(dim, item)
-        elif isinstance(item, slice):
-            start, stop, step = _bound(item.start), _bound(item.stop), _bound(item.step)
-            if step is not None and step <= 0:
-                raise ValueError("step must be greater than zero")
-            if not (start is None and stop is None and step is None):
-                x = call.slice(x, dim, start, stop, 1 if step is None else step)
-            indices.append(None)
-            dim += 1
-        elif item._aval.dtype is dtypes.bool_:
-            mask = item._array("a boolean index")
-            for k, size in enumerate(mask.shape):
-                if size != x.shape[dim + k]:
-                    raise IndexError(
-                        f"The shape of the mask {list(mask.shape)} at index {k} does not match the "
-                        f"shape of the indexed tensor {list(x.shape)} at index {dim + k}"
-                    )
-            from .creation import wrap
-
-            for part in np.nonzero(mask):
-                indices.append(wrap(part.astype(np.int64), dtypes.int64))
-                dim += 1
+        elif item.__class__ is int:
+            view = _select(view, dim, item, true_dim)
+            true_dim += 1
+        elif item.__class__ is slice:
+            view = _slice(view, dim, item)
+            tensors.append(None)
+            dim, true_dim = dim + 1, true_dim + 1
         else:
-            indices.append(item)
-            dim += 1
-    return x, indices
+            n = 1
+            if item._aval.dtype is dtypes.bool_:
+                n = item._aval.ndim
+                need_mask_shape(item._aval.shape, view._aval.shape, dim)
+            tensors.extend([item, *[None] * (n - 1)])
+            dim, true_dim = dim + n, true_dim + n
+    return Places(view, tensors)
 
 
-def _resolve(x: Any, index: Any) -> tuple[Any, list[Any] | None]:
-    items = [_as_index(i) for i in _items(index)]
-    view, indices = _apply_basic(x, items)
-    while indices and indices[-1] is None:
-        indices.pop()
-    if not any(i is not None for i in indices):
-        return (view if view is not x else x._alias_view()), None
-    return view, indices
+def _select(view: Any, dim: int, index: int, true_dim: int) -> Any:
+    size = view._aval.shape[dim]
+    if not -size <= index < size:
+        raise IndexError(
+            f"index {index} is out of bounds for dimension {true_dim} with size {size}"
+        )
+    return call.select(view, dim, index)
+
+
+def _slice(view: Any, dim: int, s: slice, always: bool = False) -> Any:
+    start, stop, step = _bound(s.start), _bound(s.stop), _bound(s.step)
+    if step is None:
+        step = 1
+    elif step == 0:
+        raise ValueError("slice step cannot be zero")
+    elif step < 0:
+        raise ValueError(f"step must be greater than zero, got {step}: use flip() to reverse")
+    size = view._aval.shape[dim]
+    if not always and step == 1 and not start and (stop is None or stop >= size):
+        return view
+    return call.slice(view, dim, start, stop, step)
+
+
+def _bool_index(value: bool) -> Any:
+    """A bool adds a dimension and takes all of it, or nothing."""
+    return call.tensor([0] if value else [], dtype=dtypes.int64)
+
+
+def _integers(tensors: list[Any]) -> list[Any]:
+    """Masks as the integer tensors of the places where they are true."""
+    from .creation import wrap
+
+    out = list(tensors)
+    for i, t in enumerate(tensors):
+        if t is not None and t._aval.dtype is dtypes.bool_:
+            parts = np.nonzero(t._array("a mask is an index"))
+            out[i : i + len(parts)] = [wrap(p, dtypes.int64) for p in parts]
+    return out
+
+
+# --- reading and writing ------------------------------------------------------------------------
 
 
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`. Basic indices give views; integer and boolean tensors give copies."""
-    if index.__class__ is int:
-        return call.select(x, 0, index) if x.ndim else _scalar_index(x, index)
-    view, indices = _resolve(x, index)
-    if indices is None:
-        return view
-    return call.index(view, indices)
+    kind = index.__class__
+    if kind is int and -(2**63) <= index < 2**63:
+        return _select(x, 0, index, 0) if x._aval.ndim else _old_scalar(x, index)
+    if kind is slice and x._aval.ndim:
+        return _slice(x, 0, index, always=True)
+    places = _resolve(x, index)
+    if places.picks:
+        return call.index(places.view, _integers(places.tensors))
+    return places.view if places.view is not x else x._alias_view()
 
 
-def _scalar_index(x: Any, index: int) -> Any:
+def _old_scalar(x: Any, index: int) -> Any:
     """Indexing a 0-d tensor: PyTorch 0.3's `loss.data[0]` still works on one element."""
-    import warnings
-
     if index != 0:
         raise IndexError(
             f"invalid index {index} of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim "
             "tensor to a number"
         )
-
-    warnings.warn(
+    _warn(
         "indexing a 0-d tensor (`loss.data[0]`) is PyTorch 0.3's form; write loss.item()",
         DeprecationWarning,
-        stacklevel=4,
     )
     return x
 
 
 def setitem(x: Any, index: Any, value: Any) -> None:
-    """`x[index] = value`, with broadcasting."""
-    if x.ndim == 0 and index.__class__ is int:
-        view: Any = _scalar_index(x, index)
-        indices = None
-    else:
-        view, indices = _resolve(x, index)
-    if isinstance(value, Tensor):
-        source = value
-    elif isinstance(value, (bool, int, float, complex, np.generic)):
-        source = None
-    else:
-        source = call.tensor(value, dtype=x.dtype if not hasattr(value, "dtype") else None)
-    inplace.check_graph(x, "setitem")
-    if indices is None:
-        if source is None:
-            inplace.check_target(view, "setitem")
-            view.fill_(value)
-        else:
-            _copy_into(view, source)
+    """`x[index] = value`, with broadcasting. The value is a tensor, a number, or what makes one:
+    an array or nested lists."""
+    value = _value(x, value)
+    if index is False:
         return
-    if source is None:
-        source = call.tensor(value, dtype=x.dtype)
-    if source is not value or (source.numel() == 1 and _has_mask(index)):
-        source = source.to(x.dtype)  # index_put_ itself refuses tensors of another dtype
-    while source.ndim and source.shape[0] == 1:
-        source = source.squeeze(0)
-    view.index_put_(tuple(indices), source)
+    inplace.check_graph(x, "setitem")
+    if x._aval.ndim == 0 and index.__class__ is int:
+        places = Places(_old_scalar(x, index), [])
+    else:
+        places = _resolve(x, index)
+    if places.picks:
+        _put(places, value)
+    elif isinstance(value, Tensor):
+        places.view.copy_(_without_leading_ones(value, places.view._aval.ndim))
+    else:
+        inplace.check_target(places.view, "setitem")
+        places.view.fill_(value)
 
 
-def _has_mask(index: Any) -> bool:
-    return any(isinstance(i, Tensor) and i.dtype is dtypes.bool_ for i in map(_as_index, _items(index)))
+def _value(x: Any, value: Any) -> Any:
+    """What is assigned: a tensor, or a number that x's dtype holds."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    elif hasattr(value, "__torch_scalar__"):
+        value = value.__torch_scalar__()
+    if isinstance(value, (bool, int, float, complex)):
+        dtypes.check_number(value, x.dtype)
+        real = isinstance(value, complex) and x.dtype.category in (dtypes.INT, dtypes.FLOAT)
+        return value.real if real else value  # type: ignore[union-attr]
+    if isinstance(value, (list, tuple, range, np.ndarray)):
+        return call.tensor(value).to(x.dtype)
+    raise TypeError(
+        f"can't assign a {type(value).__name__} to a torch.{x.dtype.legacy}Tensor: a tensor, a "
+        "number, an array or lists of numbers would fit"
+    )
 
 
-def _copy_into(view: Any, source: Any) -> None:
-    """Copy with NumPy's leniency: leading dimensions of size one of the source are dropped."""
-    while source.ndim > view.ndim and source.shape[0] == 1:
-        source = source.squeeze(0)
-    view.copy_(source)
+def _without_leading_ones(source: Any, ndim: int = 0) -> Any:
+    """NumPy's leniency: a value may have more dimensions in front, of size one."""
+    shape = source._aval.shape
+    extra = 0
+    while len(shape) - extra > ndim and shape[extra] == 1:
+        extra += 1
+    return source.reshape(shape[extra:]) if extra else source
+
+
+def _put(places: Places, value: Any) -> None:
+    view, tensors = places.view, places.tensors
+    given = [t for t in tensors if t is not None]
+    one = not isinstance(value, Tensor) or value._aval.numel == 1
+    if one and len(given) == 1 and given[0]._aval.dtype is dtypes.bool_:
+        # A mask and one value: no place has to be known, so nothing has to run now.
+        if isinstance(value, Tensor):
+            value = value.reshape(()).to(view.dtype)
+        mask = _lined_up(given[0], tensors, view._aval.ndim)
+        inplace_function("index_put_mask")(view, mask, value)
+        return
+    if not isinstance(value, Tensor):
+        value = call.tensor(value, dtype=view.dtype)
+    view.index_put_(tuple(_integers(tensors)), _without_leading_ones(value))
+
+
+def _lined_up(mask: Any, tensors: list[Any], ndim: int) -> Any:
+    """A mask with dimensions of size one for those behind it."""
+    first = next(i for i, t in enumerate(tensors) if t is not None)
+    behind = ndim - first - mask._aval.ndim
+    return mask.reshape((*mask.shape, *[1] * behind)) if behind else mask

@@ -13,7 +13,7 @@ from ..errors import shape_text
 from ..graph.trace import state
 from ..ops.table import Row, call
 from ..runtime.storage import Storage
-from .memory import convert, read, stride, write
+from .memory import bump, convert, read, stride, write
 
 NO_GRAD_VIEW = -1
 """`_seen` of a view that was made while grad mode was off."""
@@ -243,6 +243,40 @@ def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     return inplace
 
 
+def make_relayout(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`x.t_()`: the tensor itself shows its memory through the layout of a view from now on."""
+    name = row.name + "_"
+
+    def relayout(input: Any, *args: Any, **kwargs: Any) -> Any:
+        check_graph(input, name)
+        tracked = state.grad and input._rg
+        # Views' gradients are reckoned in a base that is row-major: the tensor as it was.
+        source = _as_it_was(input, tracked) if input._view is None else input
+        found = function(source, *args, **kwargs)
+        input._aval, input._strides = found._aval, found._strides
+        input._offset, input._plain = found._offset, found._plain
+        input._view = found._view
+        if tracked:
+            input._rg, input._node, input._nr = found._rg, found._node, found._nr
+        bump(input)
+        input._seen = version(input)
+        return input
+
+    relayout.__name__ = relayout.__qualname__ = name
+    relayout.__module__ = "flambeau"
+    relayout.__doc__ = f"In-place version of {row.name}(): changes the layout of `input`."
+    return relayout
+
+
+def _as_it_was(t: Any, tracked: Any) -> Any:
+    """Another tensor over the same memory, in the graph where `tracked`."""
+    base = t._alias()
+    base._count = t._count
+    if tracked:
+        base._rg, base._node, base._nr = t._rg, t._node, t._nr
+    return base
+
+
 def into_out(
     row: Row, function: Any, out: Any, args: Any, operands: tuple[Any, ...] = ()
 ) -> Any:
@@ -259,7 +293,7 @@ def into_out(
             raise TypeError(
                 f"{name}(): argument 'out' must be Tensor, not {type(o).__name__}"
             )
-    if state.grad and any(o._rg is True for o in outs):
+    if state.grad and any(o.requires_grad for o in outs):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."

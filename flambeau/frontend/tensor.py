@@ -565,6 +565,9 @@ class Tensor:
 
         setitem(self, index, value)
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:
             raise RuntimeError(
@@ -657,6 +660,21 @@ class Tensor:
                 f"Got {self._aval.ndim}-D tensor."
             )
         return self.transpose(-2, -1)  # type: ignore[attr-defined]
+
+    @property
+    def mH(self) -> Any:  # noqa: N802
+        """The last two dimensions exchanged, and conjugated."""
+        return call.adjoint(self)
+
+    @property
+    def H(self) -> Any:  # noqa: N802
+        """A matrix transposed and conjugated."""
+        if self._aval.ndim not in (0, 2):
+            raise RuntimeError(
+                f"tensor.H is only supported on matrices (2-D tensors). Got {self._aval.ndim}-D "
+                "tensor. For batches of matrices, consider using tensor.mH"
+            )
+        return call.adjoint(self)
 
     @property
     def real(self) -> Any:
@@ -885,6 +903,8 @@ def install_rows() -> None:
         for known in (name, *row.alias):
             if "m" in row.forms and known not in Tensor.__dict__:
                 setattr(Tensor, known, RowMethod(known, dispatch.function, name))
+            if "v" in row.forms:
+                setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.relayout_function, name))
             if "i" in row.forms.lower() and known + "_" not in Tensor.__dict__:
                 setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.inplace_function, name))
     _operators()

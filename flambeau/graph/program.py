@@ -70,7 +70,7 @@ class Program:
         lines.append(f"program({', '.join(heads)}):")
         for ins in self.instructions:
             args = ["-" if a is None else f"%{a}" for a in ins.args]
-            args += [repr(p) for p in ins.params]
+            args += [repr(tuple(p) if isinstance(p, tuple) else p) for p in ins.params]
             lines.append(f"  %{ins.target}: {ins.aval} = {ins.op.name}({', '.join(args)})")
         lines.append(f"  return {', '.join(f'%{o}' for o in self.outputs)}")
         return "\n".join(lines)

@@ -9,20 +9,11 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval
-from .formulas import one
+from .formulas import Samples, float_only, one, with_gradient
 from .rules import matching, pointwise
 from .table import Spec, call, row
 
-_floats = pointwise(allow="f")
-_SLOPES = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noqa: E731
-
-
-def _unary(x: Aval, *params: Any) -> Spec:
-    return _floats(x)
-
-
-def _paired(grad: Aval, x: Aval, *params: Any) -> Spec:
-    return pointwise()(grad, x)
+_SLOPES: Samples = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noqa: E731
 
 
 def _kept(chosen: Any, grad: Any) -> Any:
@@ -48,7 +39,7 @@ row(
 
 row(
     "threshold_backward(Tensor grad_output, Tensor input, number threshold) -> Tensor",
-    rule=_paired, forms="", numpy=lambda g, x, threshold: _kept(~(x <= threshold), g),
+    rule=with_gradient, forms="", numpy=lambda g, x, threshold: _kept(~(x <= threshold), g),
     grads={"grad_output": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0), {})],
@@ -66,7 +57,7 @@ row(
 
 row(
     "hardtanh(Tensor input, float min_val=-1.0, float max_val=1.0) -> Tensor",
-    rule=lambda x, low, high: pointwise(allow="if")(x), forms="fi", where="nn",
+    rule=lambda x, low, high: _relu_rule(x), forms="fi", where="nn",
     numpy=lambda x, low, high: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)),
     grads={"input": lambda grad, input, min_val, max_val:
            call.hardtanh_backward(grad, input, min_val, max_val)},
@@ -75,7 +66,8 @@ row(
 
 row(
     "hardtanh_backward(Tensor grad_output, Tensor input, float min_val, float max_val) -> Tensor",
-    rule=_paired, forms="", numpy=lambda g, x, low, high: _kept(~((x <= low) | (x >= high)), g),
+    rule=with_gradient, forms="",
+    numpy=lambda g, x, low, high: _kept(~((x <= low) | (x >= high)), g),
     grads={"grad_output": lambda grad, input, min_val, max_val:
            call.hardtanh_backward(grad, input, min_val, max_val)},
     samples=lambda m: [((m(2, 3), m(2, 3), -0.55, 0.55), {})],
@@ -87,14 +79,14 @@ row("relu6(Tensor input) -> Tensor", body=lambda input: call.hardtanh(input, 0.0
 
 row(
     "hardsigmoid(Tensor input) -> Tensor",
-    rule=_unary, forms="fi", where="nn", numpy=lambda x: np.clip(x + 3, 0, 6) / 6,
+    rule=float_only, forms="fi", where="nn", numpy=lambda x: np.clip(x + 3, 0, 6) / 6,
     grads={"input": lambda grad, input: call.hardtanh_backward(grad, input, -3.0, 3.0) / 6},
     samples=one(), doc="relu6(input + 3) / 6.",
 )  # fmt: skip
 
 row(
     "hardswish(Tensor input) -> Tensor",
-    rule=_unary, forms="fi", where="nn", numpy=lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    rule=float_only, forms="fi", where="nn", numpy=lambda x: x * np.clip(x + 3, 0, 6) / 6,
     grads={"input": lambda grad, input: call.hardswish_backward(grad, input)},
     samples=one(), doc="input * relu6(input + 3) / 6.",
 )  # fmt: skip
@@ -106,7 +98,7 @@ def _hardswish_slope(g: Any, x: Any) -> Any:
 
 row(
     "hardswish_backward(Tensor grad_output, Tensor input) -> Tensor",
-    rule=_paired, forms="", numpy=_hardswish_slope,
+    rule=with_gradient, forms="", numpy=_hardswish_slope,
     grads={"grad_output": lambda grad, input: call.hardswish_backward(grad, input),
            "input": lambda grad, grad_output, input:
                call.hardtanh_backward(grad * grad_output, input, -3.0, 3.0) / 3},
@@ -117,21 +109,21 @@ row(
 def _shrink_rule(x: Aval, lambd: float) -> Spec:
     if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return _floats(x)
+    return float_only(x)
 
 
 row(
     "softshrink(Tensor input, float lambd=0.5) -> Tensor",
     rule=_shrink_rule, forms="f", where="nn",
     numpy=lambda x, lambd: np.where(
-        x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * x.dtype.type(0))),
+        x > lambd, x - lambd, np.where(x < -lambd, x + lambd, np.where(np.isnan(x), x, 0))),
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=one(0.25), doc="input moved towards zero by lambd, and zero within it.",
 )  # fmt: skip
 
 row(
     "hardshrink(Tensor input, float lambd=0.5) -> Tensor",
-    rule=_unary, forms="fmo",
+    rule=float_only, forms="fmo",
     numpy=lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=one(0.25), doc="input where |input| > lambd, zero elsewhere.",
@@ -139,7 +131,7 @@ row(
 
 row(
     "shrink_backward(Tensor grad_output, Tensor input, float lambd) -> Tensor",
-    rule=_paired, forms="",
+    rule=with_gradient, forms="",
     numpy=lambda g, x, lambd: _kept(~((x >= -lambd) & (x <= lambd)), g),
     grads={"grad_output": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0.25), {})],
@@ -151,7 +143,7 @@ row(
 
 row(
     "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
-    rule=_unary, forms="fi", where="nn",
+    rule=float_only, forms="fi", where="nn",
     numpy=lambda x, slope: np.where(x > 0, x, x * x.dtype.type(slope)),
     grads={"input": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
@@ -160,7 +152,8 @@ row(
 
 row(
     "leaky_relu_backward(Tensor grad_output, Tensor input, float negative_slope) -> Tensor",
-    rule=_paired, forms="", numpy=lambda g, x, slope: np.where(x > 0, g, g * g.dtype.type(slope)),
+    rule=with_gradient, forms="",
+    numpy=lambda g, x, slope: np.where(x > 0, g, g * g.dtype.type(slope)),
     grads={"grad_output": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0.1), {})],
@@ -199,7 +192,7 @@ row("prelu(Tensor input, Tensor weight) -> Tensor", body=_prelu,
 
 def _prelu_rule(x: Aval, weight: Aval) -> Spec:
     dt = matching(x, weight)
-    return Spec(_floats(x, weight).aval.with_dtype(dt))
+    return Spec(float_only(x).aval.with_dtype(dt))
 
 
 row(
@@ -214,8 +207,9 @@ row(
 
 row(
     "rrelu_with_noise(Tensor input, Tensor noise) -> Tensor",
-    rule=_paired, forms="", numpy=np.multiply,
-    grads={"input": lambda grad, noise: grad * noise},
+    rule=with_gradient, forms="", numpy=np.multiply,
+    grads={"input": lambda grad, noise: grad * noise,
+           "noise": lambda grad, input: grad * input},
     samples=_SLOPES, doc="rrelu() with its slopes drawn.",
 )  # fmt: skip
 
@@ -252,13 +246,14 @@ def _elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
 
 def _elu_slope(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     kind = g.dtype.type
+    # NaN counts as positive, as in PyTorch.
     negative = np.exp(np.minimum(x, 0) * kind(input_scale)) * kind(alpha * scale * input_scale)
-    return g * np.where(x > 0, kind(scale), negative)
+    return g * np.where(x <= 0, negative, kind(scale))
 
 
 row(
     "elu(Tensor input, float alpha=1.0, float scale=1.0, float input_scale=1.0) -> Tensor",
-    rule=_unary, forms="fi", where="nn", numpy=_elu,
+    rule=float_only, forms="fi", where="nn", numpy=_elu,
     grads={"input": lambda grad, input, alpha, scale, input_scale:
            call.elu_backward(grad, input, alpha, scale, input_scale)},
     samples=lambda m: [*one(0.7)(m), ((m(2, 3), 1.5, 1.2, 0.8), {})],
@@ -277,7 +272,7 @@ def _elu_second(
 row(
     "elu_backward(Tensor grad_output, Tensor input, float alpha, float scale, float input_scale)"
     " -> Tensor",
-    rule=_paired, forms="", numpy=_elu_slope,
+    rule=with_gradient, forms="", numpy=_elu_slope,
     grads={"grad_output": lambda grad, input, alpha, scale, input_scale:
                call.elu_backward(grad, input, alpha, scale, input_scale),
            "input": _elu_second},
@@ -296,7 +291,7 @@ row("selu(Tensor input) -> Tensor", forms="fi", samples=one(),
 def _celu_rule(x: Aval, alpha: float) -> Spec:
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _floats(x)
+    return float_only(x)
 
 
 row(

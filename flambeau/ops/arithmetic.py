@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
-from .formulas import conj, one
+from .formulas import analytic, conj
 from .rules import common_dtype, common_shape, matching, pointwise
 from .table import Spec, call, row
 
@@ -28,7 +28,9 @@ def scaled(a: Any, b: Any, alpha: type) -> Spec:
     spec = pointwise(operands=2)(a, b)
     dt = common_dtype((a, b))
     if alpha is float and dt.category < dtypes.FLOAT:
-        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
     if alpha is bool and dt is not dtypes.bool_:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     return spec
@@ -52,18 +54,21 @@ def _times_alpha(grad: Any, alpha: Any) -> Any:
 
 row(
     "add(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
-    rule=scaled, numpy=_plus, forms="fmio",
+    rule=scaled, numpy=_plus, forms="fmio", multiplier="alpha",
     grads={"input": lambda grad: grad,
-           "other": lambda grad, alpha: _times_alpha(grad, alpha)},
-    samples=lambda m: [((m(3), m(3)), {}), ((m(2, 1), m(3)), {"alpha": 2}), ((m(3), 2.5), {}), ((m(), m(2)), {})],
+           "other": lambda grad, alpha: _times_alpha(grad, conj(alpha))},
+    samples=lambda m: [
+        ((m(3), m(3)), {}), ((m(2, 1), m(3)), {"alpha": 2}), ((m(3), 2.5), {}), ((m(), m(2)), {}),
+        ((m(2), m.complex(2)), {"alpha": 1j}),
+    ],
     doc="input + alpha * other.",
 )  # fmt: skip
 
 row(
     "sub(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
-    rule=_no_bool_subtract, numpy=_minus, forms="fmio", alias=("subtract",),
+    rule=_no_bool_subtract, numpy=_minus, forms="fmio", alias=("subtract",), multiplier="alpha",
     grads={"input": lambda grad: grad,
-           "other": lambda grad, alpha: -_times_alpha(grad, alpha)},
+           "other": lambda grad, alpha: -_times_alpha(grad, conj(alpha))},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 1), m(3)), {"alpha": 2}), ((m(3), 2.5), {})],
     doc="input - alpha * other.",
 )  # fmt: skip
@@ -71,7 +76,7 @@ row(
 row(
     "rsub(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
     rule=_no_bool_subtract, numpy=lambda a, b, alpha: _minus(b, a, alpha), node="RsubBackward1",
-    grads={"input": lambda grad, alpha: -_times_alpha(grad, alpha),
+    grads={"input": lambda grad, alpha: -_times_alpha(grad, conj(alpha)),
            "other": lambda grad: grad},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 3), 2.0), {"alpha": 3})],
     doc="other - alpha * input.",
@@ -82,7 +87,10 @@ row(
     rule=pointwise(), numpy=np.multiply, forms="fmio", alias=("multiply",),
     grads={"input": lambda grad, other: grad * conj(other),
            "other": lambda grad, input: grad * conj(input)},
-    samples=lambda m: [((m(3), m(3)), {}), ((m(2, 1), m(3)), {}), ((m(3), 2), {}), ((m(), m(2, 0)), {})],
+    samples=lambda m: [
+        ((m(3), m(3)), {}), ((m(2, 1), m(3)), {}), ((m(3), 2), {}), ((m(), m(2, 0)), {}),
+        ((m(2), m.complex(2)), {}), ((m.complex(2), 2j), {}),
+    ],
     doc="input * other.",
 )  # fmt: skip
 
@@ -110,7 +118,7 @@ def _square(input: Any) -> Any:
     return call.pow_number(input, 2)
 
 
-row("square(Tensor input) -> Tensor", body=_square, forms="fmio", samples=one(),
+row("square(Tensor input) -> Tensor", body=_square, forms="fmio", samples=analytic(),
     doc="The square.")  # fmt: skip
 
 
@@ -129,11 +137,14 @@ def _like(value: Any, array: Any) -> Any:
 
 row(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-    rule=pointwise(operands=3), numpy=_addcmul, forms="fmio",
+    rule=pointwise(operands=3), numpy=_addcmul, forms="fmio", multiplier="value",
     grads={"input": lambda grad: grad,
            "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) * conj(tensor2),
            "tensor2": lambda grad, tensor1, value: _times_alpha(grad, conj(value)) * conj(tensor1)},
-    samples=lambda m: [((m(2, 3), m(2, 1), m(3)), {"value": 0.5}), ((m(3), m(3), m()), {}), ((m(0), m(0), m()), {})],
+    samples=lambda m: [
+        ((m(2, 3), m(2, 1), m(3)), {"value": 0.5}), ((m(3), m(3), m()), {}),
+        ((m(0), m(0), m()), {}), ((m.complex(2), m.complex(2), m.complex(2)), {"value": 1j}),
+    ],
     doc="input + value * tensor1 * tensor2.",
 )  # fmt: skip
 
@@ -154,12 +165,15 @@ def _addcdiv(x: Any, a: Any, b: Any, value: Any) -> Any:
 
 row(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-    rule=_addcdiv_rule, numpy=_addcdiv, forms="fmio",
+    rule=_addcdiv_rule, numpy=_addcdiv, forms="fmio", multiplier="value",
     grads={"input": lambda grad: grad,
            "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) / conj(tensor2),
            "tensor2": lambda grad, tensor1, tensor2, value:
                -_times_alpha(grad, conj(value)) * conj(tensor1 / (tensor2 * tensor2))},
-    samples=lambda m: [((m(2, 3), m(2, 1), m(3, low=0.5, high=2.0)), {"value": 0.5}), ((m(3), m(3), m(low=0.5, high=2.0)), {})],
+    samples=lambda m: [
+        ((m(2, 3), m(2, 1), m(3, low=0.5, high=2.0)), {"value": 0.5}),
+        ((m(3), m(3), m(low=0.5, high=2.0)), {}),
+    ],
     doc="input + value * tensor1 / tensor2.",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
-from .formulas import conj, one
+from .formulas import Samples, analytic, conj, one
 from .rules import common_shape, same
 from .table import Spec, call, row
 
@@ -21,7 +21,7 @@ row(
     "conjugated(Tensor input) -> Tensor",
     rule=same, numpy=np.conj, forms="", node="Conj",
     grads={"input": lambda grad: conj(grad)},
-    samples=one(), doc="The conjugate, in memory of its own.",
+    samples=analytic(), doc="The conjugate, in memory of its own.",
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def _conj_physical(input: Any) -> Any:
     return call.conjugated(input) if input.is_complex() else input
 
 
-row("conj(Tensor input) -> Tensor", body=_conj, samples=one(), doc="The conjugate.")
+row("conj(Tensor input) -> Tensor", body=_conj, samples=analytic(), doc="The conjugate.")
 row("conj_physical(Tensor input) -> Tensor", body=_conj_physical, forms="fmio", samples=one(),
     doc="The conjugate.")  # fmt: skip
 row("resolve_conj(Tensor input) -> Tensor", body=lambda input: input,
@@ -80,8 +80,10 @@ def _imag(input: Any) -> Any:
     return call.imag_part(input)
 
 
-row("real(Tensor input) -> Tensor", body=_real, forms="f", samples=one(), doc="The real part.")
-row("imag(Tensor input) -> Tensor", body=_imag, forms="f", doc="The imaginary part.")
+row("real(Tensor input) -> Tensor", body=_real, forms="f", samples=analytic(), doc="The real part.")
+row("imag(Tensor input) -> Tensor", body=_imag, forms="f",
+    samples=lambda m: [((m.complex(2, 3),), {}), ((m.complex(),), {})],
+    doc="The imaginary part.")  # fmt: skip
 
 
 def _as_real_rule(x: Aval) -> Spec:
@@ -108,6 +110,7 @@ row(
     "view_as_real(Tensor input) -> Tensor",
     rule=_as_real_rule, numpy=lambda x: np.stack((x.real, x.imag), -1),
     grads={"input": lambda grad: call.view_as_complex(grad)},
+    samples=lambda m: [((m.complex(2, 3),), {}), ((m.complex(),), {})],
     doc="Complex numbers as pairs (real, imaginary) in a new last dimension: a copy.",
 )  # fmt: skip
 
@@ -122,6 +125,8 @@ row(
 
 def _pair_rule(first: Aval, second: Aval) -> Spec:
     for x in (first, second):
+        if x.dtype is dtypes.float16:
+            raise NotImplementedError("not implemented for float16: there is no complex32")
         if x.dtype not in (dtypes.float32, dtypes.float64):
             raise RuntimeError(
                 "Expected both inputs to be Float or Double tensors but got "
@@ -135,7 +140,9 @@ def _pair_rule(first: Aval, second: Aval) -> Spec:
     return Spec(aval(common_shape((first, second)), first.dtype.to_complex(), first.device))
 
 
-_PAIRS = lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})]  # noqa: E731
+_PAIRS: Samples = lambda m: [  # noqa: E731
+    ((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {}),
+]
 
 row(
     "complex(Tensor real, Tensor imag) -> Tensor", rule=_pair_rule, numpy=_joined, forms="fo",
@@ -173,6 +180,6 @@ def _angle_grad(grad: Any, input: Any) -> Any:
 
 row(
     "angle(Tensor input) -> Tensor", rule=_angle_rule, numpy=_angle, forms="fmo",
-    grads={"input": _angle_grad}, samples=one(),
+    grads={"input": _angle_grad}, samples=analytic(),
     doc="The angle of a complex number; for real ones 0, or pi where they are negative.",
 )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval
-from .formulas import conj, one, two, two_or_number
+from .formulas import analytic, conj, two, two_or_number
 from .rules import common_dtype, pointwise
 from .table import Spec, call, row
 
@@ -18,7 +18,11 @@ row(
     rule=pointwise("float"), numpy=np.true_divide, forms="fmio", node="Div",
     grads={"input": lambda grad, other: grad / conj(other),
            "other": lambda grad, input, other: -grad * conj(input / other / other)},
-    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(2, 1), 4), {}), ((m(), m(2, low=1.0, high=2.0)), {}), ((m(0), 2.0), {})],
+    samples=lambda m: [
+        ((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(2, 1), 4), {}),
+        ((m(), m(2, low=1.0, high=2.0)), {}), ((m(0), 2.0), {}),
+        ((m.complex(2), m.complex(2)), {}),
+    ],
     doc="input / other; integers are divided as floating numbers.",
 )  # fmt: skip
 
@@ -65,7 +69,9 @@ row(
     forms="", node="DivBackward2",
     grads={"input": lambda grad: call.zeros_like(grad),
            "other": lambda grad: call.zeros_like(grad)},
-    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0), "floor"), {}), ((m(3), 2.0, "trunc"), {})],
+    samples=lambda m: [
+        ((m(2, 3), m(3, low=0.5, high=2.0), "floor"), {}), ((m(3), 2.0, "trunc"), {}),
+    ],
     doc="div() with the quotient rounded.",
 )  # fmt: skip
 
@@ -85,7 +91,9 @@ def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 row("div(Operand input, Operand other, *, str? rounding_mode=None) -> Tensor", body=_div,
     forms="fmio", alias=("divide",), doc="Quotients, rounded or not.",
-    samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 2.0), {"rounding_mode": "floor"})],
+    samples=lambda m: [
+        ((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 2.0), {"rounding_mode": "floor"}),
+    ],
 )  # fmt: skip
 
 row(
@@ -96,9 +104,18 @@ row(
 )  # fmt: skip
 
 
+def _remainder(a: Any, b: Any) -> Any:
+    out = np.fmod(a, b)
+    if out.dtype.kind in "iu":
+        return np.remainder(a, b)
+    # By hand, since NumPy gives zeros the sign of b, and PyTorch leaves them that of a.
+    wrong = (out != 0) & ((out < 0) != np.less(b, 0))
+    return np.where(wrong, out + b, out) if wrong.any() else out
+
+
 row(
     "remainder(Operand input, Operand other) -> Tensor",
-    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=np.remainder, forms="fmio",
+    rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=_remainder, forms="fmio",
     node="RemainderBackward1",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
@@ -108,7 +125,7 @@ row(
 
 row(
     "fmod(Tensor input, Operand other) -> Tensor",
-    rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=np.fmod, forms="fmio",
+    rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=np.fmod, forms="fmio",
     node="FmodBackward1",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "trunc")},
@@ -123,41 +140,38 @@ row(
     "reciprocal(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=lambda x: np.true_divide(1, x), forms="fmio",
     grads={"input": lambda grad, result: -grad * conj(result * result)},
-    samples=one(low=0.5, high=2.0), doc="1 / input.",
+    samples=analytic(low=0.5, high=2.0), doc="1 / input.",
 )  # fmt: skip
 
 row(
     "sqrt(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.sqrt, forms="fmio",
     grads={"input": lambda grad, result: grad / conj(result * 2)},
-    samples=one(low=0.5, high=2.0), doc="The square root; NaN for negative real numbers.",
+    samples=analytic(low=0.5, high=2.0), doc="The square root; NaN for negative real numbers.",
 )  # fmt: skip
 
 row(
     "rsqrt(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=lambda x: np.true_divide(1, np.sqrt(x)), forms="fmio",
     grads={"input": lambda grad, result: grad * -0.5 * conj(result * result * result)},
-    samples=one(low=0.5, high=2.0), doc="1 / sqrt(input).",
+    samples=analytic(low=0.5, high=2.0), doc="1 / sqrt(input).",
 )  # fmt: skip
 
 
-def _integer_power(a: Any, b: Any) -> Any:
+def _integer_power(a: Any, b: Any, kind: Any) -> Any:
     """Integer powers that wrap around; a negative exponent leaves 1 and -1, all else is 0."""
-    a, b = np.asarray(a), np.asarray(b)
-    kind = np.result_type(a, b) if a.ndim or b.ndim else (a.dtype if a.dtype != b.dtype else b.dtype)
+    a, b = np.asarray(a, kind), np.asarray(b)
     negative = b < 0
     if not negative.any():
-        return np.power(a.astype(kind), b)
-    out = np.power(a.astype(kind), np.where(negative, 0, b))
+        return np.power(a, b, dtype=kind)
+    out = np.power(a, np.where(negative, 0, b), dtype=kind)
     units = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0))
     return np.where(negative, units, out)
 
 
 def _power(a: Any, b: Any) -> Any:
-    kinds = [x.dtype.kind if isinstance(x, np.ndarray) else type(x) for x in (a, b)]
-    if all(k in ("i", "u", int, bool) for k in kinds):
-        return _integer_power(a, b)
-    return np.power(a, b)
+    kind = np.result_type(a, b)
+    return _integer_power(a, b, kind) if kind.kind in "iu" else np.power(a, b)
 
 
 def _scalar_power_rule(x: Aval, exponent: Any) -> Spec:
@@ -195,7 +209,11 @@ row(
     "pow_number(Tensor input, number exponent) -> Tensor",
     rule=_scalar_power_rule, numpy=_scalar_power, forms="", node="PowBackward0",
     grads={"input": _power_grad},
-    samples=lambda m: [((m(2, 3), 2), {}), ((m(2, 3, low=0.5, high=2.0), -1.5), {}), ((m(3, low=0.5, high=2.0), 0.5), {}), ((m(), 3), {}), ((m(0), 2), {}), ((m(2), 0), {})],
+    samples=lambda m: [
+        ((m(2, 3), 2), {}), ((m(2, 3, low=0.5, high=2.0), -1.5), {}),
+        ((m(3, low=0.5, high=2.0), 0.5), {}), ((m(), 3), {}), ((m(0), 2), {}), ((m(2), 0), {}),
+        ((m.complex(2), 3), {}), ((m(2, low=0.5, high=2.0), 1j), {}),
+    ],
     doc="pow() with a number as exponent.",
 )  # fmt: skip
 
@@ -224,7 +242,10 @@ row(
     "pow_tensors(Tensor input, Tensor exponent) -> Tensor",
     rule=pointwise(allow="ifc"), numpy=_power, forms="", node="PowBackward1",
     grads={"input": _base_grad, "exponent": _exponent_grad},
-    samples=lambda m: [((m(2, 3, low=0.5, high=2.0), m(3)), {}), ((m(low=0.5, high=2.0), m(2)), {}), ((m(0), m(0)), {})],
+    samples=lambda m: [
+        ((m(2, 3, low=0.5, high=2.0), m(3)), {}), ((m(low=0.5, high=2.0), m(2)), {}),
+        ((m(0), m(0)), {}), ((m.complex(2), m.complex(2)), {}),
+    ],
     doc="pow() with two tensors.",
 )  # fmt: skip
 
@@ -250,7 +271,9 @@ def _pow(input: Any, exponent: Any) -> Any:
 
 
 row("pow(Operand input, Operand exponent) -> Tensor", body=_pow, forms="fmio",
-    samples=lambda m: [((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {}), ((2.0, m(3)), {})],
+    samples=lambda m: [
+        ((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {}), ((2.0, m(3)), {}),
+    ],
     doc="Powers.")  # fmt: skip
 
 

@@ -33,6 +33,12 @@ def one(*params: Any, **domain: Any) -> Samples:
     ] + [((m(3, 2, **domain).t(), *params), {})]
 
 
+def analytic(*params: Any, **domain: Any) -> Samples:
+    """Samples of a row that takes complex numbers as well."""
+    real = one(*params, **domain)
+    return lambda m: [*real(m), ((m.complex(2), *params), {})]
+
+
 def two(**domain: Any) -> Samples:
     """Samples of a row with two tensors: equal shapes, broadcast, 0-d, empty."""
     return lambda m: [
@@ -45,6 +51,20 @@ def two_or_number(number: float = 2.5, **domain: Any) -> Samples:
     """Samples of a row whose second operand may be a number."""
     pairs = two(**domain)
     return lambda m: [*pairs(m), ((m(3, **domain), number), {})]
+
+
+_floats = pointwise(allow="f")
+_pair = pointwise()
+
+
+def float_only(x: Aval, *params: Any) -> Spec:
+    """The rule of one floating tensor and parameters."""
+    return _floats(x)
+
+
+def with_gradient(grad: Aval, x: Aval, *params: Any) -> Spec:
+    """The rule of a row `<name>_backward`: a gradient, what it is the gradient of, parameters."""
+    return _pair(grad, x)
 
 
 def refusing(kinds: str, error: type[Exception], text: str, result: str = "same") -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
-from .indexing import _add_rows as add_rows
+from .indexing import add_at, places
 from .table import Spec, call, row
 
 
@@ -242,10 +242,7 @@ def _index_add(x: np.ndarray, index: np.ndarray, src: np.ndarray, alpha: Any, di
     if not x.ndim:
         return out + values.sum()
     d = dim % x.ndim
-    if x.ndim == 1:
-        np.add.at(out, index.reshape(-1), values)
-    else:
-        add_rows(np.moveaxis(out, d, 0), index.reshape(-1), np.moveaxis(values, d, 0))
+    add_at(out, places(x.shape, [index.reshape(-1)], (d,)), values)
     return out
 
 
@@ -388,7 +385,7 @@ def _embedding_backward(g: np.ndarray, i: np.ndarray, num: int, padding: int, sc
     if padding >= 0:
         kept = flat != padding
         flat, rows = flat[kept], rows[kept]
-    add_rows(out, flat, rows)
+    add_at(out, places(out.shape, [flat], (0,)), rows)
     return out
 
 

@@ -110,10 +110,16 @@ row("renorm(Tensor input, float p, int dim, float maxnorm) -> Tensor", body=_ren
     samples=lambda m: [((m(2, 3), 2.0, 0, 1.0), {})], doc="See body.")  # fmt: skip
 
 
+def _at_least(norm: Any, eps: float) -> Any:
+    """The norm, at least eps; the derivative is the norm's own, as in PyTorch."""
+    known = norm.detach()
+    return norm + (known.clamp(min=eps) - known)
+
+
 def _cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """x1 . x2 / (|x1| |x2|) along a dimension, each norm at least eps."""
-    a = call.vector_norm(x1, 2.0, (dim,), True).clamp(min=eps)
-    b = call.vector_norm(x2, 2.0, (dim,), True).clamp(min=eps)
+    a = _at_least(call.vector_norm(x1, 2.0, (dim,), True), eps)
+    b = _at_least(call.vector_norm(x2, 2.0, (dim,), True), eps)
     return ((x1 / a) * (x2 / b)).sum(dim)
 
 

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from .formulas import Samples
 from .rules import common_shape, pointwise
 from .table import Spec, row
 
-_BOTH = lambda m: [  # noqa: E731
+_BOTH: Samples = lambda m: [  # noqa: E731
     ((m.bool(2, 3), m.bool(3)), {}), ((m.int(2, 1), m.int(3)), {}), ((m.int(0), m.int()), {}),
 ]  # fmt: skip
-_ONE = lambda m: [((m.bool(2, 3),), {}), ((m.int(3),), {}), ((m.int(0),), {})]  # noqa: E731
+_ONE: Samples = lambda m: [  # noqa: E731
+    ((m.bool(2, 3),), {}), ((m.int(3),), {}), ((m.int(0),), {}),
+]
 
 
 def _truth(*operands: Any) -> Spec:
@@ -63,7 +66,9 @@ row(
     numpy=np.bitwise_xor, forms="fmio", samples=_BOTH, doc="Bits set in exactly one.",
 )  # fmt: skip
 
-_SHIFTED = lambda m: [((m.int(2, 3), m.int(3)), {}), ((m.int(3), 2), {}), ((m.int(0), 1), {})]  # noqa: E731
+_SHIFTED: Samples = lambda m: [  # noqa: E731
+    ((m.int(2, 3), m.int(3)), {}), ((m.int(3), 2), {}), ((m.int(0), 1), {}),
+]
 
 row(
     "bitwise_left_shift(Operand input, Operand other) -> Tensor", rule=pointwise(allow="i"),

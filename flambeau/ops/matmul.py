@@ -228,9 +228,9 @@ def _matmul(input: Any, other: Any) -> Any:
         return input.unsqueeze(0).mm(other).squeeze(0)
     if b <= 2:  # fold the batch into rows
         if b == 1:
-            flat = input.reshape(-1, input.shape[-1]).mv(other)
+            flat = input.reshape(_count(input.shape[:-1]), input.shape[-1]).mv(other)
             return flat.reshape(input.shape[:-1])
-        flat = input.reshape(-1, input.shape[-1]).mm(other)
+        flat = input.reshape(_count(input.shape[:-1]), input.shape[-1]).mm(other)
         return flat.reshape((*input.shape[:-1], other.shape[-1]))
     left = input.unsqueeze(0) if a == 1 else input
     return _batched(left, other, a == 1)

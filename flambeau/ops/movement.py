@@ -1,7 +1,9 @@
-"""Rows that make new tensors of old elements: reshape, cat, stack, fill, copy, scatter of views."""
+"""Rows that make new tensors of old elements: reshape, clone, cat, stack, copy, fill."""
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -9,43 +11,49 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, narrow
-from .core import strided
 from .rules import common_dtype, same
 from .table import Spec, call, row
 
 
-def _reshape(input: Any, *shape: Any, **kwargs: Any) -> Any:
+def _reshape(input: Any, *shape: Any, **keyword: Any) -> Any:
     """The same elements in another shape (one size may be -1): a view where memory allows it, else
     a copy. RuntimeError where the number of elements differs."""
-    from ..ops.signature import parse
-    from .table import table
-
-    size = _ints("reshape", shape, kwargs.get("shape"))
-    new = layout.infer_size(size, input.numel())
-    del parse, table
+    if input.is_contiguous() and shape:
+        return call.reshape_view(input, *shape)
+    new = layout.infer_size(_sizes(shape, keyword), input.numel())
     if layout.view_strides(tuple(input.shape), input.stride(), new) is not None:
-        return call.view_as_size(input, new)
-    return call.view_as_size(input.clone(), new)
+        return call.reshape_view(input, new)
+    return call.unsafe_view(input, new)
 
 
-def _ints(name: str, given: tuple[Any, ...], keyword: Any) -> tuple[int, ...]:
-    import operator
-
-    items = keyword if keyword is not None else given
-    if len(items) == 1 and not isinstance(items[0], int) and hasattr(items[0], "__iter__"):
+def _sizes(given: tuple[Any, ...], keyword: dict[str, Any]) -> tuple[int, ...]:
+    """The sizes from `reshape(2, 3)`, `reshape((2, 3))` or `reshape(shape=(2, 3))`."""
+    if not given and "shape" not in keyword:
+        raise TypeError("reshape() missing 1 required positional argument: 'shape'")
+    items = keyword["shape"] if keyword else given
+    if len(items) == 1 and hasattr(items[0], "__iter__") and not hasattr(items[0], "__index__"):
         items = items[0]
     try:
         return tuple(operator.index(i) for i in items)
     except TypeError:
         kinds = ", ".join(type(i).__name__ for i in items)
         raise TypeError(
-            f"{name}(): argument 'shape' must be tuple of ints, not ({kinds})"
+            f"reshape(): argument 'shape' must be tuple of ints, not ({kinds})"
         ) from None
 
 
 row("reshape(Tensor input, int* shape) -> Tensor", body=_reshape,
-    samples=lambda m: [((m(2, 3), (3, 2)), {}), ((m(2, 3).t(), (-1,)), {}), ((m(0, 2), (2, 0)), {})],
-    doc="See the body.")  # fmt: skip
+    samples=lambda m: [((m(2, 3), (3, 2)), {}), ((m(2, 3).t(), (-1,)), {}), ((m(0, 2), (2, 0)), {}), ((m(), 1, -1), {})],
+    doc="See body.")  # fmt: skip
+
+row(
+    "unsafe_view(Tensor input, int[] size) -> Tensor",
+    rule=lambda x, size: Spec(x.with_shape(size)), numpy=np.reshape, moves=True, forms="",
+    called="reshape",
+    grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+    samples=lambda m: [((m(2, 3).t(), (6,)), {})],
+    doc="The same elements in another shape, in memory of their own.",
+)  # fmt: skip
 
 
 def _flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -59,14 +67,37 @@ def _flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     if a == b:
         return input
     shape = tuple(input.shape)
-    size = 1
-    for s in shape[a : b + 1]:
-        size *= s
-    return input.reshape((*shape[:a], size, *shape[b + 1 :]))
+    return input.reshape((*shape[:a], math.prod(shape[a : b + 1]), *shape[b + 1 :]))
 
 
 row("flatten(Tensor input, int start_dim=0, int end_dim=-1) -> Tensor", body=_flatten,
-    doc="Dimensions joined into one.")  # fmt: skip
+    samples=lambda m: [((m(2, 3, 2), 1), {}), ((m(),), {}), ((m(2, 3).t(),), {})],
+    doc="See body.")  # fmt: skip
+
+
+def _unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """A dimension split into several, of which one may be -1."""
+    d = layout.wrap_dim(dim, input.ndim)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    if not input.ndim:
+        raise RuntimeError("unflatten: Provided sizes don't fit a tensor without dimensions")
+    try:
+        new = layout.infer_size(tuple(sizes), input.shape[d])
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({input.shape[d]}) in the input tensor: {error}"
+        ) from None
+    return call.view_as_size(input, (*input.shape[:d], *new, *input.shape[d + 1 :]))
+
+
+row("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", body=_unflatten,
+    samples=lambda m: [((m(2, 6), 1, (2, -1)), {})], doc="See body.")  # fmt: skip
+
+row("ravel(Tensor input) -> Tensor",
+    body=lambda input: call.view_as_size(input.contiguous(), (-1,)),
+    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3).t(),), {})], doc="One dimension.")  # fmt: skip
 
 row(
     "clone(Tensor input, *, any memory_format=None) -> Tensor",
@@ -204,7 +235,7 @@ def _copied(x: np.ndarray, src: np.ndarray) -> np.ndarray:
 
 row(
     "copy_same(Tensor input, Tensor src) -> Tensor",
-    rule=_copy_rule, numpy=_copied, moves=True, forms="", node="CopyBackwards",
+    rule=_copy_rule, numpy=_copied, moves=True, forms="", node="CopyBackwards", called="copy_",
     grads={"input": lambda grad: call.zeros_like(grad), "src": lambda grad: grad},
     doc="`src` broadcast to input's shape; see Tensor.copy_.",
 )  # fmt: skip
@@ -238,54 +269,6 @@ row(
     rule=same, numpy=np.zeros_like, forms="i", moves=True, uniform=True,
     grads={"input": lambda grad: call.zeros_like(grad)},
     doc="Zeros of input's shape.",
-)  # fmt: skip
-
-
-def _scatter_rule(x: Aval, src: Aval, size: Any, stride: Any, offset: Any) -> Spec:
-    if tuple(src.shape) != tuple(size):
-        raise RuntimeError(
-            f"expected src to have size {list(size)}, but got {list(src.shape)}"
-        )
-    return Spec(x, x.dtype)
-
-
-def _scatter(x: np.ndarray, src: np.ndarray, size: Any, stride: Any, offset: Any) -> np.ndarray:
-    out = x.copy(order="C")
-    if 0 not in size:
-        strided(out, size, stride, offset or 0)[...] = src
-    return out
-
-
-row(
-    "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    rule=_scatter_rule, numpy=_scatter, moves=True,
-    grads={
-        "input": lambda grad, src_shape, size, stride, storage_offset:
-            call.as_strided_scatter(grad, call.zeros(src_shape, dtype=grad.dtype), size, stride, storage_offset),
-        "src": lambda grad, size, stride, storage_offset:
-            grad.contiguous().as_strided(size, stride, storage_offset or 0).clone(),
-    },
-    samples=lambda m: [((m(6), m(2, 2), (2, 2), (3, 1), 1), {})],
-    doc="input, taken as row-major memory, with the elements of a layout replaced by src.",
-)  # fmt: skip
-
-
-def _unstrided(grad: np.ndarray, shape: Any, size: Any, stride: Any, offset: int) -> np.ndarray:
-    out = np.zeros(shape, grad.dtype)
-    if 0 in size:
-        return out
-    index = np.arange(out.size)
-    np.add.at(out.reshape(-1), strided(index, size, stride, offset), grad)
-    return out
-
-
-row(
-    "as_strided_backward(Tensor grad, int[] shape, int[] size, int[] stride, int offset) -> Tensor",
-    rule=lambda g, shape, size, stride, offset: Spec(g.with_shape(shape)),
-    numpy=_unstrided, forms="",
-    grads={"grad": lambda grad, size, stride, offset:
-           grad.contiguous().as_strided(size, stride, offset).clone()},
-    doc="Gradient of as_strided: every element gets the sum over its places in the layout.",
 )  # fmt: skip
 
 

@@ -29,6 +29,13 @@ def pooled_size(
     size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Ints:
     """Windows along each dimension; in ceil mode one may reach over the end, but not begin there."""
+    if len(size) != len(kernel):
+        raise RuntimeError(
+            f"Expected {len(kernel) + 1}D or {len(kernel) + 2}D (batch mode) tensor for input, but "
+            f"got {len(size)} dimensions behind the first two"
+        )
+    if any(s <= 0 for s in stride):
+        raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}")
     out = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
         room = n + 2 * p - d * (k - 1) - 1

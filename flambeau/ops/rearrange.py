@@ -249,20 +249,6 @@ def _cartesian_prod(*tensors: Any) -> Any:
 row("cartesian_prod(any tensors) -> Tensor", body=_cartesian_prod, forms="f", doc="See body.")  # fmt: skip
 
 
-def _unflatten(input: Any, dim: int, sizes: Any) -> Any:
-    """A dimension split into several, of which one may be -1."""
-    d = layout.wrap_dim(dim, input.ndim)
-    new = layout.infer_size(tuple(sizes), input.shape[d])
-    return input.reshape((*input.shape[:d], *new, *input.shape[d + 1 :]))
-
-
-row("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", body=_unflatten,
-    samples=lambda m: [((m(2, 6), 1, (2, -1)), {})], doc="See body.")  # fmt: skip
-
-row("ravel(Tensor input) -> Tensor", body=lambda input: input.reshape(-1),
-    samples=lambda m: [((m(2, 3),), {})], doc="One dimension.")  # fmt: skip
-
-
 def _at_least(n: int) -> Any:
     def at_least(*tensors: Any) -> Any:
         many = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
@@ -318,31 +304,6 @@ def _block_diag(*tensors: Any) -> Any:
 
 
 row("block_diag(any tensors) -> Tensor", body=_block_diag, forms="f", doc="See body.")  # fmt: skip
-
-
-def _tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of parts: a number of nearly equal ones, or cut at indices."""
-    size = input.size(dim)
-    if isinstance(indices_or_sections, int):
-        n = indices_or_sections
-        if n <= 0:
-            raise RuntimeError(f"number of sections must be larger than 0, got {n}")
-        each, extra = divmod(size, n)
-        sizes = tuple(each + (i < extra) for i in range(n))
-        return call.split_with_sizes(input, sizes, dim)  # type: ignore[no-any-return]
-    cuts = [0, *[min(max(i + size if i < 0 else i, 0), size) for i in indices_or_sections], size]
-    return tuple(
-        input.narrow(dim, a, max(b - a, 0)) for a, b in zip(cuts, cuts[1:], strict=False)
-    )
-
-
-row("tensor_split(Tensor input, any indices_or_sections, int dim=0) -> Tensors",
-    body=_tensor_split, doc="See body.")  # fmt: skip
-for _name, _dim in (("hsplit", 1), ("vsplit", 0), ("dsplit", 2)):
-    row(f"{_name}(Tensor input, any indices_or_sections) -> Tensors",
-        body=(lambda d: lambda input, indices_or_sections:
-              _tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else d))(_dim),
-        doc="tensor_split() along one dimension.")  # fmt: skip
 
 
 def _pad_rule(x: Aval, value: type, pad: Any) -> Spec:
@@ -406,13 +367,13 @@ def _pad_body(input: Any, pad: Any, mode: str = "constant", value: Any = None) -
     'reflect', 'replicate' and 'circular' by the input's own elements."""
     pairs = tuple(int(p) for p in pad)
     if len(pairs) % 2:
-        raise ValueError(f"Padding length must be divisible by 2, got {len(pairs)}")
+        raise RuntimeError(f"Padding length must be divisible by 2, got {len(pairs)}")
     if mode == "constant":
         return call.constant_pad_from(input, 0 if value is None else value, pairs)
     if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
-        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not (len(pairs) // 2 + 1 <= input.ndim <= len(pairs) // 2 + 2):
         raise NotImplementedError(
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: "

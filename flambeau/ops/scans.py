@@ -8,7 +8,6 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval
-from .reductions import place_back
 from .table import Spec, call, row
 
 

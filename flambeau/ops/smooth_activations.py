@@ -10,21 +10,11 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval
-from .formulas import one
-from .rules import pointwise
+from .formulas import Samples, float_only, one, with_gradient
 from .special_functions import erf_fast
 from .table import Spec, call, row
 
-_floats = pointwise(allow="f")
-_SLOPES = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noqa: E731
-
-
-def _unary(x: Aval, *params: Any) -> Spec:
-    return _floats(x)
-
-
-def _paired(grad: Aval, x: Aval, *params: Any) -> Spec:
-    return pointwise()(grad, x)
+_SLOPES: Samples = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noqa: E731
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -42,7 +32,7 @@ def _gelu_rule(x: Aval, approximate: str) -> Spec:
         raise RuntimeError(
             f"approximate argument must be either none or tanh, got {approximate!r}"
         )
-    return _floats(x)
+    return float_only(x)
 
 
 def _normal_cdf(x: np.ndarray) -> np.ndarray:
@@ -90,7 +80,7 @@ row(
 
 row(
     "gelu_backward(Tensor grad_output, Tensor input, str approximate) -> Tensor",
-    rule=_paired, forms="", numpy=_gelu_slope,
+    rule=with_gradient, forms="", numpy=_gelu_slope,
     grads={"grad_output": lambda grad, input, approximate:
                call.gelu_backward(grad, input, approximate),
            "input": _gelu_second},
@@ -114,14 +104,14 @@ def _silu_second(grad: Any, grad_output: Any, input: Any) -> Any:
 
 row(
     "silu(Tensor input) -> Tensor",
-    rule=pointwise(allow="fc"), forms="fio", where="nn", numpy=lambda x: x * _sigmoid(x),
+    rule=float_only, forms="fio", where="nn", numpy=lambda x: x * _sigmoid(x),
     grads={"input": lambda grad, input: call.silu_backward(grad, input)},
     samples=one(), doc="input * sigmoid(input).",
 )  # fmt: skip
 
 row(
     "silu_backward(Tensor grad_output, Tensor input) -> Tensor",
-    rule=_paired, forms="", numpy=_silu_slope,
+    rule=with_gradient, forms="", numpy=_silu_slope,
     grads={"grad_output": lambda grad, input: call.silu_backward(grad, input),
            "input": _silu_second},
     samples=_SLOPES, doc="The gradient of silu.",
@@ -146,14 +136,14 @@ def _mish_second(grad: Any, grad_output: Any, input: Any) -> Any:
 
 row(
     "mish(Tensor input) -> Tensor",
-    rule=_unary, forms="fio", where="nn", numpy=lambda x: x * np.tanh(_softplus_of(x)),
+    rule=float_only, forms="fio", where="nn", numpy=lambda x: x * np.tanh(_softplus_of(x)),
     grads={"input": lambda grad, input: call.mish_backward(grad, input)},
     samples=one(), doc="input * tanh(softplus(input)).",
 )  # fmt: skip
 
 row(
     "mish_backward(Tensor grad_output, Tensor input) -> Tensor",
-    rule=_paired, forms="", numpy=_mish_slope,
+    rule=with_gradient, forms="", numpy=_mish_slope,
     grads={"grad_output": lambda grad, input: call.mish_backward(grad, input),
            "input": _mish_second},
     samples=_SLOPES, doc="The gradient of mish.",
@@ -184,7 +174,7 @@ def _softplus_second(
 
 row(
     "softplus(Tensor input, float beta=1.0, float threshold=20.0) -> Tensor",
-    rule=_unary, forms="fo", where="nn", numpy=_softplus,
+    rule=float_only, forms="fo", where="nn", numpy=_softplus,
     grads={"input": lambda grad, input, beta, threshold:
            call.softplus_backward(grad, input, beta, threshold)},
     samples=lambda m: [*one()(m), ((m(2, 3), 2.0, 1.0), {})],
@@ -193,7 +183,7 @@ row(
 
 row(
     "softplus_backward(Tensor grad_output, Tensor input, float beta, float threshold) -> Tensor",
-    rule=_paired, forms="", numpy=_softplus_slope,
+    rule=with_gradient, forms="", numpy=_softplus_slope,
     grads={"grad_output": lambda grad, input, beta, threshold:
                call.softplus_backward(grad, input, beta, threshold),
            "input": _softplus_second},
@@ -203,7 +193,7 @@ row(
 
 row(
     "logsigmoid(Tensor input) -> Tensor",
-    rule=_unary, forms="fo", where="nn", node="LogSigmoid",
+    rule=float_only, forms="fo", where="nn", node="LogSigmoid",
     numpy=lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
     grads={"input": lambda grad, input: grad * call.sigmoid(-input)},
     samples=one(), doc="log(sigmoid(input)), stable for large negative numbers.",
@@ -229,7 +219,7 @@ def _glu_rule(x: Aval, dim: int) -> Spec:
             f"{x.shape[d]}"
         )
     shape = tuple(s // 2 if i == d else s for i, s in enumerate(x.shape))
-    return Spec(_floats(x).aval.with_shape(shape))
+    return Spec(float_only(x).aval.with_shape(shape))
 
 
 def _glu(x: np.ndarray, dim: int) -> Any:

@@ -67,7 +67,7 @@ class Row:
     __slots__ = (
         "name", "schema", "rule", "numpy", "grads", "node", "doc", "forms", "where", "moves",
         "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
-        "alias", "memo", "not_differentiable", "keeps", "uniform",
+        "alias", "called", "memo", "not_differentiable", "keeps", "multiplier", "rounds", "uniform",
     )  # fmt: skip
 
     def __init__(self, schema: str, **fields: Any) -> None:
@@ -81,7 +81,7 @@ class Row:
         self.doc: str = fields.pop("doc", "")
         self.forms: str = fields.pop("forms", "fm")
         """Which forms exist: f(unction), m(ethod), i(n-place method), I(n-place function too),
-        o(ut=)."""
+        o(ut=), v(iew's layout given to the tensor itself: `t_`)."""
         self.where: str = fields.pop("where", "")
         """The namespace of the function: "" is the main one, "nn" is `torch._nn`."""
         self.moves: bool = fields.pop("moves", False)
@@ -105,8 +105,14 @@ class Row:
         """Why there is no derivative, where a floating result has none."""
         self.keeps: tuple[str, ...] = tuple(fields.pop("keeps", ()))
         """Tensor inputs that are not cast with the others: masks and indices."""
+        self.called: str = fields.pop("called", self.name)
+        """What the user knows the operation as: the name in errors."""
         self.uniform: bool = fields.pop("uniform", False)
         """All elements of the result are equal: in place it may go to elements that overlap."""
+        self.rounds: bool = fields.pop("rounds", False)
+        """Numbers beside 16-bit floats are rounded to their dtype first, as for comparisons."""
+        self.multiplier: str = fields.pop("multiplier", "")
+        """A keyword that PyTorch 0.3 took in second place: add(input, alpha, other)."""
         self.memo: dict[Any, Any] = {}
         if fields:
             raise TypeError(f"row {self.name}: unknown fields {sorted(fields)}")

@@ -7,47 +7,47 @@ from typing import Any
 
 import numpy as np
 
-from .formulas import conj, one, two
+from .formulas import analytic, conj, two
 from .rules import pointwise
 from .table import call, row
 
 row(
     "sin(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.sin, forms="fmio",
     grads={"input": lambda grad, input: grad * conj(call.cos(input))},
-    samples=one(), doc="The sine.",
+    samples=analytic(), doc="The sine.",
 )  # fmt: skip
 
 row(
     "cos(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.cos, forms="fmio",
     grads={"input": lambda grad, input: grad * -conj(call.sin(input))},
-    samples=one(), doc="The cosine.",
+    samples=analytic(), doc="The cosine.",
 )  # fmt: skip
 
 row(
     "tan(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.tan, forms="fmio",
     grads={"input": lambda grad, result: grad * conj(result * result + 1)},
-    samples=one(), doc="The tangent.",
+    samples=analytic(), doc="The tangent.",
 )  # fmt: skip
 
 row(
     "asin(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arcsin, forms="fmio",
     alias=("arcsin",),
     grads={"input": lambda grad, input: grad * conj(call.rsqrt(1 - input * input))},
-    samples=one(low=-0.8, high=0.8), doc="The inverse sine, in [-pi / 2, pi / 2].",
+    samples=analytic(low=-0.8, high=0.8), doc="The inverse sine, in [-pi / 2, pi / 2].",
 )  # fmt: skip
 
 row(
     "acos(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arccos, forms="fmio",
     alias=("arccos",),
     grads={"input": lambda grad, input: grad * -conj(call.rsqrt(1 - input * input))},
-    samples=one(low=-0.8, high=0.8), doc="The inverse cosine, in [0, pi].",
+    samples=analytic(low=-0.8, high=0.8), doc="The inverse cosine, in [0, pi].",
 )  # fmt: skip
 
 row(
     "atan(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arctan, forms="fmio",
     alias=("arctan",),
     grads={"input": lambda grad, input: grad / conj(input * input + 1)},
-    samples=one(), doc="The inverse tangent, in [-pi / 2, pi / 2].",
+    samples=analytic(), doc="The inverse tangent, in [-pi / 2, pi / 2].",
 )  # fmt: skip
 
 
@@ -69,35 +69,41 @@ row(
 row(
     "sinh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.sinh, forms="fmio",
     grads={"input": lambda grad, input: grad * conj(call.cosh(input))},
-    samples=one(), doc="The hyperbolic sine.",
+    samples=analytic(), doc="The hyperbolic sine.",
 )  # fmt: skip
 
 row(
     "cosh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.cosh, forms="fmio",
     grads={"input": lambda grad, input: grad * conj(call.sinh(input))},
-    samples=one(), doc="The hyperbolic cosine.",
+    samples=analytic(), doc="The hyperbolic cosine.",
 )  # fmt: skip
 
 row(
     "asinh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arcsinh, forms="fmio",
     alias=("arcsinh",),
     grads={"input": lambda grad, input: grad * conj(call.rsqrt(input * input + 1))},
-    samples=one(), doc="The inverse hyperbolic sine.",
+    samples=analytic(), doc="The inverse hyperbolic sine.",
 )  # fmt: skip
+
+
+def _acosh_slope(input: Any) -> Any:
+    if input.is_complex():  # the square would have another branch
+        return call.rsqrt(input - 1) * call.rsqrt(input + 1)
+    return call.rsqrt(input * input - 1)
 
 
 row(
     "acosh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arccosh, forms="fmio",
     alias=("arccosh",),
-    grads={"input": lambda grad, input: grad * conj(call.rsqrt(input * input - 1))},
-    samples=one(low=1.2, high=3.0), doc="The inverse hyperbolic cosine, for input >= 1.",
+    grads={"input": lambda grad, input: grad * conj(_acosh_slope(input))},
+    samples=analytic(low=1.2, high=3.0), doc="The inverse hyperbolic cosine, for input >= 1.",
 )  # fmt: skip
 
 row(
     "atanh(Tensor input) -> Tensor", rule=pointwise("float"), numpy=np.arctanh, forms="fmio",
     alias=("arctanh",),
     grads={"input": lambda grad, input: grad / conj(1 - input * input)},
-    samples=one(low=-0.8, high=0.8), doc="The inverse hyperbolic tangent, for |input| < 1.",
+    samples=analytic(low=-0.8, high=0.8), doc="The inverse hyperbolic tangent, for |input| < 1.",
 )  # fmt: skip
 
 row(
@@ -123,5 +129,5 @@ def _sinc_grad(grad: Any, input: Any) -> Any:
 row(
     "sinc(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=_sinc, forms="fmio", grads={"input": _sinc_grad},
-    samples=one(low=0.2, high=2.0), doc="sin(pi * input) / (pi * input), and one at zero.",
+    samples=analytic(low=0.2, high=2.0), doc="sin(pi * input) / (pi * input), and one at zero.",
 )  # fmt: skip

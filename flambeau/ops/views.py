@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core import layout
-from ..core.layout import Ints, wrap_dim
+from ..core.layout import Ints, contiguous_strides, wrap_dim
 from .table import Layout, call, row
 
-Strided = tuple[Ints, Ints, int]
+
+def put_back(grad: Any, shape: Ints, view: Any, *params: Any) -> Any:
+    """The gradient of a view in the shape of what it looked at: zeros but where `view` looks."""
+    found = view(tuple(shape), contiguous_strides(shape), 0, *params)
+    return call.as_strided_backward(grad, tuple(shape), *found)
 
 
 def _view(shape: Ints, strides: Ints, offset: int, size: Ints) -> Layout:
-    numel = 1
-    for s in shape:
-        numel *= s
-    new = layout.infer_size(size, numel)
+    new = layout.infer_size(size, math.prod(shape))
     found = layout.view_strides(shape, strides, new)
     if found is None:
         raise RuntimeError(
@@ -27,16 +29,27 @@ def _view(shape: Ints, strides: Ints, offset: int, size: Ints) -> Layout:
 
 
 row(
-    "view_as_size(Tensor input, int* size) -> Tensor", view=_view, forms="", node="ViewBackward0",
+    "view_as_size(Tensor input, int* size) -> Tensor", view=_view, forms="", called="view",
+    node="ViewBackward0",
     grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+    samples=lambda m: [((m(2, 3), 3, -1), {}), ((m(), (1, 1)), {}), ((m(0, 2), 2, 0), {})],
     doc="The same elements in another shape; see Tensor.view.",
+)  # fmt: skip
+
+
+row(
+    "reshape_view(Tensor input, int* size) -> Tensor", view=_view, forms="", called="reshape",
+    node="ViewBackward0",
+    grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+    doc="A reshape that copies nothing.",
 )  # fmt: skip
 
 
 row(
     "alias(Tensor input) -> Tensor",
     view=lambda shape, strides, offset: Layout(shape, strides, offset), forms="",
-    grads={"input": lambda grad: grad}, doc="The same layout again.",
+    grads={"input": lambda grad: grad}, samples=lambda m: [((m(2),), {})],
+    doc="The same layout again.",
 )  # fmt: skip
 
 
@@ -48,9 +61,18 @@ def _expand(shape: Ints, strides: Ints, offset: int, size: Ints) -> Layout:
 row(
     "expand(Tensor input, int* size) -> Tensor", view=_expand, forms="m",
     grads={"input": lambda grad, input_shape: call.sum_to_size(grad, input_shape)},
-    samples=lambda m: [((m(3, 1), 3, 4), {}), ((m(1), 2, -1), {}), ((m(), 2), {})],
+    samples=lambda m: [((m(3, 1), 3, 4), {}), ((m(1), 2, -1), {}), ((m(), 2), {}), ((m(2, 1), 0, 2, 3), {})],
     doc="Dimensions of size one repeated without copying; -1 keeps a size.",
 )  # fmt: skip
+
+
+def _broadcast_to(input: Any, size: Any) -> Any:
+    """input expanded to a shape, as broadcasting would."""
+    return input.expand(tuple(size))
+
+
+row("broadcast_to(Tensor input, int[] size) -> Tensor", body=_broadcast_to,
+    samples=lambda m: [((m(3, 1), (2, 3, 4)), {})], doc="See body.")  # fmt: skip
 
 
 def _permute(shape: Ints, strides: Ints, offset: int, dims: Ints) -> Layout:
@@ -75,7 +97,7 @@ def _inverse(dims: Ints) -> Ints:
 row(
     "permute(Tensor input, int* dims) -> Tensor", view=_permute,
     grads={"input": lambda grad, dims: grad.permute(_inverse(dims)) if dims else grad},
-    samples=lambda m: [((m(2, 3, 4), 2, 0, 1), {}), ((m(2, 0), 1, 0), {}), ((m(2, 3), -1, 0), {})],
+    samples=lambda m: [((m(2, 3, 4), 2, 0, 1), {}), ((m(2, 0), 1, 0), {}), ((m(2, 3), -1, 0), {}), ((m(), ()), {})],
     doc="Dimensions in another order.",
 )  # fmt: skip
 
@@ -90,7 +112,7 @@ def _transpose(shape: Ints, strides: Ints, offset: int, dim0: int, dim1: int) ->
 
 
 row(
-    "transpose(Tensor input, int dim0, int dim1) -> Tensor", view=_transpose, forms="fm",
+    "transpose(Tensor input, int dim0, int dim1) -> Tensor", view=_transpose, forms="fmv",
     alias=("swapaxes", "swapdims"),
     grads={"input": lambda grad, dim0, dim1: grad.transpose(dim0, dim1)},
     samples=lambda m: [((m(2, 3), 0, 1), {}), ((m(2, 3, 4), 0, -1), {}), ((m(), 0, -1), {})],
@@ -108,11 +130,25 @@ def _t(shape: Ints, strides: Ints, offset: int) -> Layout:
 
 
 row(
-    "t(Tensor input) -> Tensor", view=_t,
+    "t(Tensor input) -> Tensor", view=_t, forms="fmv",
     grads={"input": lambda grad: grad.t()},
     samples=lambda m: [((m(2, 3),), {}), ((m(3),), {}), ((m(),), {})],
     doc="A matrix transposed.",
 )  # fmt: skip
+
+
+def _adjoint(input: Any) -> Any:
+    """The last two dimensions exchanged, and conjugated."""
+    if input.ndim == 1:
+        raise RuntimeError(
+            "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    turned = input.transpose(-2, -1) if input.ndim else input
+    return call.conj(turned) if input.is_complex() else turned
+
+
+row("adjoint(Tensor input) -> Tensor", body=_adjoint,
+    samples=lambda m: [((m(2, 3),), {}), ((m.complex(2, 2, 3),), {})], doc="See body.")  # fmt: skip
 
 
 def _unsqueeze(shape: Ints, strides: Ints, offset: int, dim: int) -> Layout:
@@ -122,32 +158,45 @@ def _unsqueeze(shape: Ints, strides: Ints, offset: int, dim: int) -> Layout:
 
 
 row(
-    "unsqueeze(Tensor input, int dim) -> Tensor", view=_unsqueeze,
+    "unsqueeze(Tensor input, int dim) -> Tensor", view=_unsqueeze, forms="fmv",
     grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
     samples=lambda m: [((m(2, 3), 1), {}), ((m(), 0), {}), ((m(2), -1), {})],
     doc="A dimension of size one put in at `dim`.",
 )  # fmt: skip
 
 
-def _squeeze(shape: Ints, strides: Ints, offset: int, dim: Any) -> Layout:
+def _squeeze_dims(shape: Ints, strides: Ints, offset: int, dim: Any) -> Layout:
     n = len(shape)
-    if dim is None:
-        drop = set(range(n))
-    else:
-        drop = set(layout.wrap_dims(dim if isinstance(dim, tuple) else (dim,), n))
+    drop = set(range(n)) if dim is None else set(layout.wrap_dims(dim, n))
     keep = [i for i in range(n) if not (i in drop and shape[i] == 1)]
     return Layout(tuple(shape[i] for i in keep), tuple(strides[i] for i in keep), offset)
 
 
-row(
-    "squeeze(Tensor input, any dim=None) -> Tensor", view=_squeeze,
-    grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
-    samples=lambda m: [((m(2, 1, 3),), {}), ((m(1, 2, 1), 0), {}), ((m(2, 3), 1), {}), ((m(1, 1),), {})],
-    doc="Dimensions of size one left out: all, or those of `dim` (an int or a tuple).",
-)  # fmt: skip
+for _name, _node in (("all", "SqueezeBackward0"), ("dim", "SqueezeBackward1"), ("dims", "SqueezeBackward2")):
+    row(
+        f"squeeze_{_name}(Tensor input, int[]? dim=None) -> Tensor", view=_squeeze_dims, forms="",
+        called="squeeze", node=_node,
+        grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+        doc="Dimensions of size one left out; see squeeze.",
+    )  # fmt: skip
 
 
-def _select(shape: Ints, strides: Ints, offset: int, dim: int, index: int) -> Layout:
+def _squeeze(input: Any, dim: Any = None) -> Any:
+    """Dimensions of size one left out: all, or those of `dim` (an int or a tuple)."""
+    if dim is None:
+        return call.squeeze_all(input)
+    if isinstance(dim, (tuple, list)):
+        return call.squeeze_dims(input, dim)
+    return call.squeeze_dim(input, dim)
+
+
+row("squeeze(Tensor input, any dim=None) -> Tensor", body=_squeeze, forms="fmv",
+    samples=lambda m: [((m(2, 1, 3),), {}), ((m(1, 2, 1), 0), {}), ((m(2, 3), 1), {}), ((m(1, 1),), {}),
+                       ((m(1, 2, 1), (0, 2)), {})],
+    doc="See body.")  # fmt: skip
+
+
+def select_layout(shape: Ints, strides: Ints, offset: int, dim: int, index: int) -> Layout:
     if not shape:
         raise IndexError("cannot be applied to a 0-dim tensor")
     d = wrap_dim(dim, len(shape))
@@ -158,26 +207,19 @@ def _select(shape: Ints, strides: Ints, offset: int, dim: int, index: int) -> La
     return Layout((*shape[:d], *shape[d + 1 :]), (*strides[:d], *strides[d + 1 :]), start)
 
 
-def _into(grad: Any, shape: Ints, view: Any) -> Any:
-    """Zeros of `shape` with `grad` where `view` looks: functional, so that it is differentiable."""
-    base = call.zeros(shape, dtype=grad.dtype)
-    target = view(base)
-    strides, offset = target.stride(), target.storage_offset()
-    return call.as_strided_scatter(base, grad, tuple(target.shape), strides, offset)
-
-
 row(
-    "select(Tensor input, int dim, int index) -> Tensor", view=_select,
+    "select(Tensor input, int dim, int index) -> Tensor", view=select_layout,
     grads={"input": lambda grad, input_shape, dim, index:
-           _into(grad, input_shape, lambda x: x.select(dim, index))},
+           put_back(grad, input_shape, select_layout, dim, index)},
     samples=lambda m: [((m(2, 3), 1, -1), {}), ((m(4), 0, 2), {})],
     doc="One index of a dimension, which goes away.",
 )  # fmt: skip
 
 
-def _slice(
+def slice_layout(
     shape: Ints, strides: Ints, offset: int, dim: int, start: Any, end: Any, step: int
 ) -> Layout:
+    """Every step-th index of a dimension from start to end."""
     if not shape:
         raise RuntimeError("cannot be applied to a 0-dim tensor")
     d = wrap_dim(dim, len(shape))
@@ -185,29 +227,33 @@ def _slice(
         raise ValueError(f"step must be greater than zero, got {step}")
     lo, hi, _ = slice(start, end, step).indices(shape[d])
     size = max(0, -(-(hi - lo) // step))
-    first = offset + lo * strides[d] if size else offset
     return Layout(
-        (*shape[:d], size, *shape[d + 1 :]), (*strides[:d], strides[d] * step, *strides[d + 1 :]), first
+        (*shape[:d], size, *shape[d + 1 :]),
+        (*strides[:d], strides[d] * step, *strides[d + 1 :]),
+        offset + lo * strides[d],
     )
 
 
 row(
     "slice(Tensor input, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-    view=_slice, forms="",
+    view=slice_layout, forms="",
     grads={"input": lambda grad, input_shape, dim, start, end, step:
-           _into(grad, input_shape, lambda x: call.slice(x, dim, start, end, step))},
+           put_back(grad, input_shape, slice_layout, dim, start, end, step)},
     samples=lambda m: [((m(5, 3), 0, 1, 5, 2), {}), ((m(4),), {"start": 3, "end": 1})],
     doc="Every step-th index of a dimension from start to end.",
 )  # fmt: skip
 
 
-def _narrow(shape: Ints, strides: Ints, offset: int, dim: int, start: int, length: int) -> Layout:
+def narrow_layout(
+    shape: Ints, strides: Ints, offset: int, dim: int, start: int, length: int
+) -> Layout:
+    """`length` indices of a dimension from `start`."""
     if not shape:
         raise RuntimeError("cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, len(shape))
     size = shape[d]
     if length < 0:
-        raise RuntimeError("length must be non-negative.")
+        raise RuntimeError(f"length must be non-negative, got {length}.")
     if not -size <= start <= size:
         raise IndexError(
             f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
@@ -215,15 +261,15 @@ def _narrow(shape: Ints, strides: Ints, offset: int, dim: int, start: int, lengt
     begin = start + size if start < 0 else start
     if begin + length > size:
         raise RuntimeError(f"start ({begin}) + length ({length}) exceeds dimension size ({size}).")
-    return _slice(shape, strides, offset, d, begin, begin + length, 1)
+    return slice_layout(shape, strides, offset, d, begin, begin + length, 1)
 
 
 row(
-    "narrow(Tensor input, int dim, int start, int length) -> Tensor", view=_narrow,
+    "narrow(Tensor input, int dim, int start, int length) -> Tensor", view=narrow_layout,
     node="SliceBackward0",
     grads={"input": lambda grad, input_shape, dim, start, length:
-           _into(grad, input_shape, lambda x: x.narrow(dim, start, length))},
-    samples=lambda m: [((m(5, 3), 0, 1, 3), {}), ((m(5), 0, -2, 2), {})],
+           put_back(grad, input_shape, narrow_layout, dim, start, length)},
+    samples=lambda m: [((m(5, 3), 0, 1, 3), {}), ((m(5), 0, -2, 2), {}), ((m(2), 0, 2, 0), {})],
     doc="`length` indices of a dimension from `start`.",
 )  # fmt: skip
 
@@ -248,21 +294,20 @@ def _as_strided(
     return Layout(size, stride, start)
 
 
-def _as_strided_grad(grad: Any, input_shape: Ints, size: Ints, stride: Ints, start: Any) -> Any:
-    return call.as_strided_backward(grad, input_shape, size, stride, start or 0)
-
-
 row(
     "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     view=_as_strided,
     grads={"input": lambda grad, input_shape, size, stride, storage_offset:
-           _as_strided_grad(grad, input_shape, size, stride, storage_offset)},
+           call.as_strided_backward(grad, input_shape, size, stride, storage_offset or 0)},
     samples=lambda m: [((m(6), (2, 3), (3, 1)), {}), ((m(3, 3), (2, 2), (1, 2), 1), {})],
     doc="Any layout of the storage, in elements from its beginning.",
 )  # fmt: skip
 
 
-def _diagonal(shape: Ints, strides: Ints, offset: int, k: int, dim1: int, dim2: int) -> Layout:
+def diagonal_layout(
+    shape: Ints, strides: Ints, offset: int, k: int, dim1: int, dim2: int
+) -> Layout:
+    """The k-th diagonal of two dimensions as the last one."""
     a, b = wrap_dim(dim1, len(shape)), wrap_dim(dim2, len(shape))
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
@@ -279,162 +324,69 @@ def _diagonal(shape: Ints, strides: Ints, offset: int, k: int, dim1: int, dim2: 
 
 
 row(
-    "diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", view=_diagonal,
+    "diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", view=diagonal_layout,
     grads={"input": lambda grad, input_shape, offset, dim1, dim2:
-           _into(grad, input_shape, lambda x: x.diagonal(offset, dim1, dim2))},
+           put_back(grad, input_shape, diagonal_layout, offset, dim1, dim2)},
     samples=lambda m: [((m(3, 4),), {}), ((m(3, 4), 1), {}), ((m(2, 3, 4), -1, 2, 0), {})],
     doc="The diagonal of two dimensions as the last one.",
 )  # fmt: skip
 
 
 def _unfold(shape: Ints, strides: Ints, offset: int, dim: int, size: int, step: int) -> Layout:
-    if not shape:
-        shape, strides = (1,), (1,)
-        if size == 0:
-            return Layout((0,), (1,), offset)
-        return Layout((size,), (1,), offset)
     d = wrap_dim(dim, len(shape))
-    if size > shape[d] or size < 0:
+    have = shape[d] if shape else 1
+    if size > have:
         raise RuntimeError(
-            f"maximum size for tensor at dimension {d} is {shape[d]} but size is {size}"
+            f"maximum size for tensor at dimension {d} is {have} but size is {size}"
         )
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    count = (shape[d] - size) // step + 1
+    if not shape:
+        return Layout((size,), (1,), offset)
     return Layout(
-        (*shape[:d], count, *shape[d + 1 :], size),
+        (*shape[:d], (have - size) // step + 1, *shape[d + 1 :], size),
         (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d]),
         offset,
     )
 
 
-def _unfold_grad(grad: Any, shape: Ints, dim: int, size: int, step: int) -> Any:
-    view = call.zeros(shape, dtype=grad.dtype).unfold(dim, size, step)
-    return call.as_strided_backward(grad, shape, tuple(view.shape), view.stride(), 0)
-
-
 row(
     "unfold(Tensor input, int dimension, int size, int step) -> Tensor", view=_unfold, forms="m",
     grads={"input": lambda grad, input_shape, dimension, size, step:
-           _unfold_grad(grad, input_shape, dimension, size, step)},
-    samples=lambda m: [((m(7), 0, 3, 2), {}), ((m(2, 5), 1, 2, 1), {})],
+           put_back(grad, input_shape, _unfold, dimension, size, step)},
+    samples=lambda m: [((m(7), 0, 3, 2), {}), ((m(2, 5), 1, 2, 1), {}), ((m(), 0, 1, 1), {})],
     doc="Windows of `size` every `step` along a dimension, as a last dimension.",
-)  # fmt: skip
-
-
-def _split(shape: Ints, strides: Ints, offset: int, sizes: Ints, dim: int) -> list[Layout]:
-    d = wrap_dim(dim, len(shape))
-    out, at = [], 0
-    for size in sizes:
-        out.append(_slice(shape, strides, offset, d, at, at + size, 1))
-        at += size
-    return out
-
-
-def _cat_grads(grads: Any, sizes: Ints, shape: Ints, dim: int) -> Any:
-    """Gradients of neighbouring parts joined again; zeros where one is missing."""
-    some = next(g for g in grads if g is not None)
-    parts = []
-    for g, size in zip(grads, sizes, strict=True):
-        if g is None:
-            part = list(shape)
-            part[dim] = size
-            g = call.zeros(tuple(part), dtype=some.dtype)
-        parts.append(g)
-    return call.cat(parts, dim)
-
-
-row(
-    "split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensors",
-    view=_split, multi_view=True, forms="", node="SplitWithSizesBackward0",
-    grads={"input": lambda grads, input_shape, split_sizes, dim:
-           _cat_grads(grads, split_sizes, input_shape, dim)},
-    doc="Parts of given sizes along a dimension; see Tensor.split.",
-)  # fmt: skip
-
-
-def _unbind(shape: Ints, strides: Ints, offset: int, dim: int) -> list[Layout]:
-    if not shape:
-        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    d = wrap_dim(dim, len(shape))
-    return [_select(shape, strides, offset, d, i) for i in range(shape[d])]
-
-
-def _stack_grads(grads: Any, dim: int) -> Any:
-    some = next(g for g in grads if g is not None)
-    return call.stack([call.zeros_like(some) if g is None else g for g in grads], dim)
-
-
-row(
-    "unbind(Tensor input, int dim=0) -> Tensors", view=_unbind, multi_view=True,
-    grads={"input": lambda grads, dim: _stack_grads(grads, dim)},
-    samples=lambda m: [((m(3, 2),), {}), ((m(3, 2), 1), {})],
-    doc="The indices of a dimension as a tuple of views.",
 )  # fmt: skip
 
 
 def _movedim(input: Any, source: Any, destination: Any) -> Any:
     """Dimensions `source` moved to the positions `destination`, the others in their order."""
-    src = layout.wrap_dims((source,) if isinstance(source, int) else tuple(source), input.ndim)
-    dst = layout.wrap_dims(
-        (destination,) if isinstance(destination, int) else tuple(destination), input.ndim
-    )
-    if len(src) != len(dst):
+    given = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
+    if len(given[0]) != len(given[1]):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(src)} dims) should "
-            f"contain the same number of dims as destination ({list(dst)} dims)"
+            f"movedim: Invalid source or destination dims: source ({list(given[0])} dims) should "
+            f"contain the same number of dims as destination ({list(given[1])} dims)"
         )
-    order = [-1] * input.ndim
+    n = input.ndim
+    src, dst = [_distinct(n, dims, name) for dims, name in zip(given, ("source", "destination"))]
+    if not n:
+        return call.alias(input)
+    order = [-1] * n
     for s, d in zip(src, dst, strict=True):
         order[d] = s
-    rest = iter(i for i in range(input.ndim) if i not in src)
+    rest = iter(i for i in range(n) if i not in src)
     return input.permute(tuple(next(rest) if o < 0 else o for o in order))
 
 
-def _split_by(input: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
-    """Views of parts of a dimension: of `split_size` each (the last may be smaller), or of the
-    sizes in a list, which must sum to the dimension's size."""
-    size = input.size(dim)
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step < 0 or (step == 0 and size):
-            raise RuntimeError(
-                f"split expects split_size be non-negative, but got split_size={step}"
-            )
-        n = max(1, -(-size // step)) if step else 1
-        sizes = tuple(min(step, size - i * step) for i in range(n))
-        sizes = tuple(max(0, s) for s in sizes)
-    else:
-        sizes = tuple(int(s) for s in split_size_or_sections)
-        if sum(sizes) != size or any(s < 0 for s in sizes):
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's "
-                f"size at dimension {dim}), but got split_sizes={list(sizes)}"
-            )
-    return call.split_with_sizes(input, sizes, dim)
+def _distinct(n: int, dims: Ints, name: str) -> Ints:
+    found = tuple(wrap_dim(d, n) for d in dims)
+    if len(set(found)) < len(found):
+        raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(dims)})")
+    return found
 
-
-row("split(Tensor input, any split_size_or_sections, int dim=0) -> Tensors", body=_split_by,
-    samples=lambda m: [((m(5, 2), 2), {}), ((m(2, 4), [1, 3], 1), {})],
-    doc="Parts of a dimension.")  # fmt: skip
-
-
-def _chunk(input: Any, chunks: int, dim: int = 0) -> Any:
-    """At most `chunks` views of nearly equal parts of a dimension."""
-    if input.ndim == 0:
-        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    size = input.size(dim)
-    step = -(-size // chunks)
-    if step == 0:
-        return call.split_with_sizes(input, (0,) * chunks, dim)
-    return _split_by(input, step, dim)
-
-
-row("chunk(Tensor input, int chunks, int dim=0) -> Tensors", body=_chunk,
-    samples=lambda m: [((m(5, 2), 2), {}), ((m(2, 4), 3, 1), {})],
-    doc="Nearly equal parts of a dimension.")  # fmt: skip
 
 row("movedim(Tensor input, any source, any destination) -> Tensor", body=_movedim,
-    alias=("moveaxis",), doc="Dimensions moved to other places.")  # fmt: skip
+    alias=("moveaxis",), samples=lambda m: [((m(2, 3, 4), 0, 2), {}), ((m(2, 3), (0, 1), (1, 0)), {})],
+    doc="Dimensions moved to other places.")  # fmt: skip

@@ -3,8 +3,8 @@
 One Mersenne Twister (MT19937: Matsumoto and Nishimura, "Mersenne twister: a 623-dimensionally
 equidistributed uniform pseudo-random number generator", 1998) feeds everything. NumPy's bit
 generator of that name yields the same 32-bit stream; a `Generator` turns it into distributions with
-the formulas of PyTorch 2.13's x86-64 build, in the same order of draws, and keeps its state in the
-same 5056 bytes, so that states can be exchanged with PyTorch both ways.
+the formulas of PyTorch 2.13's x86-64 build on a CPU with AVX2, in the same order of draws, and
+keeps its state in the same 5056 bytes, so that states can be exchanged with PyTorch both ways.
 
 dtypes are names. ``"bfloat16"`` results are float32 arrays whose values bfloat16 can hold. Every
 draw returns a fresh C-contiguous array. A tensor with another memory layout is filled by PyTorch in

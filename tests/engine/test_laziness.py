@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 
 import flambeau as torch
 from flambeau.engine import tiering
@@ -136,3 +137,44 @@ def test_a_clone_shares_memory_until_one_is_written() -> None:
     y = x.clone()
     y.add_(1)
     np.testing.assert_array_equal(x.numpy() + 1, y.numpy())
+
+
+def test_a_failing_operation_spoils_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error inside a flush is raised where somebody looked; the other results can be had."""
+    from flambeau.ops.table import table
+
+    def fail(x: object) -> None:
+        raise MemoryError("no room for exp")
+
+    torch._flush()
+    tiering._programs.clear()
+    a = torch.full((3,), 2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(table["exp"], "numpy", fail)
+        b, c = a * 2, a.exp()
+        with pytest.raises(MemoryError, match="no room"):
+            b.tolist()
+        assert b.tolist() == [4, 4, 4]
+        with pytest.raises(MemoryError, match="no room"):
+            c.tolist()
+    tiering._programs.clear()
+    assert c.tolist() == torch.full((3,), 2.0).exp().tolist()
+
+
+def test_an_interrupted_write_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flambeau.ops.table import table
+
+    def stop(x: object) -> None:
+        raise KeyboardInterrupt
+
+    x = torch.zeros(4) + 1
+    torch._flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(table["exp"], "numpy", stop)
+        y = torch.ones(2).exp()
+        x[0] = 5
+        with pytest.raises(KeyboardInterrupt):
+            x.tolist()
+    tiering._programs.clear()
+    assert x.tolist() == [5, 1, 1, 1]
+    assert y.shape == (2,)

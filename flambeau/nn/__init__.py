@@ -1,0 +1,26 @@
+"""Neural networks: modules, their parameters, and the functions behind them.
+
+`import flambeau.nn as nn`, `import flambeau.nn.functional as F`.
+"""
+
+from __future__ import annotations
+
+from . import functional, init, modules, parallel, parameter, utils
+from .modules import *  # noqa: F403
+from .modules.module import Module
+from .parallel import DataParallel
+from .parameter import Buffer, Parameter
+
+__all__ = [
+    "Buffer",
+    "DataParallel",
+    "Module",
+    "Parameter",
+    "functional",
+    "init",
+    "modules",
+    "parallel",
+    "parameter",
+    "utils",
+    *modules.__all__,
+]

@@ -1,0 +1,120 @@
+"""The loss of unaligned sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as torch
+
+from ._common import check_reduction
+
+__all__ = ["ctc_loss"]
+
+Tensor = torch.Tensor
+
+# Stands for log(0): finite, so that no gradient becomes inf - inf.
+_NEVER = -1e30
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """-log P(targets | log_probs), summed over all alignments (Graves et al., 2006).
+
+    `log_probs` is (T, N, C) or (T, C), `targets` (N, S) or all of them in a row. "mean" divides
+    each sample by the length of its target first. A target that cannot fit gives inf, or 0 with
+    `zero_infinity`.
+    """
+    check_reduction(reduction)
+    batched = log_probs.dim() == 3
+    if not batched:
+        log_probs = log_probs.unsqueeze(1)
+    steps, count, classes = log_probs.shape
+    if not 0 <= blank < classes:
+        raise RuntimeError(f"ctc_loss: blank must be in label range [0, {classes}), got {blank}")
+    input_length = _lengths(input_lengths, count, "input_lengths")
+    target_length = _lengths(target_lengths, count, "target_lengths")
+    if max(input_length, default=0) > steps:
+        raise RuntimeError(
+            f"ctc_loss: input_lengths {input_length} are longer than log_probs ({steps} steps)"
+        )
+    labels = _extended(targets, target_length, blank)
+    loss = _negative_log_likelihood(log_probs, labels, input_length, target_length, blank)
+    if zero_infinity:
+        loss = torch.where(loss == float("inf"), torch.zeros_like(loss), loss)
+    if reduction == "mean":
+        lengths = torch.tensor(target_length, dtype=loss.dtype).clamp(min=1)
+        return (loss / lengths).mean()
+    if reduction == "sum":
+        return loss.sum()
+    return loss if batched else loss.squeeze(0)
+
+
+def _lengths(given: Any, count: int, name: str) -> list[int]:
+    values = given.reshape(-1).tolist() if isinstance(given, torch.Tensor) else given
+    values = [values] if isinstance(values, int) else [int(each) for each in values]
+    if len(values) != count:
+        raise RuntimeError(
+            f"ctc_loss: {name} must be of size batch_size ({count}), got {len(values)}"
+        )
+    return values
+
+
+def _extended(targets: Tensor, lengths: list[int], blank: int) -> list[list[int]]:
+    """Each target with blanks between, before and behind, all filled up to the same length."""
+    if targets.dim() == 2:
+        rows = [row[:n] for row, n in zip(targets.tolist(), lengths, strict=True)]
+    else:
+        flat = targets.tolist()
+        rows, start = [], 0
+        for n in lengths:
+            rows.append(flat[start : start + n])
+            start += n
+    width = 2 * max(lengths, default=0) + 1
+    extended = []
+    for row in rows:
+        states = [blank] * width
+        states[1 : 2 * len(row) : 2] = row
+        extended.append(states)
+    return extended
+
+
+def _negative_log_likelihood(
+    log_probs: Tensor,
+    labels: list[list[int]],
+    input_length: list[int],
+    target_length: list[int],
+    blank: int,
+) -> Tensor:
+    """The forward algorithm, for the whole batch at once: alpha (N, states) step by step."""
+    steps, count, _ = log_probs.shape
+    width = len(labels[0])
+    index = torch.tensor(labels)
+    emitted = log_probs.gather(2, index.unsqueeze(0).expand(steps, count, width))
+    never = torch.full((count, width), _NEVER, dtype=log_probs.dtype)
+    skips = [
+        [i >= 2 and row[i] != blank and row[i] != row[i - 2] for i in range(width)]
+        for row in labels
+    ]
+    may_skip = torch.tensor(skips)
+    first = torch.arange(width).expand(count, width) < 2
+    alpha = torch.where(first, emitted[0], never)
+    lengths = torch.tensor(input_length).unsqueeze(1)
+    for step in range(1, steps):
+        one = torch.cat([never[:, :1], alpha[:, :-1]], 1)
+        two = torch.cat([never[:, :2], alpha[:, :-2]], 1)[:, :width]
+        two = torch.where(may_skip, two, never)
+        moved = torch.logsumexp(torch.stack([alpha, one, two]), 0) + emitted[step]
+        alpha = torch.where(lengths > step, moved, alpha)
+    ends = torch.tensor([[2 * n, max(2 * n - 1, 0)] for n in target_length])
+    last = alpha.gather(1, ends)
+    # An empty target ends in its only blank, which must not count twice.
+    empty = torch.tensor([[False, n == 0] for n in target_length])
+    total = torch.logsumexp(last.masked_fill(empty, _NEVER), 1)
+    return torch.where(total > _NEVER / 2, -total, torch.full_like(total, float("inf")))

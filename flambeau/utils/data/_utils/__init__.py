@@ -1,0 +1,1 @@
+"""How DataLoader does its work; nothing here is public."""

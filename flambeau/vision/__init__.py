@@ -1,0 +1,45 @@
+"""Data sets, transforms and models for pictures, laid out as torchvision lays them out.
+
+The submodules load when they are first named, and Pillow only when a picture is: importing
+`flambeau.vision` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets, models, transforms, utils
+
+__all__ = ["datasets", "get_image_backend", "models", "set_image_backend", "transforms", "utils"]
+
+# Scripts compare this with torchvision's releases: it names the release whose interface is
+# followed, and the local part says who speaks.
+__version__ = "0.29.2+flambeau"
+
+_SUBMODULES = ("datasets", "models", "transforms", "utils")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBMODULES])
+
+
+def get_image_backend() -> str:
+    """Returns the name of the package that opens picture files: always "PIL"."""
+    return "PIL"
+
+
+def set_image_backend(backend: str) -> None:
+    """Accepts "PIL", the only backend there is; anything else is a ValueError."""
+    if backend != "PIL":
+        raise ValueError(
+            f"Invalid backend {backend!r}: flambeau.vision opens images with 'PIL' only"
+        )

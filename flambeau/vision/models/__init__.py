@@ -1,0 +1,14 @@
+"""Networks for pictures, with torchvision's names, parameters and initial values.
+
+After the same `manual_seed`, each is made with the parameters that torchvision's has, bit for bit.
+"""
+
+from . import resnet as resnet
+from . import vgg as vgg
+from ._api import *  # noqa: F403
+
+# Two modules bear the name of their one function, which is what the name means from here on.
+from .alexnet import *  # noqa: F403
+from .lenet import *  # noqa: F403
+from .resnet import *  # noqa: F403
+from .vgg import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""Wrong calls, and what a user must be told: see `case`, `tensors`, `training`."""
