@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import Any
@@ -118,5 +119,15 @@ def _report(reason: str, program: Any, executable: Any) -> None:
     if config.debug > 1:
         print(program, file=sys.stderr)
 
+
+def _after_fork() -> None:
+    """A forked child starts with a lock of its own: the parent's may be held by a thread that is
+    not there any more."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 trace.flush_hook = flush

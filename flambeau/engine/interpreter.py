@@ -90,7 +90,7 @@ def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> t
         for i, a in enumerate(ins.args):
             if a in avals and avals[a].dtype.is_narrow:
                 narrow_args.append((i, avals[a].dtype))
-    wrap = _wrapped_scalars(program, ins, avals)
+    wrap = [] if row.moves else _wrapped_scalars(program, ins, avals)
     if row.rounds and narrow_args:
         wrap += _rounded_scalars(program, ins, narrow_args[0][1])
     if row.takes_list:

@@ -177,6 +177,8 @@ def view_node(t: Any) -> Any:
 
 def note_view(node_class: Any, t: Any, source: Any, params: tuple[Any, ...]) -> None:
     """Pass on to a new view what its source is: silent, made in inference mode, in the graph."""
+    if source._view is not None:
+        joined(source)
     if source._count:
         t._count, t._seen = source._count, source._count[0]
     if source._inference:

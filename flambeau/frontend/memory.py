@@ -28,7 +28,7 @@ def read(t: Any) -> Value:
         value = unshare(storage)
     if t._plain:
         return value  # type: ignore[no-any-return]
-    return record(VIEW, t._aval, (value,), (t._aval.shape, t._strides, t._offset))
+    return record(VIEW, t._aval, (value, t._offset or None), (t._aval.shape, t._strides))
 
 
 def array_of(t: Any, reason: str) -> np.ndarray:
@@ -62,12 +62,13 @@ def write(t: Any, value: Value) -> None:
         storage.value = value
         return
     whole: Aval = storage.aval
-    layout = (t._aval.shape, t._strides, t._offset)
-    if t._offset == 0 and t._aval.numel == whole.numel and is_contiguous(layout[0], layout[1]):
-        layout = (whole.shape, contiguous_strides(whole.shape), 0)
-        storage.value = record(VIEW, whole, (value,), layout)
+    shape, strides = t._aval.shape, t._strides
+    if t._offset == 0 and t._aval.numel == whole.numel and is_contiguous(shape, strides):
+        layout = (whole.shape, contiguous_strides(whole.shape))
+        storage.value = record(VIEW, whole, (value, None), layout)
     else:
-        storage.value = record(WRITE, whole, (storage.value, value), layout)
+        inputs = (storage.value, value, t._offset or None)
+        storage.value = record(WRITE, whole, inputs, (shape, strides))
 
 
 def _writable(storage: Storage) -> None:

@@ -22,5 +22,5 @@ __all__ = [
     "parallel",
     "parameter",
     "utils",
-    *modules.__all__,
 ]
+__all__ += modules.__all__

@@ -20,29 +20,32 @@ def strided(
     return np.ndarray(shape, flat.dtype, flat, offset * size, [s * size for s in strides])
 
 
-def _view(base: np.ndarray, shape: Any, strides: Any, offset: int) -> np.ndarray:
+def _view(base: np.ndarray, offset: int | None, shape: Any, strides: Any) -> np.ndarray:
     if not base.flags.c_contiguous:
         base = np.ascontiguousarray(base)
-    return strided(base, shape, strides, offset)
+    return strided(base, shape, strides, offset or 0)
 
 
 def _write(
-    base: np.ndarray, value: np.ndarray, shape: Any, strides: Any, offset: int, reuse: bool = False
-) -> np.ndarray:
+    base: np.ndarray, value: np.ndarray, offset: int | None, shape: Any, strides: Any,
+    reuse: bool = False,
+) -> np.ndarray:  # fmt: skip
     if not (reuse and base.flags.c_contiguous):
         base = base.copy(order="C")
     if 0 not in shape:
-        strided(base, shape, strides, offset)[...] = value
+        strided(base, shape, strides, offset or 0)[...] = value
     return base
 
 
 VIEW = Row(
-    "view(Tensor base, int[] shape, int[] strides, int offset) -> Tensor",
-    numpy=_view, moves=True, doc="Elements of a value's row-major memory, seen through a layout.",
+    "view(Tensor base, Scalar offset, int[] shape, int[] strides) -> Tensor",
+    numpy=_view, moves=True,
+    doc="Elements of a value's row-major memory, seen through a layout. The offset is a run-time "
+    "number, so that x[0] and x[1] are one program; it is None where it is zero.",
 )  # fmt: skip
 
 WRITE = Row(
-    "write(Tensor base, Tensor value, int[] shape, int[] strides, int offset) -> Tensor",
+    "write(Tensor base, Tensor value, Scalar offset, int[] shape, int[] strides) -> Tensor",
     numpy=_write, moves=True, writes=True,
     doc="`base` with the elements of a layout replaced by `value`.",
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval, aval
-from ..core.dtypes import dtype, narrow
+from ..core.dtypes import check_number, dtype, narrow
 from .rules import common_dtype, same
 from .table import Spec, call, row
 
@@ -127,22 +127,24 @@ def _float64() -> dtype:
     return float64
 
 
-def _cat_rule(*args: Any) -> Spec:
-    avals, dim = args[0], args[1]
+def _cat_rule(avals: tuple[Aval, ...], dim: int) -> Spec:
     if not avals:
         raise ValueError("expected a non-empty list of Tensors")
-    dt = common_dtype(avals)
-    for a in avals:
+    for i, a in enumerate(avals):
         if a.ndim == 0:
-            raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    real = [a for a in avals if a.shape != (0,)] or [avals[0]]
-    first = real[0]
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
+    dt = common_dtype(avals)
+    # An empty vector fits everywhere, as it did in the first PyTorch.
+    first = next((a for a in avals if a.shape != (0,)), avals[0])
     d = layout.wrap_dim(dim, first.ndim)
     total = 0
-    for i, a in enumerate(real):
+    for i, a in enumerate(avals):
+        if a.shape == (0,):
+            continue
         if a.ndim != first.ndim:
             raise RuntimeError(
-                f"Tensors must have same number of dimensions: got {first.ndim} and {a.ndim}"
+                f"Tensors must have same number of dimensions: got {first.ndim} and {a.ndim} "
+                f"(shapes {list(first.shape)} and {list(a.shape)})"
             )
         for k, (x, y) in enumerate(zip(first.shape, a.shape, strict=True)):
             if k != d and x != y:
@@ -152,9 +154,7 @@ def _cat_rule(*args: Any) -> Spec:
                     f"and {list(a.shape)})."
                 )
         total += a.shape[d]
-    shape = list(first.shape)
-    shape[d] = total
-    return Spec(aval(tuple(shape), dt, first.device), dt)
+    return Spec(aval((*first.shape[:d], total, *first.shape[d + 1 :]), dt, first.device), dt)
 
 
 def _cat(arrays: list[np.ndarray], dim: int) -> np.ndarray:
@@ -184,39 +184,27 @@ row(
 )  # fmt: skip
 
 
-def _stack(tensors: Any, dim: int = 0) -> Any:
-    """Tensors of one shape joined along a new dimension."""
-    items = list(tensors)
-    if not items:
+def _stack_rule(avals: tuple[Aval, ...], dim: int) -> Spec:
+    if not avals:
         raise RuntimeError("stack expects a non-empty TensorList")
-    shape = items[0].shape
-    for i, t in enumerate(items):
-        if t.shape != shape:
+    shape = avals[0].shape
+    for i, a in enumerate(avals):
+        if a.shape != shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 "
-                f"and {list(t.shape)} at entry {i}"
+                f"and {list(a.shape)} at entry {i}"
             )
     d = layout.wrap_dim(dim, len(shape) + 1)
-    return call.stack_equal(items, d)
-
-
-row("stack(Tensor[] tensors, int dim=0) -> Tensor", body=_stack, forms="fo",
-    samples=lambda m: [(([m(2, 3), m(2, 3)],), {}), (([m(2), m(2)], -1), {}), (([m(), m()],), {})],
-    doc="Tensors joined along a new dimension.")  # fmt: skip
-
-
-def _stack_rule(avals: Any, dim: int) -> Spec:
     dt = common_dtype(avals)
-    shape = (*avals[0].shape[:dim], len(avals), *avals[0].shape[dim:])
-    return Spec(aval(shape, dt, avals[0].device), dt)
+    return Spec(aval((*shape[:d], len(avals), *shape[d:]), dt, avals[0].device), dt)
 
 
 row(
-    "stack_equal(Tensor[] tensors, int dim) -> Tensor",
-    rule=_stack_rule, numpy=lambda arrays, dim: np.stack(arrays, dim), moves=True, forms="",
-    node="StackBackward0",
+    "stack(Tensor[] tensors, int dim=0) -> Tensor",
+    rule=_stack_rule, numpy=lambda arrays, dim: np.stack(arrays, dim), moves=True, forms="fo",
     grads={"tensors": lambda grad, dim: list(grad.unbind(dim))},
-    doc="stack() with its arguments checked.",
+    samples=lambda m: [(([m(2, 3), m(2, 3)],), {}), (([m(2), m(2)], -1), {}), (([m(), m()],), {}), (([m(0), m(0)], 1), {})],
+    doc="Tensors of one shape joined along a new dimension.",
 )  # fmt: skip
 
 
@@ -250,23 +238,28 @@ def _fill_rule(x: Aval, value: Any) -> Spec:
     return Spec(x, x.dtype)
 
 
+def _fill_check(fetch: Any, x: Aval, kind: Any) -> None:
+    if not isinstance(kind, Aval):
+        check_number(fetch(1), x.dtype)
+
+
 def _filled(x: np.ndarray, value: Any) -> np.ndarray:
     out = np.empty(x.shape, x.dtype)
-    out[...] = value
+    out[...] = value.real if x.dtype.kind != "c" else value
     return out
 
 
 row(
     "fill(Tensor input, Operand value) -> Tensor",
-    rule=_fill_rule, numpy=_filled, forms="fi", uniform=True,
+    rule=_fill_rule, numpy=_filled, forms="fi", uniform=True, check=_fill_check,
     grads={"input": lambda grad: call.zeros_like(grad), "value": lambda grad: grad.sum()},
-    samples=lambda m: [((m(2, 3), 1.5), {}), ((m(2, 3), m()), {})],
+    samples=lambda m: [((m(2, 3), 1.5), {}), ((m(2, 3), m()), {}), ((m(), 2), {}), ((m(0), True), {})],
     doc="input's shape filled with a number.",
 )  # fmt: skip
 
 row(
     "zero(Tensor input) -> Tensor",
-    rule=same, numpy=np.zeros_like, forms="i", moves=True, uniform=True,
+    rule=same, numpy=np.zeros_like, forms="I", moves=True, uniform=True,
     grads={"input": lambda grad: call.zeros_like(grad)},
     doc="Zeros of input's shape.",
 )  # fmt: skip

@@ -61,6 +61,17 @@ def test_equal_graphs_are_one_program_whatever_their_numbers() -> None:
     assert tiering.hits >= before[0] + 3
 
 
+def test_different_rows_of_a_tensor_are_one_program() -> None:
+    x = torch.rand(10, 3)
+    (x[1] * 2).tolist()
+    misses = tiering.misses
+    for i in range(2, 10):
+        (x[i] * 2).tolist()
+        x[i] = 0
+        torch._flush()
+    assert tiering.misses <= misses + 1
+
+
 def test_intermediates_of_a_step_are_no_outputs() -> None:
     """After backward nothing holds the intermediates: only the loss and gradients come out."""
     w = torch.rand(4, 4).requires_grad_()

@@ -70,6 +70,7 @@ class Random:
         return _tensor(array)
 
     def mask(self, sizes: list[int]) -> Part:
+        self.wrong += self.picks > 0  # two masks may pick different numbers of places
         self.picks += 1
         if self.chance(0.02):
             self.wrong += 1

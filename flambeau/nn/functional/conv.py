@@ -6,7 +6,16 @@ from typing import Any
 
 import flambeau as torch
 
-__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"]
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "fold",
+    "unfold",
+]
 
 Tensor = torch.Tensor
 Ints = Any  # int or tuple of ints
@@ -38,6 +47,19 @@ def conv2d(
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Any = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of (N, C, D, H, W) with weight (out, C / groups, kd, kh, kw)."""
+    return torch.conv3d(input, weight, bias, stride, padding, dilation, groups)
+
+
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -66,6 +88,22 @@ def conv_transpose2d(
 ) -> Tensor:
     """The transpose of `conv2d`: (N, C, H, W) with weight (C, out / groups, kh, kw)."""
     return torch.conv_transpose2d(
+        input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+) -> Tensor:
+    """The transpose of `conv3d`: (N, C, D, H, W) with weight (C, out / groups, kd, kh, kw)."""
+    return torch.conv_transpose3d(
         input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 

@@ -9,20 +9,28 @@ import flambeau as torch
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
     "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
     "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
     "max_unpool1d",
     "max_unpool2d",
+    "max_unpool3d",
 ]
 
 Tensor = torch.Tensor
@@ -83,6 +91,23 @@ def max_pool2d(
     return torch.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest of each window of (N, C, D, H, W), and with `return_indices` where it was."""
+    if return_indices:
+        return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    if stride is None:
+        stride = kernel_size
+    return torch.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
 def max_pool2d_with_indices(
     input: Tensor,
     kernel_size: Ints,
@@ -96,6 +121,21 @@ def max_pool2d_with_indices(
     if stride is None:
         stride = kernel_size
     return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`max_pool3d` and the index into the flattened (D, H, W) of each maximum."""
+    if stride is None:
+        stride = kernel_size
+    return _nn.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def avg_pool1d(
@@ -129,6 +169,23 @@ def avg_pool2d(
     )
 
 
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints = None,
+    padding: Ints = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of (N, C, D, H, W), or its sum over `divisor_override`."""
+    if stride is None:
+        stride = kernel_size
+    return _nn.avg_pool3d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
 def lp_pool1d(
     input: Tensor,
     norm_type: float,
@@ -149,9 +206,22 @@ def lp_pool2d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """The p-norm of each window of (N, C, H, W)."""
-    height, width = _pair(kernel_size)
+    height, width = _several(kernel_size, 2)
     mean = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return _root(mean * (height * width), norm_type)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The p-norm of each window of (N, C, D, H, W)."""
+    depth, height, width = _several(kernel_size, 3)
+    mean = avg_pool3d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return _root(mean * (depth * height * width), norm_type)
 
 
 def _root(total: Tensor, norm_type: float) -> Tensor:
@@ -159,8 +229,8 @@ def _root(total: Tensor, norm_type: float) -> Tensor:
     return (torch.sign(total) * torch.relu(torch.abs(total))).pow(1.0 / norm_type)
 
 
-def _pair(value: Ints) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+def _several(value: Ints, n: int) -> tuple[int, ...]:
+    return (value,) * n if isinstance(value, int) else tuple(value)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Ints, return_indices: bool = False) -> Any:
@@ -183,11 +253,25 @@ def adaptive_max_pool2d(input: Tensor, output_size: Ints, return_indices: bool =
     return (values, indices) if return_indices else values
 
 
+def adaptive_max_pool3d(input: Tensor, output_size: Ints, return_indices: bool = False) -> Any:
+    """The largest of each of (d, h, w) windows that cover (D, H, W) evenly."""
+    values, indices = adaptive_max_pool3d_with_indices(input, output_size)
+    return (values, indices) if return_indices else values
+
+
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Ints, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` and the index into the flattened (H, W) of each maximum."""
     values, indices = _nn.adaptive_max_pool2d(input, _filled(output_size, input))
+    return values, indices
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Ints, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`adaptive_max_pool3d` and the index into the flattened (D, H, W) of each maximum."""
+    values, indices = _nn.adaptive_max_pool3d(input, _filled(output_size, input, 3))
     return values, indices
 
 
@@ -201,10 +285,15 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Ints) -> Tensor:
     return _nn.adaptive_avg_pool2d(input, _filled(output_size, input))
 
 
-def _filled(output_size: Ints, input: Tensor) -> Ints:
+def adaptive_avg_pool3d(input: Tensor, output_size: Ints) -> Tensor:
+    """The mean of each of (d, h, w) windows that cover (D, H, W) evenly. None keeps a size."""
+    return _nn.adaptive_avg_pool3d(input, _filled(output_size, input, 3))
+
+
+def _filled(output_size: Ints, input: Tensor, spatial: int = 2) -> Ints:
     """`output_size` with the input's own where there is None."""
     if output_size is None or isinstance(output_size, int):
-        output_size = (output_size, output_size)
+        output_size = (output_size,) * spatial
     if None not in output_size:
         return output_size
     if input.dim() <= len(output_size):
@@ -238,8 +327,30 @@ def max_unpool2d(
     output_size: Any = None,
 ) -> Tensor:
     """Put the maxima of `max_pool2d` back at their places among zeros."""
-    kernel, step, pad = _pair(kernel_size), _pair(stride or kernel_size), _pair(padding)
+    kernel, step, pad = (
+        _several(kernel_size, 2),
+        _several(stride or kernel_size, 2),
+        _several(padding, 2),
+    )
     size = _unpooled(input.shape[-2:], kernel, step, pad, output_size)
+    return _put_back(input, indices, size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Ints,
+    stride: Ints = None,
+    padding: Ints = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Put the maxima of `max_pool3d` back at their places among zeros."""
+    kernel, step, pad = (
+        _several(kernel_size, 3),
+        _several(stride or kernel_size, 3),
+        _several(padding, 3),
+    )
+    size = _unpooled(input.shape[-3:], kernel, step, pad, output_size)
     return _put_back(input, indices, size)
 
 

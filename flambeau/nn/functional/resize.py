@@ -14,7 +14,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -25,7 +25,7 @@ Taps = list[tuple[Tensor, Tensor | None]]
 _DIMENSIONS = {
     "nearest": (3, 4, 5),
     "nearest-exact": (3, 4, 5),
-    "area": (3, 4),
+    "area": (3, 4, 5),
     "linear": (3,),
     "bilinear": (4,),
     "bicubic": (4,),
@@ -70,8 +70,8 @@ def interpolate(
             f"{list(input.shape[2:])} and output {size}"
         )
     if mode == "area":
-        pool: Callable[..., Tensor] = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d}[input.dim()]
-        return pool(input, size)
+        pools = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
+        return pools[input.dim() - 3](input, size)
     images = input.dtype == torch.uint8 and mode.startswith("nearest")
     if not images and not input.is_floating_point():
         raise NotImplementedError(f"interpolate: mode '{mode}' is not for {input.dtype}")
@@ -139,7 +139,7 @@ def _cubic_taps(n: int, source: Tensor) -> Taps:
     """Keys' cubic convolution (1981) with a = -0.75, on four neighbours."""
     low = source.floor()
     index = low.to(torch.int64)
-    taps = []
+    taps: Taps = []
     for k in range(-1, 3):
         distance = (source - low - k).abs()
         taps.append(((index + k).clamp(0, n - 1), _keys(distance, -0.75)))
@@ -167,7 +167,7 @@ def _wide_taps(n: int, size: int, scale: float, filter: Callable[[Tensor], Tenso
     centre = (torch.arange(size, dtype=torch.float64) + 0.5) * scale
     first = (centre - reach + 0.5).to(torch.int64).clamp(min=0)
     last = (centre + reach + 0.5).to(torch.int64).clamp(max=n)
-    found = []
+    found: list[tuple[Tensor, Tensor]] = []
     for k in range(int((last - first).max())):
         index = first + k
         weight = filter((index - centre + 0.5) / stretch)

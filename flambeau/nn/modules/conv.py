@@ -1,4 +1,4 @@
-"""Convolutions and their transposes, in one and two dimensions."""
+"""Convolutions and their transposes, over one to three dimensions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ import flambeau as torch
 from .. import init
 from ..parameter import Parameter
 from .module import Module
-from .utils import _pair, _reverse_repeat_tuple, _single
+from .utils import _pair, _reverse_repeat_tuple, _single, _triple
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
 Tensor = torch.Tensor
 Ints = Any  # int or tuple of ints
 
+_PARSERS = {1: _single, 2: _pair, 3: _triple}
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -143,116 +151,106 @@ def _check_padding(padding: Any, mode: str, stride: tuple[int, ...]) -> None:
         )
 
 
-class Conv1d(_ConvNd):
+class _PlainConvNd(_ConvNd):
+    """A convolution; a subclass says over how many dimensions, and calls the operation."""
+
+    _spatial: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Any = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        each = _PARSERS[self._spatial]
+        super().__init__(
+            in_channels,
+            out_channels,
+            each(kernel_size),
+            each(stride),
+            padding if isinstance(padding, str) else each(padding),
+            each(dilation),
+            False,
+            each(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+
+class Conv1d(_PlainConvNd):
     """Cross-correlation of (N, C, L) or (C, L).
 
     The output's length is (L + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1.
+    `padding` may be "same" or "valid". Weight and bias begin uniform over +-1 / sqrt(fan_in).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Any = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _single(kernel_size),
-            _single(stride),
-            padding if isinstance(padding, str) else _single(padding),
-            _single(dilation),
-            False,
-            _single(0),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _spatial = 1
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding = self.padding
         if self.padding_mode != "zeros":
-            return torch.conv1d(
-                self._padded(input), weight, bias, self.stride, (0,), self.dilation, self.groups
-            )
-        return torch.conv1d(
-            input, weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight, self.bias)
+            input, padding = self._padded(input), 0
+        return torch.conv1d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
-class Conv2d(_ConvNd):
+class Conv2d(_PlainConvNd):
     """Cross-correlation of (N, C, H, W) or (C, H, W); sizes follow `Conv1d`'s formula."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Any = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _pair(kernel_size),
-            _pair(stride),
-            padding if isinstance(padding, str) else _pair(padding),
-            _pair(dilation),
-            False,
-            _pair(0),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _spatial = 2
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding = self.padding
         if self.padding_mode != "zeros":
-            return torch.conv2d(
-                self._padded(input), weight, bias, self.stride, (0, 0), self.dilation, self.groups
-            )
-        return torch.conv2d(
-            input, weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+            input, padding = self._padded(input), 0
+        return torch.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight, self.bias)
+
+class Conv3d(_PlainConvNd):
+    """Cross-correlation of (N, C, D, H, W) or (C, D, H, W); sizes follow `Conv1d`'s formula."""
+
+    _spatial = 3
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return torch.conv3d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class _ConvTransposeNd(_ConvNd):
     """What the transposes share: the choice among the sizes that a stride makes possible."""
 
+    _spatial: int
+
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        padding: tuple[int, ...],
-        dilation: tuple[int, ...],
-        output_padding: tuple[int, ...],
-        groups: int,
-        bias: bool,
-        padding_mode: str,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Ints = 1,
+        padding_mode: str = "zeros",
         device: Any = None,
         dtype: Any = None,
     ) -> None:
@@ -261,15 +259,16 @@ class _ConvTransposeNd(_ConvNd):
                 f'Only "zeros" padding mode is supported for {type(self).__name__}, got '
                 f'"{padding_mode}"'
             )
+        each = _PARSERS[self._spatial]
         super().__init__(
             in_channels,
             out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
+            each(kernel_size),
+            each(stride),
+            each(padding),
+            each(dilation),
             True,
-            output_padding,
+            each(output_padding),
             groups,
             bias,
             padding_mode,
@@ -324,35 +323,7 @@ class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of `Conv1d`: (N, C, L) to a length of
     (L - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Ints = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _single(kernel_size),
-            _single(stride),
-            _single(padding),
-            _single(dilation),
-            _single(output_padding),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _spatial = 1
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         return self._transposed(torch.conv_transpose1d, input, output_size)
@@ -361,35 +332,16 @@ class ConvTranspose1d(_ConvTransposeNd):
 class ConvTranspose2d(_ConvTransposeNd):
     """The transpose of `Conv2d`; sizes follow `ConvTranspose1d`'s formula."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Ints = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _pair(kernel_size),
-            _pair(stride),
-            _pair(padding),
-            _pair(dilation),
-            _pair(output_padding),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _spatial = 2
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         return self._transposed(torch.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of `Conv3d`; sizes follow `ConvTranspose1d`'s formula."""
+
+    _spatial = 3
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return self._transposed(torch.conv_transpose3d, input, output_size)
