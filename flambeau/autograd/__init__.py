@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .reverse import backward, grad
 from .modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .reverse import backward, grad
 
 _LAZY = {
     "Function": "function", "FunctionCtx": "function", "Variable": "variable",

@@ -2,252 +2,244 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from ..graph.trace import state
-from .node import AccumulateGrad, Node
+from .node import Edge, Extra, Node
 
-
-def _plan(roots: list[Any]) -> dict[Any, int]:
-    """How many gradients each reachable node waits for."""
-    waiting: dict[Any, int] = {}
-    seen: set[Node] = set()
-    stack = [r for r in roots if isinstance(r, Node)]
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        for edge in node.edges:
-            if edge is not None and isinstance(edge[0], Node):
-                target = edge[0]
-                waiting[target] = waiting.get(target, 0) + 1
-                if target not in seen:
-                    stack.append(target)
-    return waiting
-
-
-def _reaching(roots: list[Any], targets: set[Any]) -> set[Any]:
-    """The nodes from which one of the targets can be reached (`autograd.grad` runs only these)."""
-    useful: set[Any] = set()
-    done: set[Node] = set()
-    stack: list[tuple[Any, bool]] = [(r, False) for r in roots if isinstance(r, Node)]
-    while stack:
-        node, leaving = stack.pop()
-        if leaving:
-            if node in targets or any(
-                e is not None and (e[0] in useful or e[0] in targets) for e in node.edges
-            ):
-                useful.add(node)
-        elif node not in done:
-            done.add(node)
-            stack.append((node, True))
-            for edge in node.edges:
-                if edge is not None and isinstance(edge[0], Node) and edge[0] not in done:
-                    stack.append((edge[0], False))
-    return useful
+check: Callable[[Any, Any], None] | None = None
+"""Set by anomaly mode: looks at the gradients that a node gives."""
 
 
 def run(
-    roots: Sequence[tuple[Any, int]],
+    roots: Sequence[Edge],
     grads: Sequence[Any],
     *,
     keep_graph: bool,
     create_graph: bool,
-    capture: Sequence[tuple[Any, int]] | None = None,
-    accumulate: set[Any] | None = None,
+    capture: Sequence[Edge] | None = None,
+    leaves: set[Any] | None = None,
 ) -> list[Any]:
-    """Propagate `grads` from the roots, pairs of a node (or leaf) and an output number.
+    """Propagate `grads` from the roots.
 
-    With `capture` (edges, as the roots) nothing is accumulated into leaves; the gradients that
-    arrive at those edges are returned instead, None where none does. With `accumulate`, only these
-    leaves receive one. Nodes run in the reverse order of their making.
+    A node runs when all gradients that can still come to it have come, those made last first. At a
+    leaf they are added to `.grad`. With `capture` nothing is: the gradients that arrive at these
+    edges are returned, None where none does. With `leaves` only these get one. In both cases only
+    nodes run that lead to what was asked for.
     """
-    targets = {edge[0] for edge in capture} if capture is not None else None
-    if accumulate is not None:
-        targets = set(accumulate)
-    origins = [r[0] for r in roots]
-    useful = _reaching(origins, targets) if targets is not None else None
-    waiting = _plan(origins)
+    waiting = _count(roots)
+    targets = leaves if capture is None else {edge[0] for edge in capture}
+    needed = None if targets is None else _leading_to(targets, waiting)
+    captured: dict[Any, list[Any]] | None = None if capture is None else {}
     buffers: dict[Any, list[Any]] = {}
-    captured: dict[tuple[Any, int], Any] = {}
-    wanted = {(id(n), nr) for n, nr in capture} if capture is not None else None
-    ready: list[tuple[int, int, Any]] = []
-    queued: set[Any] = set()
+    ready: list[tuple[int, Node]] = []
+
+    def arrived(target: Any) -> None:
+        """All gradients of a target have come."""
+        if isinstance(target, Node):
+            heappush(ready, (-target.sequence_nr, target))
+            return
+        (g,) = buffers.pop(target, (None,))
+        if captured is None:
+            accumulate(target, g, create_graph)
+        else:
+            captured[target] = [run_hooks(target._hooks, g) if target._hooks else g]
 
     before = state.grad
     state.grad = create_graph
-
-    def deliver(target: Any, nr: int, g: Any) -> None:
-        if not isinstance(target, Node):
-            if wanted is not None and accumulate is None:
-                if (id(target), nr) in wanted:
-                    key = (id(target), nr)
-                    old = captured.get(key)
-                    captured[key] = g if old is None else old + g
-            elif accumulate is None or target in accumulate:
-                leaf_sums[id(target)] = (
-                    target,
-                    g if id(target) not in leaf_sums else leaf_sums[id(target)][1] + g,
-                )
-                leaf_waiting_done(target)
-            return
-        if useful is not None and target not in useful:
-            if wanted is None or (id(target), nr) not in wanted:
-                return
-        slots = buffers.get(target)
-        if slots is None:
-            slots = buffers[target] = [None] * max(len(target.out), nr + 1)
-        slots[nr] = g if slots[nr] is None else slots[nr] + g
-
-    leaf_sums: dict[int, tuple[Any, Any]] = {}
-    leaf_counts: dict[int, int] = _leaf_counts(origins, useful)
-
-    def leaf_waiting_done(target: Any) -> None:
-        left = leaf_counts.get(id(target), 1) - 1
-        leaf_counts[id(target)] = left
-        if left <= 0 and id(target) in leaf_sums:
-            finish_leaf(*leaf_sums.pop(id(target)), create_graph)
-
-    def push(node: Any) -> None:
-        if node not in queued:
-            queued.add(node)
-            heapq.heappush(ready, (-node.sequence_nr, id(node), node))
-
     try:
         for (target, nr), g in zip(roots, grads, strict=True):
-            if not isinstance(target, Node):
-                leaf_counts[id(target)] = leaf_counts.get(id(target), 0) + 1
-        for (target, nr), g in zip(roots, grads, strict=True):
-            deliver(target, nr, g)
-            if isinstance(target, Node) and not waiting.get(target):
-                push(target)
+            _add(buffers, target, nr, g)
+        for target in dict.fromkeys([root[0] for root in roots]):
+            if not waiting[target]:
+                arrived(target)
         while ready:
-            _, _, node = heapq.heappop(ready)
-            slots = buffers.pop(node, None)
-            if slots is None:
-                slots = [None] * len(node.out)
-            _run_node_hooks_before(node, slots)
-            if wanted is not None:
-                for nr, g in enumerate(slots):
-                    if g is not None and (id(node), nr) in wanted:
-                        captured[(id(node), nr)] = g
-            edges = node.edges
-            needs = tuple(
-                e is not None
-                and (
-                    useful is None
-                    or e[0] in useful
-                    or (targets is not None and e[0] in targets)
-                )
-                for e in edges
-            )
-            passed: list[Any] = [None] * len(edges)
-            if any(needs) and any(g is not None for g in slots):
-                passed = _apply(node, slots, needs)
-                if not keep_graph:
-                    node.release()
-            for edge, need, g in zip(edges, needs, passed, strict=True):
+            node = heappop(ready)[1]
+            slots = buffers.pop(node, None) or []
+            if len(slots) < len(node.out):
+                slots += [None] * (len(node.out) - len(slots))
+            edges: Sequence[Edge | None] = node.edges
+            if needed is not None and targets is not None:
+                edges = [
+                    e if e is not None and (e[0] in needed or e[0] in targets) else None
+                    for e in edges
+                ]
+                # PyTorch's order: tensor hooks come before the capture only where the node itself
+                # is not to run.
+                if node not in needed and node.extra is not None:
+                    _tensor_hooks(node.extra, slots, create_graph)
+                if captured is not None and node in targets:
+                    captured[node] = list(slots)
+                if node not in needed:
+                    continue
+            if node.extra is not None:
+                slots = _hooks_before(node.extra, slots, create_graph)
+            passed = node.apply(slots, edges)
+            if not keep_graph and (node.saved or node.saved_results):
+                node.release()
+            if node.extra is not None and node.extra.after:
+                passed = _hooks_after(node.extra, passed, slots)
+            if check is not None:
+                check(node, passed)
+            for edge, g in zip(edges, passed):
                 if edge is None:
                     continue
                 target, nr = edge
-                if need and g is not None:
-                    deliver(target, nr, g)
-                elif not isinstance(target, Node):
-                    leaf_waiting_done(target)
-                if isinstance(target, Node):
-                    left = waiting[target] - 1
-                    waiting[target] = left
-                    if not left:
-                        push(target)
-        for target, g in list(leaf_sums.values()):
-            finish_leaf(target, g, create_graph)
+                if g is not None:
+                    found = buffers.get(target)
+                    if found is None and not nr:
+                        buffers[target] = [g]
+                    else:
+                        _add(buffers, target, nr, g)
+                left = waiting[target] - 1
+                waiting[target] = left
+                if not left:
+                    arrived(target)
     finally:
         state.grad = before
-    if capture is None:
+    if captured is None or capture is None:
         return []
-    return [captured.get((id(n), nr)) for n, nr in capture]
+    return [captured[target][nr] if target in captured else None for target, nr in capture]
 
 
-def _leaf_counts(origins: list[Any], useful: set[Any] | None) -> dict[int, int]:
-    """How many edges lead to each leaf: its gradient is accumulated when the last has come."""
-    counts: dict[int, int] = {}
-    seen: set[Node] = set()
-    stack = [r for r in origins if isinstance(r, Node)]
+def _count(roots: Sequence[Edge]) -> dict[Any, int]:
+    """For each node and leaf that can be reached, how many edges lead to it."""
+    waiting: dict[Any, int] = {root[0]: 0 for root in roots}
+    stack = [target for target in waiting if isinstance(target, Node)]
     while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
+        for edge in stack.pop().edges:
+            if edge is not None:
+                target = edge[0]
+                if target in waiting:
+                    waiting[target] += 1
+                else:
+                    waiting[target] = 1
+                    if isinstance(target, Node):
+                        stack.append(target)
+    return waiting
+
+
+def _leading_to(targets: set[Any], reached: dict[Any, int]) -> set[Node]:
+    """The nodes among the reached from which an edge, or several, lead to a target."""
+    needed: set[Node] = set()
+    nodes = [target for target in reached if isinstance(target, Node)]
+    nodes.sort(key=lambda node: node.sequence_nr)  # edges lead to lower numbers
+    for node in nodes:
         for edge in node.edges:
-            if edge is None:
-                continue
-            if isinstance(edge[0], Node):
-                stack.append(edge[0])
-            else:
-                counts[id(edge[0])] = counts.get(id(edge[0]), 0) + 1
-    return counts
+            if edge is not None and (edge[0] in needed or edge[0] in targets):
+                needed.add(node)
+                break
+    return needed
 
 
-def _run_node_hooks_before(node: Any, slots: list[Any]) -> None:
-    """Tensor hooks, retained gradients and the node's own pre-hooks."""
-    if node._retained:
-        for nr, (hooks, owner) in node._retained.items():
-            if nr < len(slots) and slots[nr] is not None:
-                slots[nr] = run_hooks(hooks, slots[nr])
-                tensor = owner() if owner is not None else None
-                if tensor is not None:
-                    tensor._grad = slots[nr]._detached()
-    if node._pre_hooks:
-        for hook in list(node._pre_hooks.values()):
-            changed = hook(tuple(slots))
-            if changed is not None:
-                slots[:] = changed
+def _add(buffers: dict[Any, list[Any]], target: Any, nr: int, g: Any) -> None:
+    """Add a gradient to those that have come for output `nr` of a target."""
+    slots = buffers.setdefault(target, [])
+    if len(slots) <= nr:
+        slots += [None] * (nr + 1 - len(slots))
+    slots[nr] = g if slots[nr] is None else slots[nr] + g
 
 
-def run_hooks(hooks: dict[int, Callable[..., Any]] | None, g: Any) -> Any:
-    """Pass a gradient through tensor hooks; each may replace it."""
-    for hook in list((hooks or {}).values()):
+def accumulate(leaf: Any, g: Any, create_graph: bool) -> None:
+    """Add a gradient to `leaf.grad`, after the leaf's hooks. Nothing is added where none has come,
+    or the leaf requires none any more."""
+    node = leaf._accumulator and leaf._accumulator()
+    extra = node.extra if node is not None else None
+    if leaf._hooks:
+        g = run_hooks(leaf._hooks, g)
+    if extra is not None:
+        (g,) = _hooks_before(extra, [g], create_graph)
+    if g is not None and leaf._rg is True:
+        if leaf._node is not None:
+            raise RuntimeError("leaf variable has been moved into the graph interior")
+        old = leaf._grad
+        if old is None:
+            leaf._grad = g.clone() if create_graph else g._detached()
+        elif create_graph:
+            leaf._grad = old + g
+        else:
+            old.add_(g)
+        for hook in list(leaf._post_hooks.values()) if leaf._post_hooks else ():
+            hook(leaf)
+    if extra is not None and extra.after:
+        _hooks_after(extra, (), [g])
+
+
+# --- hooks ------------------------------------------------------------------------------------
+
+
+def run_hooks(hooks: dict[int, Any], g: Any) -> Any:
+    """Pass a gradient (None where none has come) through tensor hooks; each may replace it."""
+    for hook in list(hooks.values()):
         changed = hook(g)
         if changed is not None:
-            g = changed
+            g = _replacement(hook, changed, g)
     return g
 
 
-def _apply(node: Any, slots: list[Any], needs: tuple[bool, ...]) -> list[Any]:
-    passed: list[Any] = node.apply(slots, needs)
-    if node._hooks:
-        for hook in list(node._hooks.values()):
-            changed = hook(tuple(passed), tuple(slots))
-            if changed is not None:
-                passed = list(changed)
+def _replacement(hook: Any, changed: Any, g: Any) -> Any:
+    """What a hook returned in place of a gradient, which it must be like."""
+    from ..frontend.tensor import Tensor
+
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if not isinstance(changed, Tensor):
+        raise TypeError(
+            f"hook {name!r} returned a {type(changed).__name__}: expected a Tensor or None"
+        )
+    if g is None:
+        raise RuntimeError(f"hook {name!r} can't replace a None gradient with a tensor")
+    if changed.shape != g.shape or changed.dtype is not g.dtype:
+        raise RuntimeError(
+            f"hook {name!r} has changed the kind of a gradient: it got {g._aval} and returned "
+            f"{changed._aval}"
+        )
+    return changed
+
+
+def _replacements(hook: Any, changed: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The same for hooks of nodes, which see several gradients."""
+    given = changed if isinstance(changed, tuple) else (changed,)
+    if len(given) != len(values):
+        raise RuntimeError(
+            f"hook {getattr(hook, '__name__', type(hook).__name__)!r} has returned an incorrect "
+            f"number of values (got {len(given)}, but expected {len(values)})"
+        )
+    return tuple(
+        None if new is None else _replacement(hook, new, g)
+        for new, g in zip(given, values, strict=True)
+    )
+
+
+def _tensor_hooks(extra: Extra, slots: list[Any], create_graph: bool) -> None:
+    """Hooks of the tensors that a node gave, then their retained gradients."""
+    for nr, hooks in extra.tensor_hooks.items():
+        slots[nr] = run_hooks(hooks, slots[nr])
+    for nr, owner in extra.retained.items():
+        tensor, g = owner(), slots[nr]
+        if tensor is not None and g is not None:
+            kept = g.clone() if create_graph else g._detached()
+            tensor._grad = kept if tensor._grad is None else tensor._grad + g
+
+
+def _hooks_before(extra: Extra, slots: list[Any], create_graph: bool) -> list[Any]:
+    """All that comes before a node runs: tensor hooks, then the node's own."""
+    _tensor_hooks(extra, slots, create_graph)
+    for hook in list(extra.before.values()):
+        changed = hook(tuple(slots))
+        if changed is not None:
+            slots[:] = _replacements(hook, changed, slots)
+    return slots
+
+
+def _hooks_after(extra: Extra, passed: Sequence[Any], slots: list[Any]) -> Sequence[Any]:
+    """A node's hooks see the gradients that it gives and those that it got."""
+    for hook in list(extra.after.values()):
+        changed = hook(tuple(passed), tuple(slots))
+        if changed is not None:
+            passed = _replacements(hook, changed, passed)
     return passed
 
 
-def finish_leaf(variable: Any, g: Any, create_graph: bool) -> None:
-    """Accumulate into `variable.grad`, after the leaf's hooks."""
-    if variable._hooks:
-        g = run_hooks(variable._hooks, g)
-    known = variable._accumulator and variable._accumulator()
-    if known is not None and known._pre_hooks:
-        slots = [g]
-        _run_node_hooks_before(known, slots)
-        g = slots[0]
-    old = variable._grad
-    if old is None:
-        variable._grad = g if create_graph else g._detached()
-    elif create_graph:
-        variable._grad = old + g
-    else:
-        old.add_(g)
-    if known is not None and known._hooks:
-        for hook in list(known._hooks.values()):
-            hook((), (g,))
-    if variable._post_hooks:
-        for hook in list(variable._post_hooks.values()):
-            hook(variable)
-
-
-__all__ = ["AccumulateGrad", "run"]
+__all__ = ["accumulate", "run", "run_hooks"]

@@ -6,9 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..frontend.inplace import FUNCTION, check_graph, moved_to
+from ..frontend.memory import bump
 from ..frontend.tensor import Tensor
 from ..graph.trace import state
-from .node import RELEASED, VOLATILE, Node, edge_of, save, unpack, version
+from .derivatives import fit
+from .node import RELEASED, VOLATILE, Node, edge_of, version
+from .saved import result_tensor, save, unpack
 
 
 class FunctionCtx:
@@ -46,11 +50,24 @@ class FunctionCtx:
         self._materialize = value
 
 
+class _SavedOutput:
+    """One of forward's own results, kept for backward by its storage."""
+
+    __slots__ = ("storage", "version", "position")
+
+    def __init__(self, t: Any, position: int) -> None:
+        self.storage, self.version, self.position = t._storage, version(t), position
+
+
 class _FunctionNode(Node, FunctionCtx):
-    """The node of one call; it is forward's and backward's `ctx`."""
+    """The node of one call; it is forward's and backward's `ctx`. It has an edge for each argument
+    that is a tensor."""
 
     __slots__ = ("__dict__",)
     _function: Any = None
+    _places: tuple[int, ...] = ()
+    """The arguments that are tensors."""
+    _count = 0
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -59,24 +76,20 @@ class _FunctionNode(Node, FunctionCtx):
                 "Trying to backward through the graph a second time (or directly access saved "
                 "tensors after they have already been freed). Specify retain_graph=True."
             )
-        out = []
-        for entry in self.saved:
-            if entry is None:
-                out.append(None)
-            elif entry[0] is None:  # an output: it is this node's own
-                from .node import result_tensor
-
-                _, storage, expected, index = entry
-                result = result_tensor(storage, self.out[index], self, index)
-                unpack((result, storage, expected), self, f"output {index}")
-                out.append(result)
-            else:
-                out.append(unpack(entry, self, "saved tensor"))
-        return tuple(out)
+        return tuple(self._unpacked(entry) for entry in self.saved)
 
     saved_variables = saved_tensors
 
-    def apply(self, grads: list[Any], needs: tuple[bool, ...]) -> list[Any]:
+    def _unpacked(self, entry: Any) -> Any:
+        if entry is None:
+            return None
+        if isinstance(entry, _SavedOutput):
+            position = entry.position
+            t = result_tensor(entry.storage, self.out[position], self, position)
+            return unpack((t, entry.storage, entry.version), self, f"output {position}")
+        return unpack(entry, self, "saved tensor")
+
+    def apply(self, grads: list[Any], edges: Any) -> Any:
         if self._materialize:
             from ..ops.table import call
 
@@ -84,39 +97,47 @@ class _FunctionNode(Node, FunctionCtx):
                 call.constant(0, a.shape, a.dtype) if g is None and a is not None else g
                 for g, a in zip(grads, self.out, strict=True)
             ]
-        found = self._function.backward(self, *grads)
+        found = self._function._derivative()(self, *grads)
         parts = found if isinstance(found, tuple) else (found,)
-        expected = len(self.needs_input_grad)
-        if len(parts) > expected and all(p is None for p in parts[expected:]):
-            parts = parts[:expected]
-        if len(parts) != expected:
+        if len(parts) > self._count and all(p is None for p in parts[self._count :]):
+            parts = parts[: self._count]
+        if len(parts) != self._count:
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected "
-                f"{expected}, got {len(parts)})"
+                f"{self._count}, got {len(parts)})"
             )
-        out: list[Any] = []
-        for part, edge, a in zip(parts, self.edges, self.avals, strict=True):
-            if edge is None or part is None:
-                out.append(None)
-                continue
-            if not isinstance(part, Tensor):
-                raise TypeError(
-                    f"function {self.name()} returned a {type(part).__name__} as a gradient: "
-                    "expected Tensor or None"
-                )
-            if part._aval.shape != a.shape:
-                from .node import fit
+        for i, part in enumerate(parts):
+            self._check(i, part)
+        return [
+            None if edge is None or parts[i] is None else self._fit(i, parts[i], a)
+            for i, edge, a in zip(self._places, edges, self.avals, strict=True)
+        ]
 
-                try:
-                    part = fit(part, a)
-                except RuntimeError:
-                    raise RuntimeError(
-                        f"Function {self.name()} returned an invalid gradient at index {len(out)} "
-                        f"- got {list(part.shape)} but expected shape compatible with "
-                        f"{list(a.shape)}"
-                    ) from None
-            out.append(part)
-        return out
+    def _check(self, i: int, part: Any) -> None:
+        if part is not None and i not in self._places:
+            raise RuntimeError(
+                f"function {self.name()} returned a gradient different than None at position "
+                f"{i + 1}, but the corresponding forward input was not a Variable"
+            )
+        if part is not None and not isinstance(part, Tensor):
+            raise RuntimeError(
+                f"function {self.name()} returned a {type(part).__name__} as a gradient at "
+                f"position {i + 1}: expected Tensor or None"
+            )
+
+    def _fit(self, i: int, part: Any, a: Any) -> Any:
+        """A gradient in its input's shape and dtype."""
+        if part._aval.dtype.is_complex and not a.dtype.is_complex:
+            raise RuntimeError(
+                f"Function {self.name()} returned a complex gradient at index {i} for a real input"
+            )
+        try:
+            return fit(part, a)
+        except RuntimeError:
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - got "
+                f"{list(part.shape)} but expected shape compatible with {list(a.shape)}"
+            ) from None
 
 
 class _FunctionMeta(type):
@@ -151,18 +172,28 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
     vjp = backward
 
     @classmethod
+    def _derivative(cls) -> Callable[..., Any]:
+        """`backward`, or `vjp`, which is another name for it."""
+        missing = Function.backward
+        if cls.backward is not missing and cls.vjp is not missing:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You "
+                "should only implement one of them."
+            )
+        return cls.vjp if cls.backward is missing else cls.backward
+
+    @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and remember the call for backward."""
-        node = cls._node_class()
-        tensors = [a if isinstance(a, Tensor) else None for a in args]
-        tracked = state.grad and any(t is not None and t._rg is True for t in tensors)
-        volatile = any(t is not None and t._rg is VOLATILE for t in tensors)
-        node.needs_input_grad = tuple(
-            bool(tracked and t is not None and t._rg is True) for t in tensors
-        )
-        if tracked:
-            node.edges = tuple(None if t is None else edge_of(t) for t in tensors)
-            node.avals = tuple(None if t is None else t._aval for t in tensors)
+        places = tuple(i for i, a in enumerate(args) if isinstance(a, Tensor))
+        tensors = [args[i] for i in places]
+        tracked = state.grad and any(t.requires_grad for t in tensors)
+        edges = tuple(edge_of(t) for t in tensors) if tracked else ()
+        node = cls._node_class()  # after the edges, which may make nodes of views anew
+        node._places, node._count = places, len(args)
+        node.edges, node.avals = edges, tuple(t._aval for t in tensors)
+        node.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        bases = {id(t): edge_of(t._view) for t in tensors if tracked and t._view is not None}
         before = state.grad
         state.grad = False
         try:
@@ -175,40 +206,57 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
             state.grad = before
         several = isinstance(output, tuple)
         outputs = output if several else (output,)
+        _check_dirty(node, outputs, tensors)
         outputs = tuple(_own(o, tensors, node) for o in outputs)
         node.out = tuple(o._aval if isinstance(o, Tensor) else None for o in outputs)
         if tracked:
-            _connect(node, outputs)
-        elif volatile:
+            _connect(node, outputs, bases)
+        elif any(t._rg is VOLATILE for t in tensors):
             for o in outputs:
                 o._rg = VOLATILE
-        if tracked:
-            node.saved = tuple(_kept(t, outputs) for t in node._saved)
-        else:
-            node.saved = tuple(None if t is None else save(t) for t in node._saved)
+        node.saved = tuple(_kept(t, outputs) for t in node._saved)
         node._saved = node._dirty = node._fixed = ()
         return outputs if several else outputs[0]
 
 
+def _check_dirty(node: Any, outputs: tuple[Any, ...], inputs: list[Any]) -> None:
+    """Count the writes of inputs that were marked dirty; they must be written, and returned."""
+    for t in node._dirty:
+        if not any(o is t for o in outputs):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as "
+                "output. The inputs that are modified inplace must all be outputs of the Function."
+            )
+        check_graph(t, node.name(), tuple(inputs))
+        bump(t)
+
+
 def _own(output: Any, inputs: list[Any], node: Any) -> Any:
     """An output that is an unchanged input becomes a view of it, so that it has its own node."""
-    if isinstance(output, Tensor) and not any(output is d for d in node._dirty):
-        if any(output is t for t in inputs):
-            fixed = any(output is f for f in node._fixed)
-            output = output._alias()
-            if fixed:
-                node._fixed = (*node._fixed, output)
-    return output
+    if not isinstance(output, Tensor) or any(output is d for d in node._dirty):
+        return output
+    if not any(output is t for t in inputs):
+        return output
+    view = output._alias()
+    view._view = output if output._view is None else output._view
+    view._seen = version(view)
+    if any(output is f for f in node._fixed):
+        node._fixed = (*node._fixed, view)
+    return view
 
 
-def _connect(node: Any, outputs: tuple[Any, ...]) -> None:
+def _connect(node: Any, outputs: tuple[Any, ...], bases: dict[int, Any]) -> None:
     for i, o in enumerate(outputs):
         if not isinstance(o, Tensor) or not o._aval.differentiable:
             continue
         if any(o is f for f in node._fixed):
             o._rg, o._node = False, None
-            continue
-        o._rg, o._node, o._nr = True, node, i
+        elif any(o is d for d in node._dirty):
+            moved_to(o, (node, i), bases.get(id(o)))
+        else:
+            o._rg, o._node, o._nr = True, node, i
+            if o._view is not None:
+                o._origin = FUNCTION
 
 
 def _kept(t: Any, outputs: tuple[Any, ...]) -> Any:
@@ -216,7 +264,7 @@ def _kept(t: Any, outputs: tuple[Any, ...]) -> Any:
         return None
     for i, o in enumerate(outputs):
         if o is t and o._node is not None:
-            return (None, t._storage, version(t), i)
+            return _SavedOutput(t, i)
     return save(t)
 
 
@@ -225,22 +273,23 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(ctx: Any, *grads: Any) -> Any:
-        tracked = state.grad and any(isinstance(g, Tensor) and g._rg is True for g in grads)
+        tracked = [g for g in grads if isinstance(g, Tensor) and g.requires_grad]
+        barred = state.grad and bool(tracked)
         before = state.grad
         state.grad = False
         try:
             found = function(ctx, *grads)
         finally:
             state.grad = before
-        if not tracked:
-            return found
-        parts = found if isinstance(found, tuple) else (found,)
-        barrier = _Barrier()
-        barrier.out = tuple(p._aval if isinstance(p, Tensor) else None for p in parts)
-        barrier.edges = tuple(edge_of(g) for g in grads if isinstance(g, Tensor) and g._rg is True)
-        for i, p in enumerate(parts):
-            if isinstance(p, Tensor):
-                p._rg, p._node, p._nr = True, barrier, i
+        if barred:
+            parts = found if isinstance(found, tuple) else (found,)
+            edges = tuple(edge_of(g) for g in tracked)
+            barrier = _Barrier()
+            barrier.edges = edges
+            barrier.out = tuple(p._aval if isinstance(p, Tensor) else None for p in parts)
+            for i, p in enumerate(parts):
+                if isinstance(p, Tensor):
+                    p._rg, p._node, p._nr = True, barrier, i
         return found
 
     return wrapper
@@ -251,7 +300,10 @@ class _Barrier(Node):
 
     __slots__ = ()
 
-    def apply(self, grads: list[Any], needs: tuple[bool, ...]) -> list[Any]:
+    def apply(self, grads: list[Any], edges: Any) -> Any:
         raise RuntimeError(
             "trying to differentiate twice a function that was marked with @once_differentiable"
         )
+
+
+__all__ = ["Function", "FunctionCtx", "once_differentiable"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from ..graph.trace import state
@@ -13,20 +13,21 @@ class _Mode:
     """A context manager that is a decorator too; it restores what was there before."""
 
     def __init__(self) -> None:
-        self._before: list[tuple[bool, bool]] = []
+        self._before: list[tuple[bool, bool, bool]] = []
 
     def _enter(self) -> None:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        self._before.append((state.grad, state.inference))
+        self._before.append(_now())
         self._enter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        state.grad, state.inference = self._before.pop()
+        _restore(self._before.pop())
 
     def _again(self) -> _Mode:
+        """The same mode anew, for each call of a decorated function."""
         return type(self)()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,15 +37,7 @@ class _Mode:
 
             @functools.wraps(function)
             def generator(*args: Any, **kwargs: Any) -> Any:
-                inner = function(*args, **kwargs)
-                sent = None
-                while True:
-                    with self._again():
-                        try:
-                            item = inner.send(sent)
-                        except StopIteration as stop:
-                            return stop.value
-                    sent = yield item
+                return _resumed(function(*args, **kwargs), self._again)
 
             return generator
 
@@ -54,6 +47,41 @@ class _Mode:
                 return function(*args, **kwargs)
 
         return wrapped
+
+
+def _resumed(inner: Generator[Any, Any, Any], mode: Callable[[], _Mode]) -> Any:
+    """A generator that is in the mode whenever it runs, and out of it while it waits."""
+    resume: Callable[[], Any] = functools.partial(next, inner)
+    while True:
+        try:
+            with mode():
+                item = resume()
+        except StopIteration as stop:
+            return stop.value
+        try:
+            sent = yield item
+        except GeneratorExit:
+            with mode():
+                inner.close()
+            raise
+        except BaseException as error:
+            resume = functools.partial(inner.throw, error)
+        else:
+            resume = functools.partial(inner.send, sent)
+
+
+def _now() -> tuple[bool, bool, bool]:
+    return state.grad, state.inference, state.asked
+
+
+def _restore(modes: tuple[bool, bool, bool]) -> None:
+    state.grad, state.inference, state.asked = modes
+
+
+def _set_grad(mode: bool) -> None:
+    """Record or don't; in inference mode nothing is recorded, whatever is asked for."""
+    state.grad = mode and not state.inference
+    state.asked = mode
 
 
 class no_grad(_Mode):
@@ -70,14 +98,14 @@ class no_grad(_Mode):
         super().__init__()
 
     def _enter(self) -> None:
-        state.grad = False
+        _set_grad(False)
 
 
 class enable_grad(no_grad):
     """Operations inside build the graph, also within no_grad."""
 
     def _enter(self) -> None:
-        state.grad = True
+        _set_grad(True)
 
 
 class set_grad_enabled(_Mode):
@@ -86,23 +114,24 @@ class set_grad_enabled(_Mode):
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self.mode = bool(mode)
-        self._previous = (state.grad, state.inference)
-        state.grad = self.mode
+        self._previous = _now()
+        _set_grad(self.mode)
 
     def _enter(self) -> None:
         self._before[-1] = self._previous
-        state.grad = self.mode
+        _set_grad(self.mode)
 
     def _again(self) -> _Mode:
         return set_grad_enabled(self.mode)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        state.grad, state.inference = self._previous
+        _restore(self._previous)
         return super().__call__(function)
 
 
 class inference_mode(_Mode):
-    """As no_grad; tensors made inside can't take part in a graph afterwards."""
+    """As no_grad; tensors made inside can't take part in a graph afterwards. `inference_mode(False)`
+    is normal mode, with the graph."""
 
     def __new__(cls, mode: Any = True) -> Any:
         made = super().__new__(cls)
@@ -116,19 +145,18 @@ class inference_mode(_Mode):
         self.mode = mode
 
     def _enter(self) -> None:
-        if self.mode:
-            state.grad, state.inference = False, True
-        else:
-            state.inference = False
+        state.inference = self.mode
+        _set_grad(not self.mode)
 
     def _again(self) -> _Mode:
         return inference_mode(self.mode)
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations build the graph."""
-    return state.grad
+    """Whether grad mode is on."""
+    return state.asked if state.inference else state.grad
 
 
 def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on."""
     return state.inference

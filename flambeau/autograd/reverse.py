@@ -1,55 +1,80 @@
-"""`backward` and `grad`: the front of the engine."""
+"""`backward` and `grad`: the front of the engine; and hooks of tensors."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
-from ..graph.trace import state
 from . import engine
-from .node import RemovableHandle, edge_of
+from .node import Edge, Node, RemovableHandle, edge_of, extra_of
 
 
 def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
+    """The gradient that the pass starts with at an output: the given one, or 1 for one element."""
     from ..frontend.tensor import Tensor
+    from ..ops.table import call
 
+    have = output._aval if isinstance(output, Tensor) else output.node.out[output.output_nr]
     if g is None:
-        if output._aval.numel != 1:
+        if have.numel != 1:
             raise RuntimeError(
                 "grad can be implicitly created only for scalar outputs, but this one has shape "
-                f"{list(output.shape)}: give backward() a gradient of that shape"
+                f"{list(have.shape)}: give backward() a gradient of that shape"
             )
-        if not output._aval.differentiable:
+        if not have.dtype.is_floating_point:
             raise RuntimeError(
-                "grad can be implicitly created only for real scalar outputs but got "
-                f"{output.dtype}"
+                f"grad can be implicitly created only for real scalar outputs but got {have.dtype}"
             )
-        from ..ops.table import call
-
-        return call.ones_like(output._alias())
+        return call.constant(1, have.shape, have.dtype)
     if not isinstance(g, Tensor):
-        raise TypeError(
-            f"gradients can be either Tensors or None, but got {type(g).__name__}"
-        )
-    if g._aval.shape != output._aval.shape:
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g._aval.shape != have.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output has a shape of {g.shape} and output has a shape of "
-            f"{output.shape}."
+            f"{have.shape}."
         )
+    if g._aval.dtype is not have.dtype:
+        if g._aval.dtype.is_complex != have.dtype.is_complex:
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same "
+                f"dtype. Mismatch in dtype: grad_output has {g.dtype} and output has {have.dtype}."
+            )
+        g = g.to(have.dtype)
     return g if create_graph else g.detach()
 
 
-def _roots(tensors: Sequence[Any]) -> list[tuple[Any, int]]:
+def _start(outputs: Any, given: Any, create_graph: bool) -> tuple[list[Edge], list[Any]]:
+    """The roots and their gradients."""
+    from ..frontend.tensor import Tensor
+
+    outs = [outputs] if isinstance(outputs, Tensor) or hasattr(outputs, "node") else list(outputs)
+    weights = [given] if isinstance(given, Tensor) else list(given or [None] * len(outs))
+    grads = [_root_gradient(o, g, create_graph) for o, g in zip(outs, weights)]
+    if len(grads) < len(outs):
+        raise RuntimeError(f"got {len(outs)} tensors and {len(grads)} gradients")
     roots = []
-    for i, t in enumerate(tensors):
-        edge = edge_of(t)
+    for i, t in enumerate(outs):
+        edge = _edge(t)
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"
             )
         roots.append(edge)
-    return roots
+    return roots, grads
+
+
+def _edge(x: Any) -> Edge | None:
+    """The edge of a tensor, or a `GradientEdge` as it is."""
+    if isinstance(getattr(x, "node", None), Node):
+        return (getattr(x.node, "variable", x.node), x.output_nr)
+    return edge_of(x)
+
+
+def _target(x: Any) -> Edge:
+    edge = _edge(x)
+    if edge is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return edge
 
 
 def backward(
@@ -63,34 +88,18 @@ def backward(
     """
     if grad_variables is not None and grad_tensors is None:
         grad_tensors = grad_variables
-    many = isinstance(tensors, (tuple, list))
-    outputs = list(tensors) if many else [tensors]
-    given = list(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else [grad_tensors]
-    if grad_tensors is None:
-        given = [None] * len(outputs)
-    if len(given) != len(outputs):
-        raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
-    roots = _roots(outputs)
-    grads = [_root_gradient(o, g, create_graph) for o, g in zip(outputs, given, strict=True)]
+    roots, grads = _start(tensors, grad_tensors, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
-        engine.run(roots, grads, keep_graph=keep, create_graph=create_graph)
-        return
-    chosen = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
-    if not chosen:
-        raise RuntimeError("`inputs` argument to `backward` cannot be empty.")
-    edges = [_target(x) for x in chosen]
-    found = engine.run(roots, grads, keep_graph=keep, create_graph=create_graph, capture=edges)
-    for x, g in zip(chosen, found, strict=True):
-        if g is not None:
-            engine.finish_leaf(x, g, create_graph)
-
-
-def _target(x: Any) -> tuple[Any, int]:
-    edge = edge_of(x)
-    if edge is None:
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return edge
+    leaves = None
+    if inputs is not None:
+        chosen = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+        if not chosen:
+            raise RuntimeError("`inputs` argument to `backward` cannot be empty.")
+        leaves = {_target(x)[0] for x in chosen}
+        for x in chosen:
+            if not isinstance(getattr(x, "node", None), Node):
+                x.retain_grad()
+    engine.run(roots, grads, keep_graph=keep, create_graph=create_graph, leaves=leaves)
 
 
 def grad(
@@ -104,61 +113,87 @@ def grad(
     `materialize_grads` (zeros).
     """
     if is_grads_batched:
-        raise NotImplementedError("grad(is_grads_batched=True): call grad() once a row instead")
-    outs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
-    ins = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
-    given = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
-    if grad_outputs is None:
-        given = [None] * len(outs)
-    roots = _roots(outs)
-    grads = [_root_gradient(o, g, create_graph) for o, g in zip(outs, given, strict=True)]
+        return _batched(outputs, inputs, grad_outputs, retain_graph, create_graph,
+                        allow_unused, materialize_grads)  # fmt: skip
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
+    roots, grads = _start(outputs, grad_outputs, create_graph)
+    ins = list(inputs) if isinstance(inputs, (list, tuple)) and not hasattr(inputs, "node") else [inputs]
+    if not ins:
+        raise RuntimeError("grad requires non-empty inputs.")
     edges = [_target(x) for x in ins]
     keep = create_graph if retain_graph is None else retain_graph
     found = engine.run(roots, grads, keep_graph=keep, create_graph=create_graph, capture=edges)
     out: list[Any] = []
-    for i, (x, g) in enumerate(zip(ins, found, strict=True)):
+    for i, (x, edge, g) in enumerate(zip(ins, edges, found, strict=True)):
         if g is None:
+            aval = x._aval if hasattr(x, "_aval") else edge[0].out[edge[1]]
+            if not (materialize_grads or allow_unused):
+                raise RuntimeError(
+                    f"One of the differentiated Tensors (input {i}, shape {list(aval.shape)}) "
+                    "appears to not have been used in the graph. Set allow_unused=True if this is "
+                    "the desired behavior."
+                )
             if materialize_grads:
                 from ..ops.table import call
 
-                g = call.zeros_like(x.detach())
-            elif not allow_unused:
-                raise RuntimeError(
-                    f"One of the differentiated Tensors (input {i}, shape {list(x.shape)}) appears "
-                    "to not have been used in the graph. Set allow_unused=True if this is the "
-                    "desired behavior."
-                )
+                g = call.constant(0, aval.shape, aval.dtype)
         elif not create_graph:
             g = g._detached()
         out.append(g)
     return tuple(out)
 
 
+def _batched(
+    outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool,
+    allow_unused: bool | None, materialize: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """`is_grads_batched`: a pass for each entry of the gradients' first dimension, stacked."""
+    from ..ops.table import call
+
+    given = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
+    size = next(g.shape[0] for g in given if g is not None)
+    rows = []
+    for i in range(size):
+        weights = [None if g is None else g[i] for g in given]
+        keep = True if i + 1 < size else retain_graph
+        rows.append(
+            grad(outputs, inputs, weights, keep, create_graph, True, allow_unused, False, materialize)
+        )
+    return tuple(
+        None if any(g is None for g in column) else call.stack(list(column))
+        for column in zip(*rows, strict=True)
+    )
+
+
+# --- hooks of tensors -------------------------------------------------------------------------
+
+
 def hook(t: Any, function: Any) -> RemovableHandle:
     """Register a tensor hook: on the node's output, or on the leaf."""
     node = t.grad_fn
-    if node is None:
-        if t._hooks is None:
-            t._hooks = {}
-        return RemovableHandle(t._hooks, function)
-    hooks, _ = _slot(node, t._nr)
-    return RemovableHandle(hooks, function)
+    if node is not None:
+        hooks = extra_of(node).tensor_hooks.setdefault(t._nr, {})
+        return RemovableHandle(hooks, function)
+    if t._hooks is None:
+        t._hooks = {}
+    return RemovableHandle(t._hooks, function)
 
 
 def retain(t: Any) -> None:
     """Make the gradient that arrives at a non-leaf stay in its `.grad`."""
-    node = t.grad_fn
-    hooks, _ = _slot(node, t._nr)
-    node._retained[t._nr] = (hooks, weakref.ref(t))
+    extra_of(t.grad_fn).retained[t._nr] = weakref.ref(t)
 
 
-def _slot(node: Any, nr: int) -> tuple[dict[int, Any], Any]:
-    if node._retained is None:
-        node._retained = {}
-    if nr not in node._retained:
-        node._retained[nr] = ({}, None)
-    found: tuple[dict[int, Any], Any] = node._retained[nr]
-    return found
+def move_retained(t: Any, old: Any, old_nr: int) -> None:
+    """A tensor that keeps its gradient has got another node: it was written in place."""
+    if old is not None and old.extra is not None:
+        old.extra.retained.pop(old_nr, None)
+    if t._node is not None:
+        extra_of(t._node).retained[t._nr] = weakref.ref(t)
 
 
-_ = state
+__all__ = ["backward", "grad", "hook", "move_retained", "retain"]

@@ -226,7 +226,9 @@ class iinfo:
 
 def to_float32(bits: np.ndarray) -> np.ndarray:
     """bfloat16 bits → float32 values."""
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    wide = np.array(bits, np.uint32)
+    wide <<= np.uint32(16)  # in place, so that 0-d arrays stay arrays
+    return wide.view(np.float32)
 
 
 def to_bfloat16(values: np.ndarray) -> np.ndarray:

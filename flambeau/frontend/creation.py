@@ -16,10 +16,10 @@ from ..core.device import usable
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..graph.value import leaf
-from ..ops.table import Calls, call
-from ..runtime.storage import Storage
+from ..ops.table import call
 from .dispatch import fresh
-from .memory import adopt, read, share_array
+from .memory import share_array
+from .results import result_type
 from .tensor import Tensor
 
 
@@ -63,7 +63,7 @@ def constant(
     usable(device)
     t: Tensor = call.constant(value, shape, dt or dtypes.get_default())
     if state.inference:
-        t._inference = True
+        t._inference, t._count = True, ()
     if requires_grad:
         t.requires_grad = True
     return t
@@ -486,15 +486,10 @@ def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     return _check_dtype("to", dt), copy
 
 
-for _name, _function in {
-    "zeros": zeros, "ones": ones, "empty": empty, "zeros_like": zeros_like, "full": full,
-    "ones_like": ones_like, "full_like": full_like, "arange": arange, "tensor": tensor,
-    "eye": eye,
-}.items():  # fmt: skip
-    setattr(call, _name, _function)
-
-call.grad_enabled = lambda: state.grad
-call.tensor_of = wrap
-call.observe = lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype)
-
-_ = (Calls, Storage, adopt, read)
+call.define(
+    zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
+    full_like=full_like, arange=arange, tensor=tensor, eye=eye, tensor_of=wrap,
+    grad_enabled=lambda: state.grad,
+    observe=lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype),
+    named=lambda name, fields, parts: result_type(name, fields)(parts),
+)  # fmt: skip

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
-from ..autograd.node import attach, joined, make_class
+from ..autograd.derivatives import node_class
+from ..autograd.node import joined
 from ..core.aval import Aval
 from ..errors import InternalError
 from ..graph.trace import note_bytes, overflow, state
@@ -277,11 +278,8 @@ def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
 
 def _key(sig: Any) -> tuple[str, str]:
     """The memo key's source, and the operands a rule gets."""
-    parts, operands, i = [], [], 0
-    for a in sig.inputs:
-        parts.append(f"k{i}")
-        operands.append(f"k{i}")
-        i += 1
+    parts = [f"k{i}" for i in range(len(sig.inputs))]
+    operands = list(parts)
     for a in sig.params:
         if a.type.startswith("number"):
             parts.append(f"{a.name}.__class__")
@@ -338,7 +336,6 @@ def _row_source(row: Row, dunder: bool) -> str:
                 test = "" if a.type == "Tensor" else f"k{i}.__class__ is Aval and "
                 w(f"if {test}k{i}.dtype is not cast: x{i} = convert(x{i}, cast)", 2)
     xs = ", ".join(f"*x{i}" if a.type == "Tensor[]" else f"x{i}" for i, a in enumerate(inputs))
-    ks = ", ".join(f"*k{i}" if a.type == "Tensor[]" else f"k{i}" for i, a in enumerate(inputs))
     ps = ", ".join(a.name for a in params)
     ps = f"({ps},)" if params else "()"
     # Trailing underscores keep these apart from arguments: fill() has one called value.
@@ -349,17 +346,17 @@ def _row_source(row: Row, dunder: bool) -> str:
     several = bool(sig.results)
     if several:
         w("results = picks(value_, aval)")
-        owner = "tuple(results)"
     else:
         w("if aval.big: note_bytes(aval)")
         w("t_ = new(Tensor)")
         w("t_._storage = Storage(value_, aval)")
         w("t_._aval = aval")
-        owner = "(t_,)"
     if row.grads or row.not_differentiable:
         test = " or ".join(f"g{i}" for i in range(len(inputs)))
         w(f"if ({test}) and state.grad:")
-        w(f"attach(node(), {owner}, ({tensors},), ({ks},), {ps})", 2)
+        given = [a.name for a in inputs]
+        given += [f"{letter}{i}" for letter in "kg" for i in range(len(inputs))]
+        w(f"record({'results' if several else 't_'}, {', '.join(given)}, {ps})", 2)
     w("return result_type(results)" if several else "return t_")
     if listed and len(listed) > 1:
         raise InternalError(f"row {row.name}: more than one Tensor[] argument")
@@ -387,7 +384,7 @@ def _view_source(row: Row) -> str:
     w(f"found = infer_view(row, key, {n}{names})", 2)
     ps = "(" + "".join(f"{a.name}, " for a in params) + ")"
     if row.multi_view:
-        w(f"return multi_view(node(), {n}, found, {ps})")
+        w(f"return multi_view(record, {n}, found, {ps})")
         return "\n".join(w.lines)
     w("t = new(Tensor)")
     w(f"t._storage = {n}._storage")
@@ -395,8 +392,8 @@ def _view_source(row: Row) -> str:
     w(f"root = {n}._view")
     w(f"t._view = {n} if root is None else root")
     w(f"t._seen = {n}._storage.version")
-    w(f"if {n}._rg or {n}._count or {n}._inference or (root is not None and joined({n})):")
-    w(f"note_view(node(), t, {n}, {ps})", 2)
+    w(f"if {n}._rg or {n}._count is not None or {n}._origin or (root is not None and joined({n})):")
+    w(f"note_view(record, t, {n}, {ps})", 2)
     w("return t")
     return "\n".join(w.lines)
 
@@ -421,12 +418,11 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 
     if row.body is not None:
         return _composite(row)
-    node_class: list[Any] = []
 
-    def node() -> Any:
-        if not node_class:
-            node_class.append(make_class(row))
-        return node_class[0]
+    def record(*operands: Any) -> None:
+        """Stands in until the operation first takes part in a graph."""
+        scope["record"] = node_class(row).record
+        scope["record"](*operands)
 
     source = _view_source(row) if row.view is not None else _row_source(row, dunder)
     this: list[Any] = []
@@ -434,14 +430,14 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     scope: dict[str, Any] = {
         "row": row, "memo": row.memo, "infer": infer, "infer_view": infer_view, "Value": Value,
         "Storage": Storage, "Tensor": Tensor, "new": object.__new__, "state": state,
-        "read": read, "convert": convert, "attach": attach, "node": node, "Aval": Aval,
+        "read": read, "convert": convert, "record": record, "Aval": Aval,
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
         "joined": joined, "MISSING": MISSING,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,
-        "result_type": result_type(row.name, sig.results) if sig.results else None,
+        "result_type": result_type(row.called, sig.results) if sig.results else None,
         **{n: getattr(arguments, n) for n in _HELPERS},
     }  # fmt: skip
     filename = f"<flambeau row {row.name}>"

@@ -237,7 +237,9 @@ def getitem(x: Any, index: Any) -> Any:
         return _slice(x, 0, index, always=True)
     places = _resolve(x, index)
     if places.picks:
-        return call.index(places.view, _integers(places.tensors))
+        listed = _integers(places.tensors)
+        positions = tuple(i for i, t in enumerate(listed) if t is not None)
+        return call.index_at(places.view, [listed[i] for i in positions], positions)
     return places.view if places.view is not x else x._alias_view()
 
 
@@ -317,7 +319,11 @@ def _put(places: Places, value: Any) -> None:
         return
     if not isinstance(value, Tensor):
         value = call.tensor(value, dtype=view.dtype)
-    view.index_put_(tuple(_integers(tensors)), _without_leading_ones(value))
+    listed = _integers(tensors)
+    positions = tuple(i for i, t in enumerate(listed) if t is not None)
+    inplace_function("index_put_at")(
+        view, _without_leading_ones(value), [listed[i] for i in positions], positions
+    )
 
 
 def _lined_up(mask: Any, tensors: list[Any], ndim: int) -> Any:

@@ -6,17 +6,23 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd.node import RELEASED, VOLATILE, Node, attach, edge_of, joined, version
+from ..autograd.node import VOLATILE, Node, edge_of, joined, shown, version
+from ..autograd.reverse import move_retained
+from ..autograd.saved import written_result
 from ..core.dtypes import can_cast
-from ..core.layout import has_overlap, partly_overlap
+from ..core.layout import has_overlap, is_contiguous, partly_overlap, span
 from ..errors import shape_text
 from ..graph.trace import state
 from ..ops.table import Row, call
 from ..runtime.storage import Storage
 from .memory import bump, convert, read, stride, write
 
-NO_GRAD_VIEW = -1
-"""`_seen` of a view that was made while grad mode was off."""
+SEVERAL, NO_GRAD, INFERENCE, FUNCTION = "several", "no_grad", "inference", "function"
+"""Origins of views that autograd can't follow through writes: one of several results, made while
+grad mode was off or in inference mode, made by a user's Function."""
+
+_STALE = -1
+"""`_seen` of a view that was written itself: whatever the version, its node is to be made anew."""
 
 
 def _layout(t: Any) -> tuple[Any, Any, int]:
@@ -30,7 +36,7 @@ def check_target(
 
     `uniform`: all elements get the same value, so that overlaps within `t` don't matter.
     """
-    check_graph(t, name)
+    check_graph(t, name, others)
     if not uniform and t._strides is not None and has_overlap(t._aval.shape, t._strides):
         raise RuntimeError(
             f"{name}: unsupported operation: more than one element of the written-to tensor "
@@ -47,34 +53,58 @@ def check_target(
                 )
 
 
-def check_graph(t: Any, name: str) -> None:
-    """Refuse to write leaves that require grad, one of several views, inference tensors."""
+def check_graph(t: Any, name: str, others: tuple[Any, ...] = ()) -> None:
+    """Refuse to write leaves that require grad, views that autograd can't follow, inference
+    tensors. `others` are the operands of the write: any of them may bring the graph."""
     if t._view is not None:
         joined(t)
-    if state.grad and t._rg is True:
-        view = t._view
-        if view is None and t._node is None:
-            raise RuntimeError(
-                f"{name}: a leaf Variable that requires grad is being used in an in-place "
-                "operation. Do it under torch.no_grad(), or on a clone()."
-            )
-        if view is not None and view._node is None and view._rg is True:
-            raise RuntimeError(
-                f"{name}: a view of a leaf Variable that requires grad is being used in an "
-                "in-place operation. Do it under torch.no_grad(), or on a clone()."
-            )
-    if t._multi and state.grad and (t._rg is True or t._view._rg is True):
-        raise RuntimeError(
-            f"{name}: Output {t._nr} of {t.grad_fn.name() if t.grad_fn else 'a multi-view'} is a "
-            "view and is being modified inplace. This view is the output of a function that "
-            "returns multiple views. Such functions do not allow the output views to be modified "
-            "inplace. You should replace the inplace operation by an out-of-place one."
-        )
+    if state.grad and (t._rg is True or any(getattr(x, "_rg", False) is True for x in others)):
+        if t._origin is not None:
+            raise RuntimeError(f"{name}: {_origin_text(t, 'is being modified inplace')}")
+        _check_leaf(t, name)
     if t._inference and not state.inference:
         raise RuntimeError(
             f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. "
             "You can make a clone to get a normal tensor before doing inplace update."
         )
+
+
+def _check_leaf(t: Any, name: str) -> None:
+    view = t._view
+    if t._node is None and t._rg is True and (view is None or view._rg is not True):
+        raise RuntimeError(
+            f"{name}: a leaf Variable that requires grad is being used in an in-place "
+            "operation. Do it under torch.no_grad(), or on a clone()."
+        )
+    if view is not None and view._node is None and view._rg is True:
+        raise RuntimeError(
+            f"{name}: a view of a leaf Variable that requires grad is being used in an "
+            "in-place operation. Do it under torch.no_grad(), or on a clone()."
+        )
+
+
+def _origin_text(t: Any, what: str) -> str:
+    """Why autograd can't follow a write to a view, or to its base."""
+    if t._origin in (NO_GRAD, INFERENCE):
+        mode = "no_grad" if t._origin is NO_GRAD else "inference"
+        return (
+            f"A view was created in {mode} mode and {what} in normal mode, so that it is not clear "
+            "whether gradients should flow. Make the view in the mode that it is used in, or "
+            "clone() it."
+        )
+    node = t._node
+    if t._origin is SEVERAL:
+        output = f"Output {t._nr} of {node.name()}" if node is not None else "One of several views"
+        return (
+            f"{output} is a view and {what}. This view is the output of a function that returns "
+            "multiple views. Such functions do not allow the output views to be modified inplace. "
+            "You should replace the inplace operation by an out-of-place one."
+        )
+    return (
+        f"Output {t._nr} of {node.name() if node is not None else 'a Function'} is a view and "
+        f"{what}. This view was created inside a custom Function (or because an input was returned "
+        "as-is), whose own backward a write would override. clone() the output of the Function."
+    )
 
 
 def check_result(t: Any, result: Any, name: str) -> None:
@@ -95,103 +125,168 @@ def assign(t: Any, result: Any) -> Any:
     """Make `result` (of `t`'s shape) the content of `t`, and `t` part of its graph."""
     if result._aval.dtype is not t._aval.dtype:
         result = result.to(t._aval.dtype)
-    tracked = state.grad and (result._rg or t._rg)
-    before = edge_of(t._view) if tracked and t._view is not None else None
-    if tracked and t._view is not None and t._seen == NO_GRAD_VIEW:
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode "
-            "enabled. Make the view in the mode that it is used in, or clone() it."
-        )
-    write(t, read(result))
-    if not tracked:
-        return t
-    if t._rg is VOLATILE or result._rg is VOLATILE:
+    if not (state.grad and (result._rg or t._rg)):
+        write(t, read(result))
+    elif t._rg is VOLATILE or result._rg is VOLATILE:
+        write(t, read(result))
         t._rg = VOLATILE
-        return t
-    node = result._node
-    if node is not None and node.saved_results:
-        node.saved_results = tuple(
-            (t._storage, version(t), s[2], *([t._count] if t._count else []))
-            if s is not None and s[0] is result._storage and t._view is None
-            else s
-            for s in node.saved_results
-        )
-    if t._view is None:
-        t._rg, t._node, t._nr = bool(result._rg), node, result._nr
-        if node is not None:
-            move_hooks(t)
     else:
-        _rebase(t._view, t, result, before)
+        before = None if t._view is None else edge_of(t._view)
+        write(t, read(result))
+        node = result._node
+        if node is not None and node.saved_results:
+            written_result(node, result, t)
+        moved_to(t, edge_of(result), before)
     return t
 
 
-def move_hooks(t: Any) -> None:
-    """Tensor hooks stay with the gradient of the tensor as it was before the change."""
-    t._hooks = None
+def moved_to(t: Any, edge: Any, before: Any) -> None:
+    """A written tensor has its gradient come from `edge` now. `before` is the edge that the base
+    of a view had."""
+    view = t._view
+    changed, node, nr = t, None, 0
+    if view is not None:
+        changed, node = view, CopySlices(before, edge, view, t)
+    elif edge is not None:
+        node, nr = edge
+    old, old_nr = changed._node, changed._nr
+    changed._rg, changed._node, changed._nr = node is not None, node, nr
+    if changed._retains:
+        move_retained(changed, old, old_nr)
+    if view is not None:
+        t._rg, t._seen = True, _STALE
+        if t._retains:
+            view_node(t)
 
 
 class CopySlices(Node):
     """A tensor after one of its views was written: the old tensor's gradient loses the written
     elements, the written value gets them."""
 
-    __slots__ = ("layout",)
+    __slots__ = ()
 
-    def release(self) -> None:
-        self.saved = RELEASED
+    def __init__(self, before: Any, written: Any, base: Any, view: Any) -> None:
+        super().__init__()
+        self.edges = (before, written)
+        self.out = (base._aval,)
+        self.saved = (_layout(base)[:2], _within(base, view))
 
-    def apply(self, grads: list[Any], needs: tuple[bool, ...]) -> list[Any]:
+    def name(self) -> str:
+        return "torch::autograd::CopySlices"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """As PyTorch has it: the operation that wrote is a part of this node, its first input
+        being the view."""
+        before, written = self.edges
+        inner = () if written is None else shown(written)[0].next_functions
+        return (shown(before), *inner[1:])
+
+    def apply(self, grads: list[Any], edges: Any) -> Any:
         self.check_released()
         (g,) = grads
-        shape, strides, offset = self.layout
-        found: list[Any] = [None, None]
-        g = g.contiguous()
-        if needs[0]:
-            zeros = call.zeros_like(g).as_strided(shape, strides, offset)
-            found[0] = call.as_strided_scatter(g, zeros, shape, strides, offset)
-        if needs[1]:
-            found[1] = g.as_strided(shape, strides, offset).clone()
-        return found
+        if g is None:
+            return (None, None)
+        base, view = self.saved
+        memory = _as_memory(g, base)
+        left = got = None
+        if edges[0] is not None:
+            zeros = call.zeros(view[0], dtype=g.dtype)
+            left = _from_memory(call.as_strided_scatter(memory, zeros, *view), base)
+        if edges[1] is not None:
+            got = memory.as_strided(*view).clone()
+        return (left, got)
 
 
-def _rebase(base: Any, t: Any, result: Any, before: Any) -> None:
-    """The base of a written view becomes the result of a CopySlices."""
-    node = CopySlices()
-    node.edges = (before, edge_of(result))
-    node.out = (base._aval,)
-    node.layout = _layout(t)
-    base._rg, base._node, base._nr = True, node, 0
-    t._rg = True
-    t._seen = -2  # whatever the version: the node is made anew from the base
+class AsStridedBackward0(Node):
+    """A view seen from its base: what view operations led to it doesn't matter any more."""
+
+    __slots__ = ()
+
+    def __init__(self, base: Any, view: Any) -> None:
+        edge = edge_of(base)
+        super().__init__()
+        self.edges = (edge,)
+        self.out = (view._aval,)
+        self.params = (_layout(base)[:2], _within(base, view))
+
+    def apply(self, grads: list[Any], edges: Any) -> Any:
+        (g,) = grads
+        if g is None:
+            return (None,)
+        base, (shape, strides, offset) = self.params
+        size = (span(base[0], base[1], 0)[1],)
+        memory = call.as_strided_backward(g, offset, size, shape, strides)
+        return (_from_memory(memory, base),)
+
+
+def _within(base: Any, t: Any) -> tuple[Any, Any, int]:
+    """The layout of a view in the stretch of memory that its base covers: a base may itself show
+    only a part of a storage."""
+    shape, strides, offset = _layout(t)
+    return shape, strides, offset - base._offset
+
+
+def _as_memory(g: Any, base: tuple[Any, Any]) -> Any:
+    """A gradient of a base, laid out flat as the base lies in memory, in a storage of its own."""
+    shape, strides = base
+    if is_contiguous(shape, strides):
+        whole = g if g._plain else call.clone(g)
+        return whole.reshape(whole.numel())
+    zeros = call.zeros((span(shape, strides, 0)[1],), dtype=g.dtype)
+    return call.as_strided_scatter(zeros, g, shape, strides, 0)
+
+
+def _from_memory(memory: Any, base: tuple[Any, Any]) -> Any:
+    """The reverse of `_as_memory`."""
+    shape, strides = base
+    if is_contiguous(shape, strides):
+        return memory.reshape(shape)
+    return memory.as_strided(shape, strides, 0).clone()
 
 
 def view_node(t: Any) -> Any:
     """The node of a view, made anew from its base where memory has changed since."""
     base = t._view
-    if t._seen == version(t) or t._seen == NO_GRAD_VIEW or base._rg is not True:
+    if t._seen == version(t) or base._rg is not True:
         return t._node
-    fresh = base.as_strided(*_layout(t))
-    t._node, t._nr, t._rg = fresh._node, fresh._nr, True
+    if t._origin is not None:
+        raise RuntimeError(
+            _origin_text(t, "its base or another view of its base has been modified inplace")
+        )
+    old, old_nr = t._node, t._nr
+    t._node, t._nr, t._rg = AsStridedBackward0(base, t), 0, True
     t._seen = version(t)
+    if t._retains:
+        move_retained(t, old, old_nr)
     return t._node
 
 
-def note_view(node_class: Any, t: Any, source: Any, params: tuple[Any, ...]) -> None:
+def note_view(
+    record: Callable[..., None], t: Any, source: Any, params: tuple[Any, ...]
+) -> None:
     """Pass on to a new view what its source is: silent, made in inference mode, in the graph."""
     if source._view is not None:
         joined(source)
-    if source._count:
-        t._count, t._seen = source._count, source._count[0]
-    if source._inference:
-        t._inference = True
+    _note(t, source)
     if source._rg:
         if state.grad:
-            attach(node_class, (t,), (source,), (source._aval,), params)
+            record(t, source, source._aval, source._rg, params)
         else:
-            t._seen = NO_GRAD_VIEW
+            t._origin = INFERENCE if state.inference else NO_GRAD
+
+
+def _note(t: Any, source: Any) -> None:
+    if source._count is not None:
+        t._count, t._seen = source._count, version(source)
+    if source._inference:
+        t._inference = True
+    if source._origin is not None:
+        t._origin = source._origin
 
 
 def multi_view(
-    node_class: Any, source: Any, found: list[tuple[Any, ...]], params: tuple[Any, ...]
+    record: Callable[..., None], source: Any, found: list[tuple[Any, ...]], params: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """Several views at once (split, unbind): they share one node."""
     from .tensor import Tensor
@@ -204,15 +299,15 @@ def multi_view(
         t._aval, t._strides, t._offset, t._plain = aval, strides, offset, plain
         t._view = source if root is None else root
         t._seen = version(source)
-        t._count = source._count
-        t._multi = True
+        _note(t, source)
+        t._origin = t._origin or SEVERAL
         out.append(t)
     if source._rg or (root is not None and joined(source)):
         if state.grad:
-            attach(node_class, tuple(out), (source,), (source._aval,), params)
+            record(out, source, source._aval, source._rg, params)
         else:
             for t in out:
-                t._seen = NO_GRAD_VIEW
+                t._origin = INFERENCE if state.inference else NO_GRAD
     return tuple(out)
 
 

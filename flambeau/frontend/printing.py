@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..core import dtypes
 from .tensor import Tensor
 
-_PROFILES = {
+_PROFILES: dict[str, dict[str, Any]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": float("inf"), "edgeitems": 3, "linewidth": 80},
@@ -99,7 +99,7 @@ def _suffixes(t: Any) -> list[str]:
         found.append("grad_fn=<Invalid>")
     else:
         if node is not None:
-            found.append(f"grad_fn=<{node.name()}>")
+            found.append(f"grad_fn=<{type(node).__name__}>")
         elif t.requires_grad:
             found.append("requires_grad=True")
     return found
@@ -174,6 +174,7 @@ def _float_texts(flat: np.ndarray) -> tuple[list[str], int]:
         scientific = (
             ratio > _SCIENTIFIC_RATIO or high > _SCIENTIFIC_ABOVE or low < _SCIENTIFIC_BELOW
         )
+    form: Callable[[float], str]
     if scientific:
         form = f"{{:.{_options['precision']}e}}".format
     elif (finite == np.ceil(finite)).all():

@@ -346,7 +346,7 @@ def _bernoulli_mask(shape: tuple[int, ...], dt: dtype, p: float) -> Tensor:
     return wrap(_buffer(default_generator._stream.bernoulli(shape, dt.name, p), dt), dt)
 
 
-call.bernoulli_mask = _bernoulli_mask
+call.define(bernoulli_mask=_bernoulli_mask)
 
 for _name, _method in _METHODS.items():
     setattr(Tensor, _name, _method)

@@ -56,10 +56,11 @@ class Tensor:
     """The tensor that this one is a view of."""
     _seen = 0
     """The storage's version that a view's node belongs to."""
-    _multi = False
+    _origin: Any = None
+    """How a view was made that autograd can't follow through writes (see `inplace`)."""
     _count: Any = None
     """What `.data` counts its own versions in, a list of one shared with its views; None where the
-    storage counts."""
+    storage counts. Inference tensors have (): they are not counted."""
     _inference = False
     _hooks: Any = None
     _post_hooks: Any = None
@@ -206,6 +207,8 @@ class Tensor:
 
     @property
     def _version(self) -> int:
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return version(self)
 
     def is_set_to(self, other: Tensor) -> bool:
@@ -225,22 +228,28 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if value and not self._aval.differentiable:
-            raise RuntimeError(
-                "only Tensors of floating point and complex dtype can require gradients, "
-                f"got {self._aval.dtype}"
-            )
-        if self._node is not None and not value:
+        if self._node is not None:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
                 "computed variable in a subgraph that doesn't require differentiation use "
                 "var_no_grad = var.detach()."
             )
+        if value and not self._aval.differentiable:
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients, "
+                f"got {self._aval.dtype}"
+            )
+        if value and self._inference and not state.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed. clone() it to get a normal tensor."
+            )
         self._rg = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor."""
-        self.requires_grad = requires_grad
+        if self._node is None or not requires_grad:
+            self.requires_grad = requires_grad
         return self
 
     @property
@@ -339,7 +348,7 @@ class Tensor:
 
     def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call `hook(grad)` when the gradient is computed; it may return another one."""
-        if self._rg is not True:
+        if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return reverse.hook(self, hook)
 
@@ -363,7 +372,7 @@ class Tensor:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead."
             )
-        self._node, self._nr, self._rg = None, 0, False
+        self._node, self._nr, self._rg, self._retains = None, 0, False, False
         return self
 
     @property
@@ -371,8 +380,7 @@ class Tensor:
         """The same memory out of the graph. Its writes don't count as this tensor's versions."""
         t = self._alias()
         t._count = [0]
-        if self._rg == VOLATILE:
-            t._rg = False
+        t._inference = False
         return t
 
     @data.setter
@@ -387,7 +395,7 @@ class Tensor:
         t = object.__new__(Tensor)
         t._storage, t._aval = self._storage, self._aval
         t._strides, t._offset, t._plain = self._strides, self._offset, self._plain
-        if self._count:
+        if self._count is not None:
             t._count = self._count
         if self._inference:
             t._inference = True
@@ -539,8 +547,8 @@ class Tensor:
             return format(self.item(), spec)
         return object.__format__(self, spec)
 
-    def __hash__(self) -> int:
-        return id(self)
+    # Called for every edge of a backward pass, so it must not be a Python function.
+    __hash__ = object.__hash__
 
     def __iter__(self) -> Any:
         if self._aval.ndim == 0:
@@ -578,9 +586,9 @@ class Tensor:
         if id(self) in memo:
             return memo[id(self)]
         t = object.__new__(type(self))
-        t._storage = Storage(read(self), self._aval)
-        t._aval = self._aval
-        t._rg = self._rg
+        t._storage = _storage_copy(self._storage, memo)
+        t._aval, t._rg = self._aval, self.requires_grad
+        t._strides, t._offset, t._plain = self._strides, self._offset, self._plain
         memo[id(self)] = t
         if self._grad is not None:
             t._grad = self._grad.__deepcopy__(memo)
@@ -609,6 +617,8 @@ class Tensor:
             from .reinterpret import view_dtype
 
             return view_dtype(self, dtype or shape[0])
+        if not shape and size is None:
+            raise TypeError("view() takes the sizes of the new shape, or a dtype: got nothing")
         return call.view_as_size(self, *shape, size=size)
 
     def view_as(self, other: Any) -> Any:
@@ -637,8 +647,9 @@ class Tensor:
                 f"{end * self.itemsize} are out of bounds for storage of size "
                 f"{room * self.itemsize}"
             )
-        source = self if self._view is None or not self.requires_grad else self._view
-        return call.as_strided(source, shape, strides, offset)
+        return call.as_strided_at(
+            self, shape, strides, offset, self.stride(), self._offset, room
+        )
 
     def contiguous(self, memory_format: Any = None) -> Any:
         """The tensor itself where it is row-major without gaps, else a copy that is."""
@@ -654,6 +665,8 @@ class Tensor:
     @property
     def mT(self) -> Any:  # noqa: N802
         """The last two dimensions exchanged."""
+        if self._aval.ndim == 0:
+            return call.alias(self)
         if self._aval.ndim < 2:
             raise RuntimeError(
                 "tensor.mT is only supported on matrices or batches of matrices. "
@@ -803,9 +816,19 @@ class Tensor:
         return self
 
 
+def _storage_copy(storage: Storage, memo: dict[int, Any]) -> Storage:
+    """A storage of the same content, one for all deep copies of tensors that share memory."""
+    known = memo.get(id(storage))
+    if known is None:
+        whole = object.__new__(Tensor)
+        whole._storage, whole._aval = storage, storage.aval
+        known = memo[id(storage)] = Storage(read(whole), storage.aval)
+    return known  # type: ignore[no-any-return]
+
+
 _FIELDS = frozenset(
     ("_storage", "_aval", "_strides", "_offset", "_plain", "_rg", "_node", "_nr", "_grad", "_view",
-     "_seen", "_multi", "_count", "_inference", "_hooks", "_post_hooks", "_accumulator",
+     "_seen", "_origin", "_count", "_inference", "_hooks", "_post_hooks", "_accumulator",
      "_retains")
 )  # fmt: skip
 """The fields of Tensor; what else an instance has, the user gave it."""
@@ -847,8 +870,9 @@ def _operators() -> None:
     Tensor.__imatmul__ = lambda self, other: self @ other  # type: ignore[attr-defined]
     for name in ("neg", "abs"):
         setattr(Tensor, f"__{name}__", RowMethod(f"__{name}__", dispatch.function, name))
-    Tensor.__invert__ = _inverted  # type: ignore[attr-defined]
-    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+    unary = {"__invert__": _inverted, "__pos__": lambda self: self}
+    for method, function in unary.items():
+        setattr(Tensor, method, function)
 
 
 def _inverted(self: Tensor) -> Any:
@@ -881,6 +905,8 @@ def _reflected(method: str, row: str) -> None:
             return call.reciprocal(self) * other
         if row == "sub":
             return call.rsub(self, other)
+        if row in ("add", "mul"):  # with the tensor first, as PyTorch has it in the graph
+            return dispatch.function(row)(self, other)
         return dispatch.function(row)(other, self)
 
     setattr(Tensor, method, reflected)

@@ -18,6 +18,8 @@ class State(threading.local):
         self.pending_bytes = 0
         self.grad = True
         self.inference = False
+        self.asked = True
+        """What grad mode was asked for in inference mode, where nothing is recorded."""
 
 
 state = State()

@@ -29,9 +29,8 @@ class Parameter(torch.Tensor):
             )
         return torch.Tensor._make_subclass(cls, data, requires_grad)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        text = torch.Tensor.__repr__(self, tensor_contents=tensor_contents)
-        return "Parameter containing:\n" + text
+    def __repr__(self) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + torch.Tensor.__repr__(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         known = memo.get(id(self))

@@ -75,7 +75,8 @@ row(
 
 row(
     "rsub(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
-    rule=_no_bool_subtract, numpy=lambda a, b, alpha: _minus(b, a, alpha), node="RsubBackward1",
+    rule=_no_bool_subtract, numpy=lambda a, b, alpha: _minus(b, a, alpha),
+    number_node="RsubBackward1",
     grads={"input": lambda grad, alpha: -_times_alpha(grad, conj(alpha)),
            "other": lambda grad: grad},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 3), 2.0), {"alpha": 3})],

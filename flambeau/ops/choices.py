@@ -103,6 +103,7 @@ def _mask_filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
 row(
     "masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor",
     rule=_mask_rule, numpy=_mask_filled, forms="fmi", keeps=("mask",),
+    node="MaskedFillBackward1", number_node="MaskedFillBackward0",
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),
            "value": lambda grad, mask: call.where_chosen(mask, grad, 0).sum()},
     samples=lambda m: [
@@ -217,6 +218,7 @@ row("clamp(Tensor input, any min=None, any max=None) -> Tensor", body=_clamp, fo
 row(
     "clamp_min(Tensor input, Operand min) -> Tensor",
     rule=_bounded, numpy=lambda x, low: np.maximum(x, low), forms="fmio",
+    node="ClampMinBackward1", number_node="ClampMinBackward0",
     grads={"input": lambda grad, input, min: _within(grad, input, min, None),
            "min": lambda grad, input, min: call.where_chosen(input < min, grad, 0)},
     samples=lambda m: [((m(2, 3), 0.05), {}), ((m(2, 1), m(3)), {})],
@@ -226,6 +228,7 @@ row(
 row(
     "clamp_max(Tensor input, Operand max) -> Tensor",
     rule=_bounded, numpy=lambda x, high: np.minimum(x, high), forms="fmio",
+    node="ClampMaxBackward1", number_node="ClampMaxBackward0",
     grads={"input": lambda grad, input, max: _within(grad, input, None, max),
            "max": lambda grad, input, max: call.where_chosen(input > max, grad, 0)},
     samples=lambda m: [((m(2, 3), 0.05), {}), ((m(2, 1), m(3)), {})],

@@ -116,7 +116,7 @@ def _remainder(a: Any, b: Any) -> Any:
 row(
     "remainder(Operand input, Operand other) -> Tensor",
     rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=_remainder, forms="fmio",
-    node="RemainderBackward1",
+    node="RemainderBackward1", number_node="RemainderBackward0",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
     samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 0.7), {})],
@@ -126,7 +126,7 @@ row(
 row(
     "fmod(Tensor input, Operand other) -> Tensor",
     rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=np.fmod, forms="fmio",
-    node="FmodBackward1",
+    node="FmodBackward1", number_node="FmodBackward0",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "trunc")},
     samples=lambda m: [((m(2, 3), m(3, low=0.5, high=2.0)), {}), ((m(3), 0.7), {})],

@@ -100,6 +100,7 @@ def _xlogy(x: Any, y: Any) -> Any:
 row(
     "xlogy(Operand input, Operand other) -> Tensor",
     rule=pointwise("float", allow="bif"), numpy=_xlogy, forms="fmio",
+    number_node="XlogyBackward2",
     grads={"input": lambda grad, input, other: grad * _log_or_zero(input, other),
            "other": lambda grad, input, other: grad * input / other},
     samples=lambda m: [

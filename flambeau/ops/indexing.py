@@ -153,6 +153,9 @@ row(
     check=lambda fetch, x, indices, positions: _check_bounds(fetch, 1, x, indices, positions),
     grads={"input": lambda grad, input_shape, indices, positions: call.index_put_at(
         call.zeros(input_shape, dtype=grad.dtype), grad, indices, positions, True)},
+    samples=lambda m: [((m(3, 2), [m.int(4, high=3)], (0,)), {}),
+                       ((m(2, 3, 2), [m.int(2, high=2), m.int(2, 1, high=2)], (0, 2)), {}),
+                       ((m(2, 3), [m.int(2, low=-3, high=3)], (1,)), {}), ((m(2, 3).t(), [m.int(0, high=3)], (0,)), {})],
     doc="Elements picked by index tensors along the dimensions `positions`.",
 )  # fmt: skip
 
@@ -206,19 +209,12 @@ row(
 # --- the functions ------------------------------------------------------------------------------
 
 
-def index(input: Any, indices: Any) -> Any:
-    """Elements picked by a list of index tensors, None for a whole dimension."""
-    listed = integer_indices(input, indices)
-    positions = tuple(i for i, t in enumerate(listed) if t is not None)
-    return call.index_at(input, [listed[i] for i in positions], positions)
-
-
 def integer_indices(input: Any, indices: Any) -> list[Any]:
-    """Index tensors and None for the dimensions of input in order, masks as the integers of the
-    places where they are true. IndexError for masks of another shape, and too many indices."""
+    """Index tensors for the dimensions of input in order, masks as the integers of the places
+    where they are true. IndexError for masks of another shape, and too many indices."""
     listed: list[Any] = []
     for i in indices:
-        if i is None or i.dtype not in (dtypes.bool_, dtypes.uint8):
+        if i.dtype is not dtypes.bool_ and i.dtype is not dtypes.uint8:
             listed.append(i)
             continue
         if len(listed) + i.ndim <= input.ndim:
@@ -231,31 +227,34 @@ def integer_indices(input: Any, indices: Any) -> list[Any]:
     return listed
 
 
-row("index(Tensor input, any indices) -> Tensor", body=index, forms="f", doc="x[indices].",
-    samples=lambda m: [((m(3, 2), [m.int(4, high=3)]), {}), ((m(2, 3, 2), [m.int(2, high=2), None, m.int(2, 1, high=2)]), {}),
-                       ((m(2, 3), [None, m.int(2, low=-3, high=3)]), {}), ((m(3, 2), [m.bool(3, 2)]), {})])  # fmt: skip
+def _is_one_mask(indices: Any) -> bool:
+    return len(indices) == 1 and indices[0].dtype is dtypes.bool_
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-    """input with the elements at `indices` (None for a whole dimension) set to values, or with
-    `accumulate` increased by them."""
+    """input with the elements at `indices` set to values, or with `accumulate` increased by
+    them."""
     if not isinstance(indices, (tuple, list)):
         raise TypeError(
             f"index_put(): argument 'indices' (position 2) must be tuple of Tensors, not "
             f"{type(indices).__name__}"
         )
+    for k, i in enumerate(indices):
+        if not hasattr(i, "_aval"):
+            raise TypeError(
+                f"index_put(): expected Tensor as element {k} in argument 'indices', but got "
+                f"{type(i).__name__}"
+            )
+    if indices and _is_one_mask(indices) and values.numel() == 1 and not accumulate:
+        mask = indices[0].reshape((*indices[0].shape, *[1] * (input.ndim - indices[0].ndim)))
+        need_mask_shape(tuple(indices[0].shape), tuple(input.shape), 0)
+        return call.index_put_mask(input, mask, values.reshape(()).to(input.dtype))
     listed = integer_indices(input, indices)
-    positions = tuple(k for k, t in enumerate(listed) if t is not None)
-    if not positions:
-        grown = values.expand(tuple(input.shape))
-        return input + grown if accumulate else call.copy_same(input, grown)
-    return call.index_put_at(
-        input, values, [listed[k] for k in positions], positions, bool(accumulate)
-    )
+    return call.index_put_at(input, values, listed, tuple(range(len(listed))), bool(accumulate))
 
 
 row("index_put(Tensor input, any indices, Tensor values, bool accumulate=False) -> Tensor",
     body=index_put, forms="fmi", doc="input with the elements at indices replaced.",
     samples=lambda m: [((m(3, 2), (m.int(1, high=3),), m(2)), {}), ((m(3, 2), (m.int(4, high=3),), m(4, 2)), {"accumulate": True}),
-                       ((m(2, 3, 2), (m.int(3, high=2), None, m.int(3, low=-2, high=2)), m(3, 3)), {"accumulate": True}),
-                       ((m(3, 2), [None, m.bool(2)], m()), {})])  # fmt: skip
+                       ((m(2, 3, 2), (m.int(3, high=2), m.int(2, 1, low=-3, high=3)), m(3, 2)), {"accumulate": True}),
+                       ((m(3, 2), [m.bool(3)], m()), {}), ((m(3, 2), [m.bool(3, 2)], m(1)), {"accumulate": True})])  # fmt: skip

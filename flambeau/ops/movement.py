@@ -18,11 +18,11 @@ from .table import Spec, call, row
 def _reshape(input: Any, *shape: Any, **keyword: Any) -> Any:
     """The same elements in another shape (one size may be -1): a view where memory allows it, else
     a copy. RuntimeError where the number of elements differs."""
-    if input.is_contiguous() and shape:
-        return call.reshape_view(input, *shape)
+    if input.is_contiguous():
+        return call.reshape_view(input, *(shape or (_sizes(shape, keyword),)))
     new = layout.infer_size(_sizes(shape, keyword), input.numel())
     if layout.view_strides(tuple(input.shape), input.stride(), new) is not None:
-        return call.reshape_view(input, new)
+        return call.reshape_alias(input, new)
     return call.unsafe_view(input, new)
 
 
@@ -252,6 +252,7 @@ def _filled(x: np.ndarray, value: Any) -> np.ndarray:
 row(
     "fill(Tensor input, Operand value) -> Tensor",
     rule=_fill_rule, numpy=_filled, forms="fi", uniform=True, check=_fill_check,
+    node="FillBackward1", number_node="FillBackward0",
     grads={"input": lambda grad: call.zeros_like(grad), "value": lambda grad: grad.sum()},
     samples=lambda m: [((m(2, 3), 1.5), {}), ((m(2, 3), m()), {}), ((m(), 2), {}), ((m(0), True), {})],
     doc="input's shape filled with a number.",

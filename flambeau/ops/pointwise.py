@@ -72,6 +72,7 @@ row(
 row(
     "copysign(Tensor input, Operand other) -> Tensor",
     rule=pointwise("float", allow="bif"), numpy=np.copysign, forms="fmio",
+    number_node="CopysignBackward1",
     grads={"input": lambda grad, input, result: grad * (call.sgn(input) * call.sgn(result)),
            "other": lambda grad, result: zeros(result)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 1), -2.0), {}), ((m(), m(2)), {})],

@@ -87,7 +87,7 @@ def _rot90_rule(x: Aval, k: int, dims: Any) -> Spec:
 
 row(
     "rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", rule=_rot90_rule, moves=True,
-    numpy=lambda x, k, dims: np.rot90(x, k, dims),
+    numpy=lambda x, k, dims: np.rot90(x, k, dims), node="Rot90Backward0",
     grads={"input": lambda grad, k, dims: grad.rot90(-k, dims)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 3), {}), ((m(2, 3, 2), 2, (1, -1)), {})],
     doc="Turned by 90 degrees k times in the plane of two dimensions.",

@@ -1,7 +1,8 @@
-"""Sums, means, extrema and other reductions."""
+"""Sums, means, products, extrema and truth over dimensions."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,39 @@ from .rules import reduced_shape
 from .table import Spec, call, row
 
 
+def axes(x: np.ndarray, dim: Any) -> Any:
+    """NumPy's axis for a reduction over `dim`, where None and () are all dimensions."""
+    return None if x.ndim == 0 or dim is None or dim == () else dim
+
+
+def kept(x: np.ndarray, keepdim: bool) -> bool:
+    """NumPy's keepdims: a 0-d array has nothing to keep."""
+    return keepdim and x.ndim > 0
+
+
+def restore(grad: Any, shape: Any, dim: Any, keepdim: bool) -> Any:
+    """A reduced gradient with its dimensions back, at size one."""
+    if keepdim or not shape:
+        return grad
+    full, _ = reduced_shape(tuple(shape), dim, True)
+    return grad.reshape(full)
+
+
+def count(shape: Any, dim: Any) -> int:
+    """How many elements one result is made of."""
+    dims = reduced_shape(tuple(shape), dim, False)[1]
+    return math.prod(shape[d] for d in dims) if shape else 1
+
+
+def _node(name: str) -> Any:
+    """PyTorch numbers the nodes of reductions: 0 over everything, 1 over dimensions."""
+
+    def node(dim: Any, *rest: Any) -> str:
+        return f"{name}Backward{0 if dim is None else 1}"
+
+    return node
+
+
 def _sum_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
     shape, _ = reduced_shape(x.shape, dim, keepdim)
     if dt is None:
@@ -19,31 +53,50 @@ def _sum_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
     return Spec(aval(shape, dt, x.device), dt)
 
 
-def _axes(x: np.ndarray, dim: Any) -> Any:
-    if x.ndim == 0 or dim is None or dim == ():
-        return None
-    return dim
+_LONG = 4096
+"""Float32 sums of so many rows are taken in parts: NumPy adds rows one by one, and the error of
+that grows with their number (it halves within a row, as PyTorch does everywhere)."""
 
 
-def _sum(x: np.ndarray, dim: Any, keepdim: bool, dt: Any) -> Any:
-    return x.sum(axis=_axes(x, dim), keepdims=keepdim and x.ndim > 0)
-
-
-def restore(grad: Any, shape: Any, dim: Any, keepdim: bool) -> Any:
-    """A reduced gradient with its dimensions back, at size one."""
-    if keepdim or not shape:
-        return grad
-    kept, _ = reduced_shape(tuple(shape), dim, True)
-    return grad.reshape(kept)
+def total(x: np.ndarray, axis: Any, keepdims: bool = False) -> Any:
+    """x.sum(), with float32 sums over leading dimensions in parts."""
+    if x.dtype == np.float32 and axis is not None and x.size and x.flags.c_contiguous:
+        dims = axis if isinstance(axis, tuple) else (axis,)
+        lead = len(dims)
+        rows = math.prod(x.shape[:lead])
+        if lead < x.ndim and rows > _LONG and sorted(d % x.ndim for d in dims) == list(range(lead)):
+            flat = x.reshape(rows, -1)
+            cut = rows - rows % 256
+            out = flat[:cut].reshape(-1, 256, flat.shape[1]).sum(1).sum(0) + flat[cut:].sum(0)
+            return out.reshape((1,) * (lead * keepdims) + x.shape[lead:])
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 row(
     "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    rule=_sum_rule, numpy=_sum, forms="fmo",
+    rule=_sum_rule, forms="fmo", node=_node("Sum"),
+    numpy=lambda x, dim, keepdim, dt: total(x, axes(x, dim), kept(x, keepdim)),
     grads={"input": lambda grad, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim).expand(input_shape)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 4), (0, 2), True), {}), ((m(),), {}), ((m(0, 2), 0), {})],
     doc="Sum over all elements or over dimensions.",
+)  # fmt: skip
+
+def _nansum_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
+    if x.dtype.category == dtypes.COMPLEX:
+        raise RuntimeError(f"nansum on CPU does not support complex inputs, got {x.dtype}")
+    return _sum_rule(x, dim, keepdim, dt)
+
+
+row(
+    "nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    rule=_nansum_rule, forms="fmo",
+    numpy=lambda x, dim, keepdim, dt: total(np.where(np.isnan(x), 0, x), axes(x, dim), kept(x, keepdim)).astype(x.dtype),
+    grads={"input": lambda grad, input, dim, keepdim:
+           (restore(grad, input.shape, dim, keepdim).expand(input.shape)
+            * call.isnan(input).logical_not())},
+    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1, True), {})],
+    doc="Sum over all elements or over dimensions, NaN counting as zero.",
 )  # fmt: skip
 
 
@@ -52,98 +105,85 @@ def _sum_to_size(input: Any, *size: Any) -> Any:
     target = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
     shape = tuple(input.shape)
     lead = len(shape) - len(target)
+    if lead < 0 or any(t != 1 and t != s for t, s in zip(target, shape[lead:], strict=True)):
+        raise RuntimeError(
+            f"sum_to_size(): size {list(target)} is not expandable to size {list(shape)}"
+        )
     dims = tuple(range(lead)) + tuple(
         i + lead for i, s in enumerate(target) if s == 1 and shape[i + lead] != 1
     )
-    if lead < 0 or any(t != 1 and t != s for t, s in zip(target, shape[lead:], strict=True)):
-        raise RuntimeError(f"size {list(target)} is not expandable to size {list(shape)}")
     out = call.sum(input, dims, True) if dims else input
     return out.reshape(target) if lead else out
 
 
 row("sum_to_size(Tensor input, int* size) -> Tensor", body=_sum_to_size, forms="m",
+    samples=lambda m: [((m(2, 3), (1, 3)), {}), ((m(2, 3, 2), 3, 1), {}), ((m(2, 2), ()), {})],
     doc="Sum down to a shape that broadcasts to this one.")  # fmt: skip
 
 
 def _mean_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
-    shape, _ = reduced_shape(x.shape, dim, keepdim)
     out = dt or x.dtype
     if out.category < dtypes.FLOAT:
         raise RuntimeError(
             "could not infer output dtype. Input dtype must be either a floating point or complex "
             f"dtype. Got: {out.legacy}"
         )
+    shape, _ = reduced_shape(x.shape, dim, keepdim)
     return Spec(aval(shape, out, x.device), out)
 
 
-def _mean(x: np.ndarray, dim: Any, keepdim: bool, dt: Any) -> Any:
-    axes = _axes(x, dim)
-    total = x.sum(axis=axes, keepdims=keepdim and x.ndim > 0)
-    return np.true_divide(total, x.dtype.type(_count(x.shape, dim)))
-
-
-def _count(shape: Any, dim: Any) -> int:
-    """How many elements one result is made of."""
-    kept, _ = reduced_shape(tuple(shape), dim, False)
-    total = 1
-    for s in shape:
-        total *= s
-    rest = 1
-    for s in kept:
-        rest *= s
-    if rest:
-        return total // rest
-    n = 1
-    for d in reduced_shape(tuple(shape), dim, False)[1]:
-        n *= shape[d]
-    return n
+def mean_of(x: np.ndarray, axis: Any, n: int, keepdims: bool) -> Any:
+    """The mean over n elements; NaN where there are none."""
+    return np.true_divide(total(x, axis, keepdims), x.real.dtype.type(n))
 
 
 row(
     "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    rule=_mean_rule, numpy=_mean, forms="fmo",
+    rule=_mean_rule, forms="fmo", node=_node("Mean"),
+    numpy=lambda x, dim, keepdim, dt: mean_of(x, axes(x, dim), count(x.shape, dim), kept(x, keepdim)),
     grads={"input": lambda grad, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim).expand(input_shape)
-           / max(_count(input_shape, dim), 1)},
+           / max(count(input_shape, dim), 1)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 4), (0, -1), True), {}), ((m(),), {})],
     doc="Mean over all elements or over dimensions.",
 )  # fmt: skip
 
 
-def _prod_all(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """Product of all elements, or along one dimension."""
-    if dim is None:
-        flat = call.prod_dim(input.reshape(-1), 0, False, dtype)
-        return flat
-    return call.prod_dim(input, dim, keepdim, dtype)
+def _nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Mean over all elements or over dimensions of those that are not NaN."""
+    if input.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{input.dtype.legacy}"
+        )
+    there = call.isnan(input).logical_not()
+    return call.nansum(input, dim, keepdim, dtype=dtype) / there.sum(dim, keepdim)
 
 
-row("prod(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", body=_prod_all, forms="fmo",
-    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(),), {}), ((m(2, 3), 0, True), {})],
-    doc="See body.")  # fmt: skip
+row("nanmean(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor", body=_nanmean,
+    forms="fmo", samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 0, True), {})], doc="See body.")  # fmt: skip
 
 
-def _one_dim(x: Aval, dim: int, keepdim: bool) -> Any:
-    shape, dims = reduced_shape(x.shape, dim, keepdim)
-    return shape
-
-
-def _prod_rule(x: Aval, dim: int, keepdim: bool, dt: Any) -> Spec:
+def _prod_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
+    shape, _ = reduced_shape(x.shape, dim, keepdim)
     if dt is None:
         dt = dtypes.int64 if x.dtype.category < dtypes.FLOAT else x.dtype
-    return Spec(aval(_one_dim(x, dim, keepdim), dt, x.device), dt)
+    return Spec(aval(shape, dt, x.device), dt)
 
 
-def _prod_grad(grad: Any, input: Any, dim: int, keepdim: bool) -> Any:
+def _prod_grad(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     """Each element's gradient is the product of the others: from both sides, so that zeros are no
     trouble."""
-    g = restore(grad, input.shape, dim, keepdim)
     if input.ndim == 0:
-        return g
+        return grad
+    if dim is None:
+        flat = _prod_grad(grad.reshape(1), input.reshape(-1), 0, True)
+        return flat.reshape(input.shape)
+    g = restore(grad, input.shape, dim, keepdim)
     n = input.shape[dim]
     if n == 0:
         return g.expand(input.shape)
-    one = call.ones_like(input.select(dim, 0)).unsqueeze(dim)
+    one = call.ones_like(input.narrow(dim, 0, 1))
     before = call.cat([one, input.narrow(dim, 0, n - 1)], dim).cumprod(dim)
     after = call.cat([one, input.narrow(dim, 1, n - 1).flip(dim)], dim).cumprod(dim).flip(dim)
     others = before * after
@@ -151,116 +191,56 @@ def _prod_grad(grad: Any, input: Any, dim: int, keepdim: bool) -> Any:
 
 
 row(
-    "prod_dim(Tensor input, int dim, bool keepdim, dtype? dtype) -> Tensor",
-    rule=_prod_rule, forms="", node="ProdBackward1",
-    numpy=lambda x, dim, keepdim, dt: x.prod(axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0),
+    "prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    rule=_prod_rule, forms="fmo", node=_node("Prod"),
+    numpy=lambda x, dim, keepdim, dt: x.prod(axis=axes(x, dim), keepdims=kept(x, keepdim)),
     grads={"input": lambda grad, input, dim, keepdim: _prod_grad(grad, input, dim, keepdim)},
-    doc="Product along a dimension.",
+    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(),), {}), ((m(2, 3), 0, True), {})],
+    doc="Product of all elements, or along one dimension.",
 )  # fmt: skip
 
 
-def _var_rule(x: Aval, dim: Any, correction: float, keepdim: bool) -> Spec:
-    if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError("std and var only support floating point and complex dtypes")
-    shape, _ = reduced_shape(x.shape, dim, keepdim)
-    return Spec(aval(shape, x.dtype.to_real(), x.device))
+def need_elements(x: Aval, dims: Any) -> None:
+    """IndexError where a dimension that is reduced has no element to pick."""
+    for d in dims if x.ndim else ():
+        if x.shape[d] == 0:
+            raise IndexError(
+                f"Expected reduction dim {d} to have non-zero size, got a tensor of shape "
+                f"{list(x.shape)}"
+            )
 
 
-def _var(x: np.ndarray, dim: Any, correction: float, keepdim: bool) -> Any:
-    axes = _axes(x, dim)
-    n = _count(x.shape, dim)
-    keep = keepdim and x.ndim > 0
-    if not x.size:
-        return np.full(reduced_shape(x.shape, dim, keep)[0], np.nan, x.real.dtype)
-    d = x - x.mean(axis=axes, keepdims=True)
-    squares = (d * d.conj()).real if np.iscomplexobj(d) else d * d
-    return squares.sum(axis=axes, keepdims=keep) / x.real.dtype.type(max(n - correction, 0))
-
-
-def _var_grad(grad: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
-    n = _count(input.shape, dim)
-    dims = tuple(range(input.ndim)) if dim is None or dim == () else dim
-    centred = input - (input.mean(dims, True) if input.ndim else input)
-    return restore(grad, input.shape, dim, keepdim) * centred * (2.0 / max(n - correction, 0) if n > correction else float("nan"))
-
-
-row(
-    "var_dims(Tensor input, int[]? dim, float correction, bool keepdim) -> Tensor",
-    rule=_var_rule, numpy=_var, forms="", node="VarBackward0",
-    grads={"input": lambda grad, input, dim, correction, keepdim:
-           _var_grad(grad, input, dim, correction, keepdim)},
-    doc="Variance; see torch.var.",
-)  # fmt: skip
-
-row(
-    "std_dims(Tensor input, int[]? dim, float correction, bool keepdim) -> Tensor",
-    rule=_var_rule, forms="", node="StdBackward0",
-    numpy=lambda x, dim, correction, keepdim: np.sqrt(_var(x, dim, correction, keepdim)),
-    grads={"input": lambda grad, input, result, dim, correction, keepdim:
-           _var_grad(grad / (result * 2), input, dim, correction, keepdim)
-           .masked_fill(restore(result, input.shape, dim, keepdim) == 0, 0)},
-    doc="Standard deviation; see torch.std.",
-)  # fmt: skip
-
-
-def _spread_of(primitive: str) -> Any:
-    def spread(
-        input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
-        correction: Any = None,
-    ) -> Any:  # fmt: skip
-        if isinstance(dim, bool):
-            dim, unbiased = None, dim
-        if correction is None:
-            correction = 1 if unbiased is None or unbiased else 0
-        dims = (dim,) if isinstance(dim, int) else None if dim is None else tuple(dim)
-        return getattr(call, primitive)(input, dims, float(correction), keepdim)
-
-    spread.__name__ = primitive[:3]
-    spread.__doc__ = f"The {primitive[:3]} over all elements or dimensions, of n - correction (1)."
-    return spread
-
-
-for _name in ("var", "std"):
-    row(f"{_name}(Tensor input, any dim=None, any unbiased=None, bool keepdim=False) -> Tensor",
-        body=_spread_of(f"{_name}_dims"), forms="fmo",
-        samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 2), (0, 2)), {"correction": 0, "keepdim": True})],
-        doc="See body.")  # fmt: skip
-    row(f"{_name}_mean(Tensor input, any dim=None) -> Tensors", forms="f",
-        body=(lambda p: lambda input, dim=None, unbiased=None, keepdim=False, *, correction=None: (
-            _spread_of(p)(input, dim, unbiased, keepdim, correction=correction),
-            input.mean(None if isinstance(dim, bool) else dim, keepdim)))(f"{_name}_dims"),
-        doc="Both at once.")  # fmt: skip
+def ordered(x: Aval) -> None:
+    """Refuse numbers that have no order."""
+    if x.dtype.category == dtypes.COMPLEX:
+        raise NotImplementedError(f"not implemented for '{x.dtype.legacy}': it has no order")
 
 
 def _extreme_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
-    if x.dtype.category == dtypes.COMPLEX:
-        raise RuntimeError(f"not implemented for '{x.dtype.legacy}'")
     shape, dims = reduced_shape(x.shape, dim, keepdim)
     if x.ndim and not x.numel and (dim is None or dim == ()):
         raise RuntimeError(
-            f"Expected reduction dim to be specified for an input without elements, {list(x.shape)}"
+            "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+            f"dim with the 'dim' argument (shape {list(x.shape)})."
         )
-    if x.ndim and any(x.shape[d] == 0 for d in dims):
-        raise IndexError(
-            f"Expected reduction dim {dims[0]} to have non-zero size for input of {list(x.shape)}"
-        )
+    need_elements(x, dims)
+    ordered(x)
     return Spec(x.with_shape(shape))
 
 
 def _amax_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """Shared evenly between equal extremes."""
-    top = restore(result, input.shape, dim, keepdim)
-    mask = (input == top).to(grad.dtype)
+    mask = input == restore(result, input.shape, dim, keepdim)
     dims = tuple(range(input.ndim)) if dim is None or dim == () else dim
-    count = mask.sum(dims, True) if input.ndim else mask
-    return restore(grad, input.shape, dim, keepdim) * mask / count
+    times = mask.sum(dims, True) if input.ndim else mask
+    return restore(grad, input.shape, dim, keepdim) * mask / times
 
 
 for _name, _np in (("amax", np.max), ("amin", np.min)):
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_extreme_rule, forms="fmo",
-        numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=_axes(x, dim), keepdims=keepdim and x.ndim > 0))(_np),
+        numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
         grads={"input": lambda grad, input, result, dim, keepdim:
                _amax_grad(grad, input, result, dim, keepdim)},
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 2), (0, 2), True), {}), ((m(),), {})],
@@ -268,16 +248,50 @@ for _name, _np in (("amax", np.max), ("amin", np.min)):
     )  # fmt: skip
 
 
+def _both_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
+    one = _extreme_rule(x, dim, keepdim).aval
+    return Spec((one, one))
+
+
+def _both_grad(grads: Any, input: Any, low: Any, high: Any, dim: Any, keepdim: bool) -> Any:
+    parts = [
+        _amax_grad(g, input, extreme, dim, keepdim)
+        for g, extreme in zip(grads, (low, high), strict=True)
+        if g is not None
+    ]
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+row(
+    "aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)",
+    rule=_both_rule, forms="fmo",
+    numpy=lambda x, dim, keepdim: tuple(
+        f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)) for f in (np.min, np.max)),
+    grads={"input": lambda grads, input, min, max, dim, keepdim:
+           _both_grad(grads, input, min, max, dim, keepdim)},
+    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3),), {"dim": 1, "keepdim": True})],
+    doc="The smallest and the largest element, of all or along a dimension.",
+)  # fmt: skip
+
+
 def _extreme_all_rule(x: Aval) -> Spec:
     if not x.numel:
         raise RuntimeError(
             "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
-            "dim with the 'dim' argument."
+            f"dim with the 'dim' argument (shape {list(x.shape)})."
         )
     return _extreme_rule(x, None, False)
 
 
+def all_grad(grad: Any, input: Any, result: Any) -> Any:
+    """Shared evenly between elements that are equal to the result, NaN to NaN too."""
+    mask = (input == result) | (call.isnan(input) & call.isnan(result))
+    return grad * mask / mask.sum()
+
+
 def _extreme_dim_rule(x: Aval, dim: int, keepdim: bool) -> Spec:
+    if x.dtype.category == dtypes.COMPLEX:
+        raise RuntimeError(f"does not support complex input, got {x.dtype}")
     one = _extreme_rule(x, dim, keepdim).aval
     return Spec((one, one.with_dtype(dtypes.int64)))
 
@@ -289,13 +303,17 @@ def _arg(x: np.ndarray, find: Any, dim: int, keepdim: bool) -> Any:
     return np.expand_dims(found, dim) if keepdim else found
 
 
+def taken(x: np.ndarray, at: np.ndarray, dim: int, keepdim: bool) -> tuple[Any, Any]:
+    """Values and indices of the places `at`, which has size one along `dim`."""
+    values = np.take_along_axis(x, at, dim)
+    return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
+
+
 def _extreme_dim(find: Any) -> Any:
     def extreme(x: np.ndarray, dim: int, keepdim: bool) -> tuple[Any, Any]:
         if not x.ndim:
             return x, np.zeros((), np.int64)
-        at = np.expand_dims(find(x, axis=dim), dim)
-        values = np.take_along_axis(x, at, dim)
-        return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
+        return taken(x, np.expand_dims(find(x, axis=dim), dim), dim, keepdim)
 
     return extreme
 
@@ -312,7 +330,7 @@ def _extreme_body(name: str) -> Any:
     def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
         second = other if other is not None else dim
         if hasattr(second, "numel"):
-            return getattr(call, {"max": "maximum", "min": "minimum"}[name])(input, second)
+            return getattr(call, name + "imum")(input, second)
         if dim is None:
             return getattr(call, f"{name}_all")(input)
         return getattr(call, f"{name}_dim")(input, dim, keepdim)
@@ -328,14 +346,14 @@ def _extreme_body(name: str) -> Any:
 for _name, _find in (("max", np.argmax), ("min", np.argmin)):
     row(
         f"{_name}_all(Tensor input) -> Tensor",
-        rule=_extreme_all_rule, forms="", node=f"{_name.capitalize()}Backward1",
+        rule=_extreme_all_rule, forms="", node=f"{_name.capitalize()}Backward1", called=_name,
         numpy=np.max if _name == "max" else np.min,
-        grads={"input": lambda grad, input, result: _amax_grad(grad, input, result, None, False)},
+        grads={"input": lambda grad, input, result: all_grad(grad, input, result)},
         doc="Of all elements.",
     )  # fmt: skip
     row(
         f"{_name}_dim(Tensor input, int dim, bool keepdim=False) -> (values, indices)",
-        rule=_extreme_dim_rule, numpy=_extreme_dim(_find), forms="",
+        rule=_extreme_dim_rule, numpy=_extreme_dim(_find), forms="", called=_name,
         node=f"{_name.capitalize()}Backward0",
         grads={"input": lambda grad, indices, input_shape, dim, keepdim:
                place_back(grad, indices, input_shape, dim, keepdim)},
@@ -343,23 +361,33 @@ for _name, _find in (("max", np.argmax), ("min", np.argmin)):
     )  # fmt: skip
     row(f"{_name}(Tensor input, any dim=None, bool keepdim=False) -> Tensor",
         body=_extreme_body(_name), forms="fmo",
-        samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {}), ((m(2, 3), m(3)), {})],
+        samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {}), ((m(2, 3), m(3)), {}), ((m(), 0), {})],
         doc="See body.")  # fmt: skip
 
 
 def _arg_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
+    if x.dtype.category in (dtypes.BOOL, dtypes.COMPLEX):
+        raise RuntimeError(f"does not support {x.dtype.name.rstrip('0123456789')} input")
     if dim is None and not x.numel:
-        raise IndexError("Expected reduction dim to be specified for input.numel() == 0.")
+        raise IndexError(
+            "Expected reduction dim to be specified for input.numel() == 0, got a tensor of shape "
+            f"{list(x.shape)}."
+        )
     found = _extreme_rule(x, dim, keepdim).aval
     return Spec(found.with_dtype(dtypes.int64))
+
+
+def _arg_all(x: np.ndarray, find: Any, dim: Any, keepdim: bool) -> Any:
+    if dim is None:
+        return find(x).reshape((1,) * x.ndim if keepdim else ())
+    return _arg(x, find, dim, keepdim)
 
 
 for _name, _find in (("argmax", np.argmax), ("argmin", np.argmin)):
     row(
         f"{_name}(Tensor input, int? dim=None, bool keepdim=False) -> Tensor",
-        rule=_arg_rule, forms="fm",
-        numpy=(lambda f: lambda x, dim, keepdim:
-               f(x).reshape((1,) * x.ndim if keepdim else ()) if dim is None else _arg(x, f, dim, keepdim))(_find),
+        rule=_arg_rule, forms="fmo",
+        numpy=(lambda f: lambda x, dim, keepdim: _arg_all(x, f, dim, keepdim))(_find),
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {})],
         doc="Where the extreme is, along a dimension or in the flattened input.",
     )  # fmt: skip
@@ -374,7 +402,17 @@ for _name, _np in (("any", np.any), ("all", np.all)):
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_truth_rule, forms="fmo",
-        numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=_axes(x, dim), keepdims=keepdim and x.ndim > 0))(_np),
-        samples=lambda m: [((m(2, 3),), {}), ((m.bool(2, 3), 1), {}), ((m(0),), {})],
+        numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
+        samples=lambda m: [((m(2, 3),), {}), ((m.bool(2, 3), 1), {}), ((m(0),), {}), ((m.int(2, 3, 2), (0, 2)), {})],
         doc=f"Whether {_name} element is not zero.",
     )  # fmt: skip
+
+
+def _count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements are not zero, over all or some dimensions."""
+    return (input != 0).sum(dim)
+
+
+row("count_nonzero(Tensor input, any dim=None) -> Tensor", body=_count_nonzero, forms="fm",
+    samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m.bool(2, 3), (0, 1)), {})],
+    doc="See body.")  # fmt: skip

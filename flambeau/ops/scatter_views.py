@@ -99,7 +99,7 @@ def _disjoint(size: Ints, stride: Ints) -> bool:
     return True
 
 
-def _unstrided(grad: np.ndarray, shape: Any, size: Any, stride: Any, offset: int) -> np.ndarray:
+def _unstrided(grad: np.ndarray, offset: int, shape: Any, size: Any, stride: Any) -> np.ndarray:
     out = np.zeros(shape, grad.dtype)
     if 0 in size:
         return out
@@ -112,12 +112,12 @@ def _unstrided(grad: np.ndarray, shape: Any, size: Any, stride: Any, offset: int
 
 
 row(
-    "as_strided_backward(Tensor grad, int[] shape, int[] size, int[] stride, int offset) -> Tensor",
-    rule=lambda g, shape, size, stride, offset: Spec(g.with_shape(shape)),
+    "as_strided_backward(Tensor grad, Scalar offset, int[] shape, int[] size, int[] stride) -> Tensor",
+    rule=lambda g, offset, shape, size, stride: Spec(g.with_shape(shape)),
     numpy=_unstrided, forms="",
     grads={"grad": lambda grad, size, stride, offset:
            grad.contiguous().as_strided(size, stride, offset).clone()},
-    samples=lambda m: [((m(2, 2), (5,), (2, 2), (1, 1), 1), {}), ((m(2, 2), (5,), (2, 2), (2, 1), 0), {})],
+    samples=lambda m: [((m(2, 2), 1, (5,), (2, 2), (1, 1)), {}), ((m(2, 2), 0, (5,), (2, 2), (2, 1)), {})],
     doc="Gradient of as_strided: every element gets the sum over its places in the layout.",
 )  # fmt: skip
 

@@ -65,7 +65,7 @@ class Row:
     """One operation. See the module's docstring for the fields."""
 
     __slots__ = (
-        "name", "schema", "rule", "numpy", "grads", "node", "doc", "forms", "where", "moves",
+        "name", "schema", "rule", "numpy", "grads", "node", "number_node", "doc", "forms", "where", "moves",
         "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
         "alias", "called", "memo", "not_differentiable", "keeps", "multiplier", "rounds", "uniform",
     )  # fmt: skip
@@ -76,8 +76,12 @@ class Row:
         self.rule: Callable[..., Any] | None = fields.pop("rule", None)
         self.numpy: Callable[..., Any] | None = fields.pop("numpy", None)
         self.grads: Mapping[Names, Callable[..., Any]] = fields.pop("grads", {})
-        self.node: str = fields.pop("node", "") or camel(self.name)
-        """The autograd node's name without `Backward0`."""
+        self.node: str | Callable[..., str] = fields.pop("node", "") or camel(self.name)
+        """The autograd node's name without `Backward0`, or whole where it ends in a digit; or a
+        function of the static parameters that gives it whole."""
+        self.number_node: str = fields.pop("number_node", "")
+        """The node's name where the last Operand is a number, if PyTorch has an operation of its
+        own for that: `next_functions` then has no place for the number."""
         self.doc: str = fields.pop("doc", "")
         self.forms: str = fields.pop("forms", "fm")
         """Which forms exist: f(unction), m(ethod), i(n-place method), I(n-place function too),
@@ -152,6 +156,10 @@ class Calls:
     """
 
     resolve: Callable[[str], Any]
+
+    def define(self, **functions: Any) -> None:
+        """Functions that are no rows: creation, looking at data, the grad mode."""
+        self.__dict__.update(functions)
 
     def __getattr__(self, name: str) -> Any:
         function = Calls.resolve(name)

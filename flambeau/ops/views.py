@@ -13,7 +13,9 @@ from .table import Layout, call, row
 def put_back(grad: Any, shape: Ints, view: Any, *params: Any) -> Any:
     """The gradient of a view in the shape of what it looked at: zeros but where `view` looks."""
     found = view(tuple(shape), contiguous_strides(shape), 0, *params)
-    return call.as_strided_backward(grad, tuple(shape), *found)
+    return call.as_strided_backward(
+        grad, found.offset, tuple(shape), tuple(found.shape), tuple(found.strides)
+    )
 
 
 def _view(shape: Ints, strides: Ints, offset: int, size: Ints) -> Layout:
@@ -42,6 +44,14 @@ row(
     node="ViewBackward0",
     grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
     doc="A reshape that copies nothing.",
+)  # fmt: skip
+
+
+row(
+    "reshape_alias(Tensor input, int* size) -> Tensor", view=_view, forms="", called="reshape",
+    grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+    samples=lambda m: [((m(2, 3).t(), (1, 3, 2)), {})],
+    doc="A reshape that copies nothing, of a tensor that is not contiguous.",
 )  # fmt: skip
 
 
@@ -165,35 +175,28 @@ row(
 )  # fmt: skip
 
 
-def _squeeze_dims(shape: Ints, strides: Ints, offset: int, dim: Any) -> Layout:
+def _squeeze(shape: Ints, strides: Ints, offset: int, dim: Any) -> Layout:
     n = len(shape)
-    drop = set(range(n)) if dim is None else set(layout.wrap_dims(dim, n))
+    if not (dim is None or isinstance(dim, (int, tuple))):
+        raise TypeError(f"argument 'dim' must be int or tuple of ints, not {type(dim).__name__}")
+    given = (dim,) if isinstance(dim, int) else dim
+    drop = set(range(n)) if dim is None else set(layout.wrap_dims(given, n))
     keep = [i for i in range(n) if not (i in drop and shape[i] == 1)]
     return Layout(tuple(shape[i] for i in keep), tuple(strides[i] for i in keep), offset)
 
 
-for _name, _node in (("all", "SqueezeBackward0"), ("dim", "SqueezeBackward1"), ("dims", "SqueezeBackward2")):
-    row(
-        f"squeeze_{_name}(Tensor input, int[]? dim=None) -> Tensor", view=_squeeze_dims, forms="",
-        called="squeeze", node=_node,
-        grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
-        doc="Dimensions of size one left out; see squeeze.",
-    )  # fmt: skip
+def _squeeze_node(dim: Any) -> str:
+    return f"SqueezeBackward{0 if dim is None else 2 if isinstance(dim, tuple) else 1}"
 
 
-def _squeeze(input: Any, dim: Any = None) -> Any:
-    """Dimensions of size one left out: all, or those of `dim` (an int or a tuple)."""
-    if dim is None:
-        return call.squeeze_all(input)
-    if isinstance(dim, (tuple, list)):
-        return call.squeeze_dims(input, dim)
-    return call.squeeze_dim(input, dim)
-
-
-row("squeeze(Tensor input, any dim=None) -> Tensor", body=_squeeze, forms="fmv",
+row(
+    "squeeze(Tensor input, any dim=None) -> Tensor", view=_squeeze, forms="fmv",
+    node=_squeeze_node,
+    grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
     samples=lambda m: [((m(2, 1, 3),), {}), ((m(1, 2, 1), 0), {}), ((m(2, 3), 1), {}), ((m(1, 1),), {}),
                        ((m(1, 2, 1), (0, 2)), {})],
-    doc="See body.")  # fmt: skip
+    doc="Dimensions of size one left out: all, or those of `dim` (an int or a tuple).",
+)  # fmt: skip
 
 
 def select_layout(shape: Ints, strides: Ints, offset: int, dim: int, index: int) -> Layout:
@@ -275,7 +278,7 @@ row(
 
 
 def _as_strided(
-    shape: Ints, strides: Ints, offset: int, size: Ints, stride: Ints, storage_offset: Any
+    shape: Ints, strides: Ints, offset: int, size: Ints, stride: Ints, start: int, *rest: Any
 ) -> Layout:
     if len(size) != len(stride):
         raise RuntimeError(
@@ -288,20 +291,41 @@ def _as_strided(
             "as_strided: Negative strides are not supported at the moment, got strides: "
             f"{list(stride)}"
         )
-    start = offset if storage_offset is None else storage_offset
     if start < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {start}")
     return Layout(size, stride, start)
 
 
+def _as_strided_grad(
+    grad: Any, shape: Ints, size: Ints, stride: Ints, start: int, own: Ints, own_offset: int,
+    room: int,
+) -> Any:  # fmt: skip
+    """In the shape of the storage first, then what the input sees of that."""
+    if own == contiguous_strides(shape) and own_offset == 0:
+        return call.as_strided_backward(grad, start, tuple(shape), size, stride)
+    whole = call.as_strided_backward(grad, start, (room,), size, stride)
+    seen = whole.as_strided(tuple(shape), own, own_offset)
+    if not layout.has_overlap(tuple(shape), own):
+        return seen.clone()
+    ones = call.ones(tuple(shape), dtype=grad.dtype)
+    times = call.as_strided_backward(ones, own_offset, (room,), tuple(shape), own)
+    return seen / times.as_strided(tuple(shape), own, own_offset)
+
+
 row(
-    "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    view=_as_strided,
-    grads={"input": lambda grad, input_shape, size, stride, storage_offset:
-           call.as_strided_backward(grad, input_shape, size, stride, storage_offset or 0)},
-    samples=lambda m: [((m(6), (2, 3), (3, 1)), {}), ((m(3, 3), (2, 2), (1, 2), 1), {})],
-    doc="Any layout of the storage, in elements from its beginning.",
+    "as_strided_at(Tensor input, int[] size, int[] stride, int start, int[] own_stride, int own_offset, int room) -> Tensor",
+    view=_as_strided, forms="", called="as_strided", node="AsStridedBackward0",
+    grads={"input": lambda grad, input_shape, size, stride, start, own_stride, own_offset, room:
+           _as_strided_grad(grad, input_shape, size, stride, start, own_stride, own_offset, room)},
+    doc="Any layout of the storage, in elements; see Tensor.as_strided. The input's own layout and "
+    "the storage's size are for the derivative.",
 )  # fmt: skip
+
+row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+    body=lambda input, size, stride, storage_offset=None:
+        input.as_strided(size, stride, storage_offset), forms="f",
+    samples=lambda m: [((m(6), (2, 3), (3, 1)), {}), ((m(3, 3), (2, 2), (1, 2), 1), {})],
+    doc="Any layout of the storage, in elements from its beginning.")  # fmt: skip
 
 
 def diagonal_layout(

@@ -21,7 +21,7 @@ def _tensor(array: np.ndarray) -> Part:
 
 class Random:
     """Draws shapes, indices and values. Counts what it drew: `whole` integers, `picks` of tensors,
-    `flags` of Python bools, `wrong` indices that may not fit."""
+    `flags` of Python bools and of an Ellipsis for nothing, `wrong` indices that may not fit."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -95,7 +95,9 @@ class Random:
             elif kind < 0.2 and not gap:
                 gap = True
                 parts.append(_given(Ellipsis))
-                left = left[self.rng.integers(0, len(left) + 1) :]
+                taken = int(self.rng.integers(0, len(left) + 1))
+                left = left[taken:]
+                self.flags += taken == 0
             elif kind < 0.45:
                 parts.append(_given(self.slice(left.pop(0))))
             elif kind < 0.65:
@@ -110,6 +112,8 @@ class Random:
                 left = left[count:]
             else:
                 parts.append(self.indices(left.pop(0), common))
+        if gap and left:  # what stands behind the Ellipsis meets other sizes than it was made for
+            self.wrong += 1
         if self.chance(0.01):
             self.wrong += 1
             parts += [_given(0)] * (len(left) + 1)

@@ -20,8 +20,9 @@ def _x() -> Any:
 
 
 def _numpy_has_it(r: Random, shape: tuple[int, ...]) -> bool:
-    """Whether NumPy's result is PyTorch's: it takes whole numbers beside tensors for tensors, and
-    checks the bounds of what picks nothing."""
+    """Whether NumPy's result is PyTorch's: it takes whole numbers beside tensors for tensors, lets an
+    Ellipsis for nothing stand between two tensors, and checks the bounds of what picks
+    nothing."""
     return not (r.flags or r.wrong or (r.whole and r.picks) or not shape)
 
 
@@ -249,9 +250,11 @@ def test_index_put_adds_up_repeated_places() -> None:
     x.index_put_((torch.tensor([0, 0, -1]),), torch.ones(3, 2), accumulate=True)
     assert x.tolist() == [[2, 2], [0, 0], [1, 1]]
     y = torch.zeros(2, 3, 2).index_put(
-        (torch.tensor([0, 1, 0]), None, torch.tensor([1, 0, 1])), torch.ones(3, 3), accumulate=True
+        (torch.tensor([0, 1, 0]), torch.tensor([[1], [2]])), torch.ones(3, 2), accumulate=True
     )
-    assert y.sum(1).tolist() == [[0, 6], [3, 0]]
+    assert y.sum(2).tolist() == [[0, 4, 4], [0, 2, 2]]
+    with pytest.raises(TypeError, match="element 1 in argument 'indices', but got NoneType"):
+        y.index_put((torch.tensor([0]), None), torch.ones(()))
 
 
 def test_a_zero_dimensional_tensor_takes_the_old_index_zero() -> None:

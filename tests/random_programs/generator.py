@@ -263,6 +263,12 @@ class Writer:
         name, _ = self.tensor(lambda t: t.category == 2)
         return "tensor", f"{name}.{self.random.choice(['detach()', 'data'])}.requires_grad_()"
 
+    def window(self) -> Draft:
+        """A base that shows only a part of its memory."""
+        name, t = self.tensor(lambda t: t.ndim > 0)
+        shown = self.random.choice([f"[{self.basic_index(t)}]", ".t()", f"[{self.basic_index(t)}]"])
+        return "tensor", f"{name}{shown}.{self.random.choice(['detach()', 'detach()', 'data'])}"
+
     # Views
 
     def index_view(self) -> Draft:
@@ -656,7 +662,7 @@ class Writer:
 
 
 STATEMENTS: dict[str, float] = dict(
-    creation=5, leaf=4, detached_leaf=0.7,
+    creation=5, leaf=4, detached_leaf=0.7, window=2,
     index_view=8, shaped_view=5, dim_view=9, expanded_view=2, strided_view=1.5, several_views=2,
     pointwise=14, reduction=4, extremes=1, matmul=2.5, self_matmul=1, join=2, copies=2.5,
     index_read=2.5, gather=1.5, masked_fill=1,

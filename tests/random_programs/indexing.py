@@ -333,8 +333,7 @@ def index_put_(
 def copy_(t: Tensor, source: Tensor, saves: bool | None = False, check: bool = True) -> Tensor:
     if layout.broadcast(t.shape, source.shape) != t.shape or source.ndim > t.ndim:
         raise RuntimeError(f"oracle: can't copy {source.shape} to {t.shape}")
-    repeated = any(n > 1 and step == 0 for n, step in zip(t.shape, t.strides, strict=True))
-    if source.storage is t.storage and repeated and check:
+    if source.storage is t.storage and layout.is_repeated(t.shape, t.strides):
         raise Undefined("a copy onto itself, which PyTorch leaves out")
     if check:
         check_write(t, [source])

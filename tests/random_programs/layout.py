@@ -42,6 +42,13 @@ def is_dense(shape: Shape, strides: Shape) -> bool:
     return True
 
 
+def is_repeated(shape: Shape, strides: Shape) -> bool:
+    """Whether it has elements, and some of them surely share a place (a broadcast dimension)."""
+    return 0 not in shape and any(
+        size > 1 and step == 0 for size, step in zip(shape, strides, strict=True)
+    )
+
+
 def positions(shape: Shape, strides: Shape, offset: int) -> np.ndarray:
     """Where in its storage each element of a layout lies."""
     where = np.full(shape, offset, dtype=np.int64)

@@ -304,7 +304,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         dim,
     )
     links = [Link(t, t.slots, place, 1.0) for t, place in zip(tensors, places, strict=True)]
-    return attach(fresh(values, tensors), links)
+    result = fresh(values, tensors)
+    result.loose |= result.ndim > 3  # it may follow the inputs' memory format (channels last)
+    return attach(result, links)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -57,7 +57,7 @@ def report(seed: int, program: Program, torch: Any, repeats: int = 1) -> str | N
         text = f"{type(problem).__name__}: {problem}"
     lines = shrink(program.lines, torch)
     found = failure(lines, torch)
-    if found is None:  # it takes the whole program, or a state that the first run left
+    if found is None:  # it takes a state that the first run left, or the oracle contradicts itself
         return f"seed {seed}: {text}\n\n{program.script(torch.__name__)}"
     small = Program(lines, oracle)
     return f"seed {seed}: {found}\n\n{small.script(torch.__name__)}"

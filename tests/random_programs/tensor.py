@@ -433,8 +433,7 @@ def check_write(target: Tensor, sources: Sequence[Tensor], detected: bool = True
     PyTorch raises for a broadcast target, and for operands that overlap where it can tell cheaply
     (`detected`: the operation looks at all); the other overlaps are undefined.
     """
-    repeated = any(step == 0 and size > 1 for size, step in zip(target.shape, target.strides))
-    if repeated and 0 not in target.shape:
+    if layout.is_repeated(target.shape, target.strides):
         if not detected:
             raise Undefined("a write to a broadcast tensor")
         raise RuntimeError("oracle: several elements of the target are one memory location")

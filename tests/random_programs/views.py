@@ -96,7 +96,9 @@ def reshape(t: Tensor, *sizes: int) -> Tensor:
     if layout.view_strides(t.shape, t.strides, shape) is None:
         copy = clone(t)
         copy.loose = False
-        return copy._view(shape, layout.contiguous_strides(shape), hidden=True)
+        result = copy._view(shape, layout.contiguous_strides(shape), hidden=True)
+        result.is_view = False  # nobody has the tensor that it would be a view of
+        return result
     return view(t, *shape)
 
 

@@ -49,12 +49,28 @@ def _causal_mask(size: int, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 class _Layer(Module):
-    """What encoder and decoder layers share: the feed-forward block and the settings."""
+    """What encoder and decoder layers share: self-attention and the feed-forward part."""
 
     linear1: Linear
     linear2: Linear
     dropout: Dropout
     activation: Callable[[Tensor], Tensor]
+    self_attn: MultiheadAttention
+    dropout1: Dropout
+
+    def _sa_block(
+        self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        attended, _ = self.self_attn(
+            x,
+            x,
+            x,
+            attn_mask=mask,
+            key_padding_mask=padding,
+            need_weights=False,
+            is_causal=is_causal,
+        )
+        return self.dropout1(attended)
 
     def _widened(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
@@ -113,20 +129,6 @@ class TransformerEncoderLayer(_Layer):
             return src + self._ff_block(self.norm2(src))
         src = self.norm1(src + self._sa_block(src, *masks))
         return self.norm2(src + self._ff_block(src))
-
-    def _sa_block(
-        self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False
-    ) -> Tensor:
-        attended, _ = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=mask,
-            key_padding_mask=padding,
-            need_weights=False,
-            is_causal=is_causal,
-        )
-        return self.dropout1(attended)
 
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout2(self._widened(x))
@@ -189,20 +191,6 @@ class TransformerDecoderLayer(_Layer):
         tgt = self.norm1(tgt + self._sa_block(tgt, *own))
         tgt = self.norm2(tgt + self._mha_block(tgt, *other))
         return self.norm3(tgt + self._ff_block(tgt))
-
-    def _sa_block(
-        self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False
-    ) -> Tensor:
-        attended, _ = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=mask,
-            key_padding_mask=padding,
-            is_causal=is_causal,
-            need_weights=False,
-        )
-        return self.dropout1(attended)
 
     def _mha_block(
         self,

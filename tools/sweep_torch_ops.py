@@ -1,0 +1,475 @@
+"""Runs PyTorch's own operator database against flambeau and prints what differs.
+
+    python -m tools.sweep_torch_ops [--only PATTERN] [--verbose] [--markdown FILE]
+
+For each operation of the database that flambeau has, its sample inputs go through both: values,
+dtypes, shapes, names of autograd nodes, gradients, the method, the in-place and the `out=` form;
+and its error inputs: the exception's type, and whether its message names the operation. Each
+operation runs in a process of its own, so that a crash or a loop is a line of the table.
+
+Needs PyTorch 2.13 and expecttest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import itertools
+import json
+import os
+import signal
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput
+
+import flambeau
+from flambeau import config
+from tools.sweep_twins import NoTwin, Twins, difference, leaves, named, rebound, seeded, short
+
+DTYPES = (torch.float64, torch.float32, torch.int64, torch.bool, torch.complex128)
+LARGEST = 20_000
+"""Elements of a sample: larger ones are left out."""
+SECONDS = 120
+"""What one operation may take."""
+
+NOT_ORDINARY = ("_refs.*", "ops.*", "torch.ops.*", "sparse.*", "*_copy", "jiterator*", "*.jvp")
+"""Operations that are no part of the public interface: not counted."""
+
+UNSET = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
+                   "new_empty_strided", "resize_", "resize_as_"))  # fmt: skip
+"""Results hold whatever memory held."""
+
+UP_TO_SIGN = ("linalg.svd", "svd", "linalg.eigh", "linalg.qr", "qr", "linalg.eig", "geqrf",
+              "svd_lowrank", "pca_lowrank")  # fmt: skip
+"""Factors are not unique: only shapes and dtypes are compared, and gradients of what is."""
+
+
+def sweep(info: OpInfo, limit: int) -> dict[str, Any]:
+    """All checks of one operation: how many were made, and the differences found."""
+    found: dict[str, Any] = {"checks": 0, "differences": []}
+    ours = counterpart(info, info.op, info.name)
+    if ours is None:
+        found["missing"] = True
+        return found
+    checks = Checks(info, ours, found)
+    signal.signal(signal.SIGALRM, _late)
+    signal.alarm(SECONDS)
+    try:
+        for dtype in (*DTYPES[:2], *DTYPES[2:]):
+            if dtype in info.supported_dtypes("cpu"):
+                for number, sample in enumerate(samples(info, dtype, limit)):
+                    checks.where = f"{str(dtype)[6:]} #{number}"
+                    checks.sample(sample)
+        checks.where = "error input"
+        checks.errors()
+    except TimeoutError:
+        checks.note("time", f"more than {SECONDS} s")
+    except Exception as error:  # the database's own functions may fail
+        if os.environ.get("SWEEP_TRACE"):
+            traceback.print_exc()
+        checks.note("sweep", f"{type(error).__name__}: {short(error)}")
+    return found
+
+
+def _late(*args: Any) -> None:
+    raise TimeoutError
+
+
+def samples(info: OpInfo, dtype: torch.dtype, limit: int) -> Iterator[SampleInput]:
+    """Two thirds sample inputs, the rest reference inputs from all over their list."""
+    grad = info.supports_autograd and (dtype.is_floating_point or dtype.is_complex)
+    fit = [s for s in _made(info.sample_inputs, dtype, grad) if _elements(s) <= LARGEST]
+    yield from fit[: limit * 2 // 3]
+    wider = _made(info.reference_inputs, dtype, grad)
+    rest = [s for s in itertools.islice(wider, 600) if _elements(s) <= LARGEST]
+    rest = rest[len(fit) :] if len(rest) > len(fit) else []
+    step = max(1, -(-len(rest) // max(limit // 3, 1)))
+    yield from rest[::step]
+
+
+def _made(function: Callable[..., Any], dtype: torch.dtype, grad: bool) -> Iterator[SampleInput]:
+    try:
+        yield from function("cpu", dtype, requires_grad=grad)
+    except TimeoutError:
+        raise
+    except Exception:  # some have no reference inputs for a dtype
+        return
+
+
+def _elements(sample: SampleInput) -> int:
+    every = leaves([sample.input, sample.args, sample.kwargs])
+    return sum(t.numel() for t in every if isinstance(t, torch.Tensor))
+
+
+def counterpart(info: OpInfo, function: Any, name: str) -> Any:
+    """What flambeau has for a function of the database, None if nothing."""
+    try:
+        if isinstance(function, types.FunctionType):
+            if function.__name__ == "<lambda>" or function.__module__.startswith("torch.testing"):
+                if named(info.name) is None and named(name) is None:
+                    return None
+                return rebound(function)
+        return named(name)
+    except NoTwin:
+        return None
+
+
+class Checks:
+    """Runs samples of one operation through both frameworks and notes differences."""
+
+    def __init__(self, info: OpInfo, ours: Any, found: dict[str, Any]) -> None:
+        self.info = info
+        self.ours = ours
+        self.found = found
+        self.where = ""
+        self.compared = info.name not in UNSET
+        self.unique = info.name not in UP_TO_SIGN
+
+    def note(self, check: str, text: str, sample: str = "") -> None:
+        self.found["differences"].append([check, self.where, text, sample])
+
+    def check(self, check: str, text: str, sample: str) -> None:
+        self.found["checks"] += 1
+        if text:
+            self.note(check, text, sample)
+
+    def sample(self, sample: SampleInput) -> None:
+        twins = Twins()
+        try:
+            args = twins((sample.input, *sample.args))
+            kwargs = twins(sample.kwargs)
+        except NoTwin:
+            return
+        given = ((sample.input, *sample.args), sample.kwargs)
+        shown = call_text(*given)
+        theirs, result = attempt(self.info.op, *given), attempt(self.ours, args, kwargs)
+        text = self.outcomes(theirs, result)
+        self.check("value", text, shown)
+        if text or isinstance(theirs, Raised):
+            return
+        self.gradients(sample, twins, theirs, result, shown)
+        self.method(given, (args, kwargs), shown)
+        self.in_place(given, shown)
+        self.out(given, theirs, shown)
+
+    def outcomes(self, theirs: Any, ours: Any, factor: float = 1.0) -> str:
+        """The difference between two results, either of which may be an exception."""
+        if isinstance(theirs, Raised) or isinstance(ours, Raised):
+            return raised_difference(theirs, ours)
+        try:
+            return difference(theirs, ours, self.compared and self.unique, factor)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            return f"reading the result: {type(error).__name__}: {short(error)}"
+
+    def gradients(
+        self, sample: SampleInput, twins: Twins, theirs: Any, ours: Any, shown: str
+    ) -> None:
+        pairs = twins.pairs()
+        if not pairs:
+            return
+        nodes = [getattr(t, "grad_fn", None) for t in leaves(theirs)]
+        ours_nodes = [getattr(t, "grad_fn", None) for t in leaves(ours)]
+        names = [n.name() if n else None for n in nodes]
+        ours_names = [n.name() if n else None for n in ours_nodes]
+        text = "" if names == ours_names else f"{ours_names} for {names}"
+        self.check("node", short(text), shown)
+        wanted = [bool(getattr(t, "requires_grad", False)) for t in leaves(theirs)]
+        if not any(wanted) or wanted != [
+            bool(getattr(t, "requires_grad", False)) for t in leaves(ours)
+        ]:
+            return
+        if not self.unique and sample.output_process_fn_grad is None:
+            return
+        process = sample.output_process_fn_grad or (lambda x: x)
+        a = attempt(grads_of, (torch, process, theirs, [t for t, _ in pairs]), {})
+        b = attempt(grads_of, (flambeau, process, ours, [t for _, t in pairs]), {})
+        if isinstance(a, Raised):
+            self.check("gradient", raised_difference(a, b), shown)
+            return
+        self.check("gradient", self.outcomes_of_gradients(a, b), shown)
+
+    def outcomes_of_gradients(self, theirs: Any, ours: Any) -> str:
+        if isinstance(ours, Raised):
+            return raised_difference(theirs, ours)
+        for x, y in zip(theirs, ours, strict=True):
+            if x is None or y is None:
+                if (x is None) != (y is None):
+                    return f"{'none' if y is None else 'one'} where PyTorch has " + (
+                        "none" if x is None else "one"
+                    )
+                continue
+            try:
+                text = difference(x, y, True, 10.0)
+            except TimeoutError:
+                raise
+            except Exception as error:
+                return f"reading it: {type(error).__name__}: {short(error)}"
+            if text:
+                return text
+        return ""
+
+    def method(self, given: Any, twin: Any, shown: str) -> None:
+        variant = self.info.method_variant
+        if variant is None or not isinstance(given[0][0], torch.Tensor):
+            return
+        ours = self.form(variant)
+        if ours is None:
+            self.check("method", f"no Tensor.{variant.__name__}", shown)
+            return
+        theirs = attempt(variant, *given)
+        self.check("method", self.outcomes(theirs, attempt(ours, *twin)), shown)
+
+    def form(self, variant: Any) -> Any:
+        if isinstance(variant, types.FunctionType) and variant.__name__ == "<lambda>":
+            return rebound(variant)
+        return getattr(flambeau.Tensor, variant.__name__, None)
+
+    def in_place(self, given: Any, shown: str) -> None:
+        variant = self.info.inplace_variant
+        if variant is None or not isinstance(given[0][0], torch.Tensor):
+            return
+        ours = self.form(variant)
+        if ours is None:
+            self.check("in place", f"no Tensor.{variant.__name__}", shown)
+            return
+        (first, *rest), kwargs = given
+        twins = Twins()
+        twin_first = twins(first)
+        twin_rest, twin_kwargs = twins(rest), twins(kwargs)
+        theirs, twin = first.clone(), twin_first.clone()
+        a = attempt(variant, (theirs, *rest), kwargs)
+        b = attempt(ours, (twin, *twin_rest), twin_kwargs)
+        text = self.outcomes(a, b)
+        if not text and not isinstance(a, Raised):
+            text = self.outcomes(theirs, twin)
+            if not text and theirs.requires_grad and twin.requires_grad:
+                pairs = twins.pairs()
+                x = attempt(grads_of, (torch, _same, theirs, [t for t, _ in pairs]), {})
+                y = attempt(grads_of, (flambeau, _same, twin, [t for _, t in pairs]), {})
+                if not isinstance(x, Raised):
+                    text = self.outcomes_of_gradients(x, y)
+                    text = text and "gradient: " + text
+        self.check("in place", text, shown)
+
+    def out(self, given: Any, theirs: Any, shown: str) -> None:
+        if not self.info.supports_out:
+            return
+        parts = list(leaves(theirs))
+        if not all(isinstance(t, torch.Tensor) for t in parts):
+            return
+        for kind in ("fitting", "int8"):
+            outs = [torch.empty(t.shape, dtype=t.dtype) for t in parts]
+            if kind == "int8":
+                outs = [torch.empty(t.shape, dtype=torch.int8) for t in parts]
+            twins = Twins()
+            args, kwargs = twins(given)
+            ours_outs = twins(outs)
+            single = isinstance(theirs, torch.Tensor)
+            a_out, b_out = (outs[0], ours_outs[0]) if single else (tuple(outs), tuple(ours_outs))
+            with torch.no_grad():
+                a = attempt(self.info.op, given[0], {**given[1], "out": a_out})
+            with flambeau.no_grad():
+                b = attempt(self.ours, args, {**kwargs, "out": b_out})
+            text = self.outcomes(a, b)
+            if not text and not isinstance(a, Raised):
+                text = self.outcomes(outs, ours_outs)
+            self.check("out=", text and f"{kind}: {text}", shown)
+
+    def errors(self) -> None:
+        if self.info.error_inputs_func is None:
+            return
+        for number, error in enumerate(self.info.error_inputs("cpu")):
+            self.where = f"error input #{number}"
+            sample = error.sample_input
+            twins = Twins()
+            given = ((sample.input, *sample.args), sample.kwargs)
+            try:
+                args, kwargs = twins(given)
+            except NoTwin:
+                continue
+            theirs = attempt(self.info.op, *given)
+            if not isinstance(theirs, Raised):
+                continue
+            ours = attempt(self.ours, args, kwargs)
+            text = raised_difference(theirs, ours) if isinstance(ours, Raised) else (
+                f"no error for {theirs}"
+            )
+            shown = call_text(*given)
+            self.check("error", text, shown)
+            if not text:
+                name = self.info.name.rpartition(".")[2].strip("_").replace("_", "")
+                said = str(ours.error).replace("_", "").lower()
+                self.check("message", "" if name in said else f"names no {name}: {ours}", shown)
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+class Raised:
+    """An exception in place of a result."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __str__(self) -> str:
+        return f"{type(self.error).__name__}({short(self.error)})"
+
+
+def attempt(function: Any, args: Any, kwargs: Any) -> Any:
+    """The result of a call with both generators seeded, or what it raised."""
+    torch.manual_seed(7)
+    flambeau.manual_seed(7)
+    try:
+        return function(*args, **kwargs)
+    except TimeoutError:
+        raise
+    except Exception as error:
+        if os.environ.get("SWEEP_TRACE") == "2":
+            traceback.print_exc()
+        return Raised(error)
+
+
+def raised_difference(theirs: Any, ours: Any) -> str:
+    """How two outcomes differ of which at least one is an exception."""
+    if not isinstance(theirs, Raised):
+        return f"raises {ours}"
+    if not isinstance(ours, Raised):
+        return f"no error for {theirs}"
+    if type(theirs.error).__name__.strip("_") == type(ours.error).__name__.strip("_"):
+        return ""
+    return f"{ours} for {theirs}"
+
+
+def grads_of(lib: Any, process: Any, result: Any, inputs: list[Any]) -> Any:
+    """Gradients of a result for cotangents that are the same in both frameworks."""
+    parts = [t for t in leaves(process(result)) if getattr(t, "requires_grad", False)]
+    given = []
+    for i, t in enumerate(parts):
+        numbers = np.random.default_rng(i).uniform(0.5, 1.5, tuple(t.shape))
+        given.append(lib.from_numpy(np.asarray(numbers)).to(t.dtype))
+    return lib.autograd.grad(parts, inputs, given, allow_unused=True)
+
+
+def call_text(args: Any, kwargs: Any) -> str:
+    """A call's arguments in one line: tensors by dtype and shape."""
+
+    def one(x: Any) -> str:
+        if isinstance(x, torch.Tensor):
+            kind = str(x.dtype)[6:].replace("float", "f").replace("int", "i")
+            strided = "" if x.is_contiguous() else "'"
+            return f"{kind}{list(x.shape)}{strided}"
+        if isinstance(x, (list, tuple)):
+            return "(" + ", ".join(map(one, x)) + ")"
+        return short(repr(x))
+
+    parts = [one(x) for x in args] + [f"{k}={one(v)}" for k, v in kwargs.items()]
+    text = ", ".join(parts)
+    return text if len(text) < 200 else text[:197] + "..."
+
+
+# --- one process an operation -------------------------------------------------------------------
+
+
+def isolated(info: OpInfo, limit: int) -> dict[str, Any]:
+    """`sweep` in a child: whatever happens there, this process goes on."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        try:
+            found = sweep(info, limit)
+            with os.fdopen(write_end, "w") as pipe:
+                json.dump(found, pipe, default=str)
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if text:
+        loaded: dict[str, Any] = json.loads(text)
+        return loaded
+    return {"checks": 0, "differences": [["crash", "", f"the process ended ({status})", ""]]}
+
+
+def label(info: OpInfo) -> str:
+    return info.name + (f"/{info.variant_test_name}" if info.variant_test_name else "")
+
+
+def chosen(pattern: str) -> list[OpInfo]:
+    wanted = pattern.split(",")
+    return [
+        info
+        for info in op_db
+        if any(fnmatch.fnmatch(label(info), w) or info.name == w for w in wanted)
+        and not any(fnmatch.fnmatch(info.name, w) for w in NOT_ORDINARY)
+    ]
+
+
+def markdown(table: dict[str, dict[str, Any]]) -> str:
+    """The table: what differs, what passes, what is missing."""
+    lines = ["# flambeau against PyTorch's operator database", "", counts(table), ""]
+    lines += ["| operation | checks | differ | first difference |", "| --- | --- | --- | --- |"]
+    for name, found in table.items():
+        if found["differences"]:
+            check, where, text, sample = found["differences"][0]
+            cell = f"{check}, {where}: {text} — `{sample}`".replace("|", "\\|")
+            lines.append(f"| {name} | {found['checks']} | {len(found['differences'])} | {cell} |")
+    for title, names in (("Pass", passing(table)), ("Missing", missing(table))):
+        lines += ["", f"## {title}", "", ", ".join(names)]
+    return "\n".join(lines) + "\n"
+
+
+def passing(table: dict[str, dict[str, Any]]) -> list[str]:
+    return [n for n, f in table.items() if not f["differences"] and not f.get("missing")]
+
+
+def missing(table: dict[str, dict[str, Any]]) -> list[str]:
+    return [n for n, f in table.items() if f.get("missing")]
+
+
+def counts(table: dict[str, dict[str, Any]]) -> str:
+    lacking, good = len(missing(table)), len(passing(table))
+    return f"pass {good}, differ {len(table) - good - lacking}, missing {lacking}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="*", help="names or patterns, with commas between")
+    parser.add_argument("--limit", type=int, default=60, help="samples for each dtype")
+    parser.add_argument("--verbose", action="store_true", help="all differences of an operation")
+    parser.add_argument("--markdown", help="write the table there")
+    parser.add_argument("--json", help="write everything found there")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    config.check = True
+    named("relu"), seeded(flambeau.ones, 1)  # imports, before the first fork
+    table: dict[str, dict[str, Any]] = {}
+    for info in chosen(options.only):
+        found = table[label(info)] = isolated(info, options.limit)
+        for each in found["differences"][: 50 if options.verbose else 1]:
+            print(f"{label(info)}: {len(found['differences'])}/{found['checks']} "
+                  + " | ".join(each), flush=True)  # fmt: skip
+    print("missing:", " ".join(missing(table)))
+    print(counts(table))
+    if options.markdown:
+        Path(options.markdown).write_text(markdown(table))
+    if options.json:
+        Path(options.json).write_text(json.dumps(table, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
