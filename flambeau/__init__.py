@@ -109,7 +109,11 @@ from .frontend.random import (
 
 install_rows()
 
-__version__ = "0.1.0"
+for _class in (Tensor, Size, dtype, device, Generator, finfo, iinfo, layout, memory_format):
+    _class.__module__ = __name__  # what type(x) prints: where users find it
+
+# Programs compare this with PyTorch's releases: it names the release whose interface is followed.
+__version__ = "2.13.0+flambeau"
 
 float = float32
 double = float64
@@ -126,28 +130,31 @@ pi = _functions.pi
 e = _functions.e
 newaxis = None
 _nn = Namespace("nn")
+_linalg = Namespace("linalg")
 globals().update(_TYPES)
 
 _SUBMODULES = frozenset(
     ("nn", "optim", "utils", "autograd", "vision", "serialization", "hub", "cuda", "backends",
-     "testing", "random", "version", "linalg", "special", "multiprocessing", "jit", "types")
+     "testing", "random", "version", "linalg", "special", "multiprocessing", "jit", "types", "amp",
+     "compiler", "accelerator", "distributed")
 )  # fmt: skip
+_FROM_SUBMODULES = {
+    "save": "serialization", "load": "serialization", "autocast": "amp", "GradScaler": "amp",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in ("save", "load"):
-        from . import serialization
-
-        return getattr(serialization, name)
+    if name in _FROM_SUBMODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_FROM_SUBMODULES[name]}"), name)
     try:
         found = row_function(name)
     except AttributeError:
-        found = _functions.lookup(name)
-    globals()[name] = found
+        found = None
+    globals()[name] = found = found or _functions.lookup(name)
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *row_names(), *_SUBMODULES, "save", "load"})
+    return sorted({*globals(), *row_names(), *_SUBMODULES, *_FROM_SUBMODULES})

@@ -25,3 +25,7 @@ check: bool = _int("FLAMBEAU_CHECK", 0) != 0
 
 program_cache_size: int = _int("FLAMBEAU_PROGRAM_CACHE", 512)
 """FLAMBEAU_PROGRAM_CACHE: how many captured programs are kept, the least recently used go."""
+
+MAIN = "FLAMBEAU_MAIN"
+"""FLAMBEAU_MAIN: set by `python -m flambeau run` for the processes that the program spawns; says
+what the program is. Not for users."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import refusing
 
 __all__ = ["download_url_to_file", "get_dir", "load_state_dict_from_url", "set_dir"]
 
@@ -186,3 +187,6 @@ def _warn_if_different(path: str, expected: str | None, url: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+__getattr__ = refusing(__name__)

@@ -22,7 +22,8 @@ LAYERS = (
     ("engine",),
     ("frontend", "autograd"),
     ("nn", "optim", "utils", "vision", "serialization", "hub", "linalg", "testing", "backends",
-     "cuda", "random", "version", "types", "multiprocessing", "jit"),
+     "cuda", "random", "version", "types", "multiprocessing", "jit", "accelerator", "amp",
+     "compiler", "distributed", "special"),
     ("demo", "compat", "__main__", "__init__"),
 )  # fmt: skip
 """The layers, the lowest first. A module may import its own layer and those above it in this

@@ -71,8 +71,8 @@ class Twins:
             return flambeau.device("cpu")
         if isinstance(x, str) and x.split(":")[0] in ("cuda", "meta", "xla", "mps"):
             raise NoTwin(x)
-        if isinstance(x, torch.Generator):
-            raise NoTwin("Generator")
+        if isinstance(x, (torch.Generator, torch.nn.Module)):
+            raise NoTwin(type(x).__name__)
         if isinstance(x, types.FunctionType):
             return rebound(x)
         return x
@@ -84,16 +84,12 @@ def tensor_twin(t: torch.Tensor) -> Any:
         raise NoTwin(f"{t.device} {t.layout}")
     plain = t.detach().resolve_conj().resolve_neg()
     shape, strides = tuple(plain.shape), tuple(plain.stride())
-    if plain.is_contiguous() or not plain.numel():
-        flat = plain.reshape(-1)
+    held = plain.untyped_storage().nbytes() // plain.element_size()
+    if plain.is_contiguous() and held <= max(plain.numel(), 1) or not plain.numel():
+        ours = flat_twin(plain.reshape(-1)).reshape(shape)
     else:
-        reach = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-        flat = plain.as_strided((reach,), (1,))
-    ours = flat_twin(flat)
-    if plain.is_contiguous() or not plain.numel():
-        ours = ours.reshape(shape)
-    else:
-        ours = ours.as_strided(shape, strides).detach()
+        whole = flat_twin(plain.as_strided((held,), (1,), 0))
+        ours = whole.as_strided(shape, strides, plain.storage_offset()).detach()
     return ours.requires_grad_() if t.requires_grad else ours
 
 
@@ -169,7 +165,7 @@ def array(t: Any) -> np.ndarray:
     """The values of a tensor of either framework."""
     if isinstance(t, torch.Tensor):
         t = t.detach().resolve_conj().resolve_neg()
-        return (t.float() if t.dtype is torch.bfloat16 else t).numpy()
+        return np.asarray((t.float() if t.dtype is torch.bfloat16 else t).numpy(force=True))
     t = t.detach()
     return (t.float() if t.dtype is flambeau.bfloat16 else t).numpy()
 

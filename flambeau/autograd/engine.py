@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol
 
 from ..graph.trace import state
 from .node import Edge, Extra, Node
 
-check: Callable[[Any, Any], None] | None = None
-"""Set by anomaly mode: looks at the gradients that a node gives."""
+
+class Watch(Protocol):
+    """What anomaly mode does."""
+
+    def gave(self, node: Node, passed: Sequence[Any]) -> None:
+        """Look at the gradients that a node gives."""
+
+    def failed(self, node: Node) -> None:
+        """Tell of the operation whose derivative has raised an error."""
+
+
+watch: Watch | None = None
+"""Set while anomaly mode is on."""
+
+
+class _Running(threading.local):
+    """The passes that a thread is in the middle of, the innermost last: the targets that each
+    reaches, and a function that says of one whether gradients are wanted there."""
+
+    def __init__(self) -> None:
+        self.passes: list[tuple[dict[Any, int], Callable[[Any], bool]]] = []
+
+
+running = _Running()
 
 
 def run(
@@ -47,8 +70,13 @@ def run(
         else:
             captured[target] = [run_hooks(target._hooks, g) if target._hooks else g]
 
+    def wanted(target: Any) -> bool:
+        return target in waiting and (needed is None or target in needed or target in (targets or ()))
+
+    running.passes.append((waiting, wanted))
     before = state.grad
     state.grad = create_graph
+    node: Any = None
     try:
         for (target, nr), g in zip(roots, grads, strict=True):
             _add(buffers, target, nr, g)
@@ -81,8 +109,8 @@ def run(
                 node.release()
             if node.extra is not None and node.extra.after:
                 passed = _hooks_after(node.extra, passed, slots)
-            if check is not None:
-                check(node, passed)
+            if watch is not None:
+                watch.gave(node, passed)
             for edge, g in zip(edges, passed):
                 if edge is None:
                     continue
@@ -97,8 +125,13 @@ def run(
                 waiting[target] = left
                 if not left:
                     arrived(target)
+    except Exception:
+        if watch is not None and node is not None:
+            watch.failed(node)
+        raise
     finally:
         state.grad = before
+        running.passes.pop()
     if captured is None or capture is None:
         return []
     return [captured[target][nr] if target in captured else None for target, nr in capture]

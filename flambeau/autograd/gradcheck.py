@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +35,7 @@ def _numerical(
     """Central differences: for each output a matrix (elements of the input) x (of the output).
     Complex inputs give the derivative that `backward` defines: d/d(real) + i d/d(imag)."""
     x = inputs[position]
-    base = np.array(x.detach()._array("gradcheck"), copy=True)
+    base = np.array(x.detach()._array("gradcheck"), order="C")
     directions = (1.0, 1j) if x.is_complex() else (1.0,)
     n = base.size
     columns: list[list[Any]] = []
@@ -42,7 +45,8 @@ def _numerical(
             for sign in (1, -1):
                 moved = base.copy()
                 moved.reshape(-1)[i] += sign * eps * direction
-                t = wrap(moved, x.dtype)
+                t = copy.deepcopy(x.detach())  # in x's memory layout, which may matter
+                t.copy_(wrap(moved, x.dtype))
                 given = [t if k == position else a for k, a in enumerate(inputs)]
                 with_grad = [
                     g.detach() if isinstance(g, Tensor) and k != position else g
@@ -176,3 +180,13 @@ def gradgradcheck(
     return gradcheck(
         gradients, (*given, *weights), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
     )
+
+
+class _CallableModule(types.ModuleType):
+    """`torch.autograd.gradcheck` is the function; importing this module puts the module there."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> bool:
+        return gradcheck(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

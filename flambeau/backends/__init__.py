@@ -1,26 +1,24 @@
-"""`torch.backends`: switches of libraries that flambeau does without."""
+"""`torch.backends`: switches of libraries that flambeau does without.
+
+Each says that it is not available. Switches may be set: programs set them for speed or for
+determinism, and neither depends on them here.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
+from flambeau.errors import no_attribute
 
-class _Backend:
-    """A library that is not used: asked for, it is not available; its switches may be set."""
-
-    def __init__(self, **switches: Any) -> None:
-        self.__dict__.update(switches)
-
-    def is_available(self) -> bool:
-        return False
-
-    def is_built(self) -> bool:
-        return False
+_LIBRARIES = ("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum")
 
 
-cudnn = _Backend(enabled=False, benchmark=False, deterministic=True, allow_tf32=False)
-cuda = _Backend(matmul=_Backend(allow_tf32=False))
-mps = _Backend()
-mkl = _Backend()
-mkldnn = _Backend(enabled=False)
-openmp = _Backend()
+def __getattr__(name: str) -> Any:
+    if name in _LIBRARIES:
+        return import_module(f"{__name__}.{name}")
+    raise no_attribute(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LIBRARIES})

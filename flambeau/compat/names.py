@@ -9,6 +9,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from ..errors import pytorch_name
+
 ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 
@@ -31,16 +33,15 @@ class _Loader(importlib.abc.Loader):
     def create_module(self, spec: Any) -> ModuleType:
         try:
             module = importlib.import_module(self.target)
-            self.spec = module.__spec__
-            return module
         except ModuleNotFoundError as error:
-            if error.name is None or not self.target.startswith(error.name):
+            if error.name is None or not (self.target + ".").startswith(error.name + "."):
                 raise
             raise ModuleNotFoundError(
-                f"flambeau has no module {spec.name}: PyTorch has it (or something of that name), "
-                f"flambeau lacks it so far (it would be {self.target})",
+                f"flambeau has no module {spec.name}: PyTorch may have it, flambeau lacks it so far",
                 name=spec.name,
             ) from None
+        self.spec = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """The module has been executed under its own name, and keeps its own spec."""
@@ -58,22 +59,28 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 class _Guard:
-    """Restores what importing under another name changes in a module."""
+    """What installing has changed, to be undone."""
 
     def __init__(self) -> None:
         self.finder = Finder()
+        self.hidden: dict[str, ModuleType] = {}
 
     def install(self) -> None:
+        self.hidden = _taken()
         for root, base in ROOTS.items():
-            for name in [n for n in sys.modules if n == root or n.startswith(root + ".")]:
-                del sys.modules[name]
             sys.modules[root] = importlib.import_module(base)
         sys.meta_path.insert(0, self.finder)
 
     def remove(self) -> None:
         sys.meta_path.remove(self.finder)
-        for name in [n for n in sys.modules if n.partition(".")[0] in ROOTS]:
-            del sys.modules[name]
+        _taken()
+        sys.modules.update(self.hidden)
+
+
+def _taken() -> dict[str, ModuleType]:
+    """The modules under PyTorch's names, taken out of `sys.modules`."""
+    names = [name for name in sys.modules if name.partition(".")[0] in ROOTS]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 _guard: _Guard | None = None
@@ -93,3 +100,18 @@ def remove() -> None:
     if _guard is not None:
         _guard.remove()
         _guard = None
+
+
+def explain(error: BaseException) -> None:
+    """Add to `from torch.x import y`'s error that flambeau lacks `torch.x.y`.
+
+    Python makes that error itself, of the module's own name: a module has no say in it.
+    """
+    name = getattr(error, "name", None)
+    if type(error) is not ImportError or not isinstance(name, str):
+        return
+    start, _, rest = str(error).partition("cannot import name '")
+    missing = rest.partition("'")[0]
+    full = pytorch_name(f"{name}.{missing}")
+    if not start and missing and full != f"{name}.{missing}":
+        error.add_note(f"flambeau has no {full}: PyTorch may have it, flambeau lacks it so far")

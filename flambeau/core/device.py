@@ -55,6 +55,14 @@ class device:
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
+    def __enter__(self) -> device:
+        """New tensors are made on this device until the end of the `with` block."""
+        usable(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (device, (str(self),))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ from ..core.aval import aval
 from ..core.device import device as Device
 from ..core.device import usable
 from ..core.dtypes import dtype
+from ..core.layout import contiguous_strides, span
 from ..graph.trace import state
 from ..graph.value import leaf
 from ..ops.table import call
-from .dispatch import fresh
-from .memory import share_array
+from .dispatch import fresh, uncount
+from .from_data import is_sequence, read_data
+from .memory import alias, share_array
 from .results import result_type
 from .tensor import Tensor
 
@@ -27,6 +30,8 @@ def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
     """A tensor over a fresh C-contiguous buffer of dtype `dt` that nobody else holds."""
     a = aval(array.shape, dt)
     t: Tensor = fresh(leaf(a, array), a)
+    if state.inference:
+        uncount((t,))
     if requires_grad:
         t.requires_grad = True
     return t
@@ -63,7 +68,7 @@ def constant(
     usable(device)
     t: Tensor = call.constant(value, shape, dt or dtypes.get_default())
     if state.inference:
-        t._inference, t._count = True, ()
+        uncount((t,))
     if requires_grad:
         t.requires_grad = True
     return t
@@ -77,6 +82,19 @@ def _check_dtype(name: str, dt: Any) -> Any:
     raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dt).__name__}")
 
 
+def wanted(name: str, dt: Any, out: Any) -> Any:
+    """The dtype asked for: `dt` itself, else that of `out`. RuntimeError where the two differ."""
+    dt = _check_dtype(name, dt)
+    if out is None:
+        return dt
+    if dt is not None and dt is not out.dtype:
+        raise RuntimeError(
+            f"{name}(): dtype {dt.legacy} does not match dtype of out parameter "
+            f"({out.dtype.legacy})"
+        )
+    return out.dtype
+
+
 def _sized(name: str, value: Any) -> Any:
     def make(
         *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -87,10 +105,11 @@ def _sized(name: str, value: Any) -> Any:
         if keywords:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(keywords))}'")
         shape = sizes(name, size, keyword)
+        dtype = wanted(name, dtype, out)
         if out is not None:
             out.resize_(shape)
             return out.fill_(value)  # type: ignore[no-any-return]
-        return constant(shape, value, _check_dtype(name, dtype), device, requires_grad)
+        return constant(shape, value, dtype, device, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"{name}(*size, dtype=None, requires_grad=False): a tensor filled with {value}."
@@ -139,8 +158,13 @@ def full(
             "full(): argument 'fill_value' (position 2) must be Number, "
             f"not {type(fill_value).__name__}"
         )
-    dt = _check_dtype("full", dtype) or dtypes.of_scalar(type(fill_value))
+    dt = wanted("full", dtype, out) or dtypes.of_scalar(type(fill_value))
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
     shape = sizes("full", (size,))
+    dtypes.check_number(fill_value, dt)
+    if dt.category < dtypes.COMPLEX and isinstance(fill_value, complex):
+        fill_value = fill_value.real
     if out is not None:
         out.resize_(shape)
         return out.fill_(fill_value)  # type: ignore[no-any-return]
@@ -152,77 +176,6 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
     """A tensor of input's shape and dtype filled with a number."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device,
                 requires_grad=requires_grad)  # fmt: skip
-
-
-def _infer(data: Any) -> tuple[np.ndarray, dtype]:
-    """Python data as an array, with the dtype PyTorch infers."""
-    if isinstance(data, np.ndarray):
-        return data, dtypes.from_numpy(data.dtype)
-    if isinstance(data, np.generic):
-        return np.asarray(data), dtypes.from_numpy(data.dtype)
-    if isinstance(data, (list, tuple, range)):
-        data = _plain(data)
-    elif not isinstance(data, (bool, int, float, complex)):
-        if hasattr(data, "__array__"):
-            return _infer(np.asarray(data))
-        if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (str, bytes, dict)):
-            return _infer(list(data))
-        raise _no_dtype(type(data).__name__)
-    try:
-        array = np.array(data)
-    except ValueError as error:
-        raise ValueError(f"expected sequences of equal length at every level: {error}") from None
-    if array.dtype == object or array.dtype.kind in "USOmM":
-        kind = _odd_type(data)
-        if kind == "int":
-            raise RuntimeError("Overflow when unpacking long long: an integer is out of int64's range")
-        raise _no_dtype(kind)
-    if array.dtype.kind == "f" and not isinstance(data, np.ndarray):
-        return array, dtypes.get_default() if not _has_numpy(data) else dtypes.from_numpy(array.dtype)
-    if array.dtype.kind == "c":
-        return array, dtypes.get_default().to_complex()
-    if array.dtype.kind == "u":
-        raise RuntimeError("Overflow when unpacking long long: an integer is out of int64's range")
-    if array.size == 0 and array.dtype.kind == "f":
-        return array, dtypes.get_default()
-    return array, dtypes.from_numpy(array.dtype)
-
-
-def _no_dtype(kind: str) -> Exception:
-    """The error for data of a type that no dtype holds."""
-    expected = "expected numbers, nested sequences of numbers, arrays or tensors"
-    if kind in ("str", "bytes"):
-        return TypeError(f"new(): invalid data type '{kind}': {expected}")
-    return RuntimeError(f"Could not infer dtype of {kind}: {expected}")
-
-
-def _has_numpy(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic)) and not isinstance(data, float)
-
-
-def _odd_type(data: Any) -> str:
-    if isinstance(data, (list, tuple)):
-        for item in data:
-            found = _odd_type(item)
-            if found not in ("float", "bool"):
-                return found
-        return "float"
-    return type(data).__name__
-
-
-def _plain(data: Any) -> Any:
-    """Nested sequences with tensors replaced by what they hold."""
-    if isinstance(data, Tensor):
-        return data.detach().tolist() if data.ndim else data.item()
-    if isinstance(data, (list, tuple, range)):
-        for item in data:
-            if isinstance(item, (Tensor, list, tuple)) or hasattr(item, "__len__"):
-                return [_plain(x) for x in data]
-            break
-        return list(data)
-    return data
 
 
 def tensor(
@@ -237,8 +190,6 @@ def tensor(
     usable(device)
     dt = _check_dtype("tensor", dtype)
     if isinstance(data, Tensor):
-        import warnings
-
         warnings.warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach()."
             "clone() or sourceTensor.detach().clone().requires_grad_(True), rather than "
@@ -251,7 +202,7 @@ def tensor(
         if requires_grad:
             t.requires_grad = True
         return t  # type: ignore[no-any-return]
-    array, found = _infer(data)
+    array, found = read_data(data, dt)
     return _converted(array, found, dt or found, requires_grad)
 
 
@@ -275,7 +226,90 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dt)
 
 
-asarray = as_tensor
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`obj` as a tensor: tensors, arrays and buffers share memory unless `copy` is true or the dtype
+    differs. ValueError where `copy` is false and there is no way but to copy."""
+    usable(device)
+    dt = _check_dtype("asarray", dtype)
+    if isinstance(obj, Tensor):
+        t: Any = obj
+    elif isinstance(obj, (np.ndarray, np.generic)):
+        t = from_numpy(np.asarray(obj) if isinstance(obj, np.ndarray) else np.array(obj))
+    elif isinstance(obj, (bytes, bytearray, memoryview)):
+        t = frombuffer(obj, dtype=dt or dtypes.get_default())
+    elif hasattr(obj, "__dlpack__"):
+        t = from_dlpack(obj)
+    else:
+        if copy is False:
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        t, copy = tensor(obj, dtype=dt), False
+    if dt is not None and t.dtype is not dt:
+        if copy is False:
+            raise ValueError(
+                f"can't alias tensor with dtype '{t.dtype.legacy}' into dtype '{dt.legacy}'."
+            )
+        t = t.to(dt)
+    elif copy:
+        t = t.clone()
+    if requires_grad and not t.requires_grad:
+        t = t.detach().requires_grad_()
+    return t  # type: ignore[no-any-return]
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+                  layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A 0-d tensor of a number, of the default dtype."""
+    dt = _check_dtype("scalar_tensor", dtype) or dtypes.get_default()
+    return full((), s, dtype=dt, device=device, requires_grad=requires_grad)
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor over new memory with the given sizes and strides."""
+    shape, strides = sizes("empty_strided", (size,)), tuple(map(operator.index, stride))
+    if len(shape) != len(strides):
+        raise RuntimeError(
+            f"empty_strided(): dimensionality of sizes ({len(shape)}) must match dimensionality of "
+            f"strides ({len(strides)})"
+        )
+    if any(s < 0 for s in strides):
+        raise RuntimeError(
+            f"empty_strided(): negative strides are not supported, got {list(strides)}"
+        )
+    dt = _check_dtype("empty_strided", dtype) or dtypes.get_default()
+    room = constant((span(shape, strides, 0)[1],), 0, dt, device, False)
+    t: Tensor = alias(room, dt, shape, strides, 0)
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor over new dense memory, its dimensions there in the given order, outermost first."""
+    shape, order = sizes("empty_permuted", (size,)), tuple(map(operator.index, physical_layout))
+    if len(shape) != len(order):
+        raise RuntimeError(
+            "empty_permuted(): Number of dimensions in size does not match the length of the "
+            f"physical_layout; i.e. len(size) = {len(shape)} is not equal to "
+            f"len(physical_layout) = {len(order)}"
+        )
+    if sorted(order) != list(range(len(shape))):
+        raise RuntimeError(
+            "empty_permuted(): Duplicate dim not allowed: physical_layout must have each dimension "
+            f"once, got {list(order)}"
+        )
+    strides = [0] * len(shape)
+    for d, stride in zip(order, contiguous_strides([shape[d] for d in order]), strict=True):
+        strides[d] = stride
+    return empty_strided(shape, strides, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -289,8 +323,6 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         )
     dt = dtypes.from_numpy(ndarray.dtype)
     if not ndarray.flags.writeable:
-        import warnings
-
         warnings.warn(
             "The given NumPy array is not writable. Writing to the tensor will be refused; copy "
             "the array to protect its data or make it writable before converting it to a tensor.",
@@ -314,8 +346,27 @@ def from_dlpack(ext_tensor: Any, **kwargs: Any) -> Tensor:
 def frombuffer(
     buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
-    """A one-dimensional tensor over a buffer's memory."""
-    t = from_numpy(np.frombuffer(buffer, dtype.np, count, offset))
+    """A one-dimensional tensor over a buffer's memory: `count` elements (all) from byte `offset`."""
+    try:
+        room = len(memoryview(buffer).cast("B"))
+    except TypeError:
+        raise ValueError(
+            f"frombuffer(): object of type {type(buffer).__name__} does not implement Python "
+            "buffer protocol."
+        ) from None
+    if not room or not count:
+        raise ValueError(f"both buffer length ({room}) and count ({count}) must not be 0")
+    if not 0 <= offset < room:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
+            f"({room} bytes) minus 1"
+        )
+    array = np.frombuffer(buffer, dtype.np, count, offset)
+    with warnings.catch_warnings():
+        if array.flags.writeable is False:
+            warnings.simplefilter("ignore")
+        t = from_numpy(array)
+    t = alias(t, dtype, tuple(array.shape), (1,), 0) if dtype is dtypes.bfloat16 else t
     if requires_grad:
         t.requires_grad = True
     return t
@@ -348,7 +399,11 @@ def arange(
             f"by {by}"
         )
     integral = all(isinstance(g, int) for g in (low, high, by))
-    dt = _check_dtype("arange", dtype) or (dtypes.int64 if integral else dtypes.get_default())
+    dt = wanted("arange", dtype, out) or (dtypes.int64 if integral else dtypes.get_default())
+    if dt.category <= dtypes.INT and not integral:
+        low, high, by, integral = int(low), int(high), int(by), True
+        if by == 0:
+            raise ValueError(f"arange(): step must be nonzero, but it is 0 as {dt}")
     count = max(0, math.ceil((high - low) / by))
     if dt.category <= dtypes.INT and integral:
         values = np.arange(count, dtype=np.int64) * by + low
@@ -363,17 +418,50 @@ def arange(
     return t
 
 
+def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[float, float, int]:
+    """Checked arguments of linspace() and logspace()."""
+    for known, x in (("start", start), ("end", end)):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(
+                f"{name}(): only 0-dimensional start and end tensors are supported, but {known} has "
+                f"shape {list(x.shape)}"
+            )
+    try:
+        n = operator.index(steps)
+    except TypeError:
+        raise TypeError(
+            f"{name}(): argument 'steps' must be int, not {type(steps).__name__}"
+        ) from None
+    if n < 0:
+        raise RuntimeError(f"{name}(): number of steps must be non-negative, got {n}")
+    return float(start), float(end), n
+
+
+def inclusive_range(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """torch.range: numbers from start to end, with end, by step. PyTorch has given it up for
+    arange()."""
+    low, high = (0, start) if end is None else (start, end)
+    if step and (high - low) * step < 0:
+        raise RuntimeError(
+            f"range(): upper bound and lower bound inconsistent with step sign: {low} to {high} by "
+            f"{step}"
+        )
+    dt = wanted("range", dtype, out) or dtypes.get_default()
+    return arange(low, high + step / 2, step, dtype=dt, device=device,
+                  requires_grad=requires_grad, out=out)  # fmt: skip
+
+
 def linspace(
     start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
     """`steps` numbers evenly from start to end, both included."""
-    low, high = float(start), float(end)
-    n = operator.index(steps)
-    if n < 0:
-        raise RuntimeError(f"linspace(): number of steps must be non-negative, got {n}")
+    low, high, n = _ends("linspace", start, end, steps)
     usable(device)
-    dt = _check_dtype("linspace", dtype) or dtypes.get_default()
+    dt = wanted("linspace", dtype, out) or dtypes.get_default()
     kind = dt.compute if dt.is_floating_point else np.dtype("f8")
     array = np.empty(n, kind)
     if n == 1:
@@ -394,12 +482,18 @@ def linspace(
 
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    requires_grad: bool = False, out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
     """`steps` powers of base with exponents evenly from start to end."""
-    exponents = linspace(start, end, steps, dtype=dtypes.float64).numpy()
-    dt = _check_dtype("logspace", dtype) or dtypes.get_default()
-    return _converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
+    low, high, n = _ends("logspace", start, end, steps)
+    usable(device)
+    dt = wanted("logspace", dtype, out) or dtypes.get_default()
+    exponents = linspace(low, high, n, dtype=dtypes.float64).numpy()
+    t = _converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
+    if out is not None:
+        out.resize_(tuple(t.shape))
+        return out.copy_(t)  # type: ignore[no-any-return]
+    return t
 
 
 def eye(
@@ -411,7 +505,7 @@ def eye(
     if rows < 0 or cols < 0:
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got {rows} and {cols}")
     usable(device)
-    dt = _check_dtype("eye", dtype) or dtypes.get_default()
+    dt = wanted("eye", dtype, out) or dtypes.get_default()
     t = wrap(dtypes.narrow(np.eye(rows, cols), dt), dt, requires_grad)
     if out is not None:
         out.resize_((rows, cols))
@@ -428,10 +522,15 @@ def legacy_tensor(cls: Any, dt: dtype, *args: Any, **kwargs: Any) -> Any:
             raise TypeError(f"expected {dt} (got {source._aval.dtype})")
         t = source._alias()
     elif len(args) == 1 and not isinstance(args[0], (int, torch_size())):
-        array, found = _infer(args[0])
+        if not (is_sequence(args[0]) or isinstance(args[0], np.ndarray)):
+            if not isinstance(args[0], (str, bytes)):
+                raise TypeError(
+                    f"new(): data must be a sequence (got {type(args[0]).__name__})"
+                )
+        array, found = read_data(args[0])
         t = _converted(array, found, dt, False)
     else:
-        t = constant(sizes("new", args), 0, dt, None, False)
+        t = constant(sizes("new", args) if args else (0,), 0, dt, None, False)
     if cls is not Tensor:
         t.__class__ = cls
     return t
@@ -488,7 +587,7 @@ def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
 
 call.define(
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
-    full_like=full_like, arange=arange, tensor=tensor, eye=eye, tensor_of=wrap,
+    full_like=full_like, arange=arange, tensor=tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
     grad_enabled=lambda: state.grad,
     observe=lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype),
     named=lambda name, fields, parts: result_type(name, fields)(parts),

@@ -137,6 +137,12 @@ def fresh(value: Value, a: Aval) -> Any:
     return t
 
 
+def uncount(tensors: Any) -> None:
+    """Make new tensors inference tensors: nobody counts their versions."""
+    for t in tensors:
+        t._inference, t._count = True, ()
+
+
 def _tensor_class() -> Any:
     from .tensor import Tensor
 
@@ -353,10 +359,13 @@ def _row_source(row: Row, dunder: bool) -> str:
         w("t_._aval = aval")
     if row.grads or row.not_differentiable:
         test = " or ".join(f"g{i}" for i in range(len(inputs)))
-        w(f"if ({test}) and state.grad:")
+        w(f"if {test}:")
         given = [a.name for a in inputs]
         given += [f"{letter}{i}" for letter in "kg" for i in range(len(inputs))]
-        w(f"record({'results' if several else 't_'}, {', '.join(given)}, {ps})", 2)
+        made = "results" if several else "t_"
+        w(f"if state.grad: record({made}, {', '.join(given)}, {ps})", 2)
+        # Only where a graph could have been: other operations would pay for asking.
+        w(f"elif state.inference: uncount({made if several else '(t_,)'})", 2)
     w("return result_type(results)" if several else "return t_")
     if listed and len(listed) > 1:
         raise InternalError(f"row {row.name}: more than one Tensor[] argument")
@@ -430,14 +439,14 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     scope: dict[str, Any] = {
         "row": row, "memo": row.memo, "infer": infer, "infer_view": infer_view, "Value": Value,
         "Storage": Storage, "Tensor": Tensor, "new": object.__new__, "state": state,
-        "read": read, "convert": convert, "record": record, "Aval": Aval,
+        "read": read, "convert": convert, "record": record, "uncount": uncount, "Aval": Aval,
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
         "joined": joined, "MISSING": MISSING,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,
-        "result_type": result_type(row.called, sig.results) if sig.results else None,
+        "result_type": result_type(row.name if row.forms else row.called, sig.results) if sig.results else None,
         **{n: getattr(arguments, n) for n in _HELPERS},
     }  # fmt: skip
     filename = f"<flambeau row {row.name}>"

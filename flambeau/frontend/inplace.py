@@ -107,18 +107,25 @@ def _origin_text(t: Any, what: str) -> str:
     )
 
 
-def check_result(t: Any, result: Any, name: str) -> None:
-    """Refuse results that don't fit into the written-to tensor."""
+def check_result(t: Any, result: Any, name: str, exact: bool = False) -> None:
+    """Refuse results that don't fit into the written-to tensor. `exact`: in dtype too."""
     if result._aval.shape != t._aval.shape:
         raise RuntimeError(
             f"{name}: output with shape {shape_text(t._aval.shape)} doesn't match the broadcast "
             f"shape {shape_text(result._aval.shape)}"
         )
-    if not can_cast(result._aval.dtype, t._aval.dtype):
+    found, kept = result._aval.dtype, t._aval.dtype
+    if found is kept:
+        return
+    if not can_cast(found, kept):
         raise RuntimeError(
-            f"{name}: result type {result._aval.dtype.legacy} can't be cast to the desired output "
-            f"type {t._aval.dtype.legacy}"
+            f"{name}: result type {found.legacy} can't be cast to the desired output type "
+            f"{kept.legacy}"
         )
+    if kept.is_complex and found.is_floating_point:
+        raise RuntimeError(f"{name}: In-place {name[:-1]} is not supported for complex tensors.")
+    if exact:
+        raise RuntimeError(f"{name}: the result has dtype {found}, the written-to tensor {kept}")
 
 
 def assign(t: Any, result: Any) -> Any:
@@ -331,7 +338,7 @@ def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
         check_target(input, name, args, uniform=row.uniform)
         tracked = state.grad and (input._rg or any(getattr(x, "_rg", False) for x in args))
         result = function(_before(input) if tracked else input, *args, **kwargs)
-        check_result(input, result, name)
+        check_result(input, result, name, row.out != "cast")
         return assign(input, result)
 
     inplace.__name__ = inplace.__qualname__ = name
@@ -347,12 +354,9 @@ def make_relayout(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     def relayout(input: Any, *args: Any, **kwargs: Any) -> Any:
         check_graph(input, name)
         tracked = state.grad and input._rg
-        # Views' gradients are reckoned in a base that is row-major: the tensor as it was.
-        source = _as_it_was(input, tracked) if input._view is None else input
-        found = function(source, *args, **kwargs)
+        found = function(input, *args, **kwargs)
         input._aval, input._strides = found._aval, found._strides
         input._offset, input._plain = found._offset, found._plain
-        input._view = found._view
         if tracked:
             input._rg, input._node, input._nr = found._rg, found._node, found._nr
         bump(input)
@@ -363,15 +367,6 @@ def make_relayout(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     relayout.__module__ = "flambeau"
     relayout.__doc__ = f"In-place version of {row.name}(): changes the layout of `input`."
     return relayout
-
-
-def _as_it_was(t: Any, tracked: Any) -> Any:
-    """Another tensor over the same memory, in the graph where `tracked`."""
-    base = t._alias()
-    base._count = t._count
-    if tracked:
-        base._rg, base._node, base._nr = t._rg, t._node, t._nr
-    return base
 
 
 def into_out(
@@ -400,7 +395,7 @@ def into_out(
     if len(results) != len(outs):
         raise TypeError(f"{name}(): expected {len(results)} out tensors, got {len(outs)}")
     for o, r in zip(outs, results, strict=True):
-        if r._rg is True:
+        if state.grad and r._rg is True:
             raise RuntimeError(
                 f"{name}(): functions with out=... arguments don't support automatic "
                 "differentiation, but one of the arguments requires grad."
@@ -410,12 +405,31 @@ def into_out(
                 f"{name}(): result type {r._aval.dtype.legacy} can't be cast to the desired output "
                 f"type {o._aval.dtype.legacy}"
             )
+        if row.out != "cast" and r._aval.dtype is not o._aval.dtype:
+            raise RuntimeError(
+                f"{name}(): expected an out tensor of dtype {r._aval.dtype}, got {o._aval.dtype}"
+            )
     for o, r in zip(outs, results, strict=True):
         if o._aval.shape != r._aval.shape:
             _resize_out(o, r, name)
         check_target(o, name, operands)
+        if row.out == "apart" and any(_touch(o, x) for x in operands):
+            raise RuntimeError(
+                f"{name}(): unsupported operation: some elements of the input tensor and the "
+                "written-to tensor refer to a single memory location. Please clone() the tensor "
+                "before performing the operation."
+            )
         write(o, convert(read(r), o._aval.dtype))
     return out
+
+
+def _touch(o: Any, x: Any) -> bool:
+    """Whether two tensors share memory."""
+    if getattr(x, "_storage", None) is not o._storage or not (o._aval.numel and x._aval.numel):
+        return False
+    first, last = span(*_layout(o))
+    low, high = span(*_layout(x))
+    return bool(first < high and low < last)
 
 
 def _resize_out(o: Any, r: Any, name: str) -> None:

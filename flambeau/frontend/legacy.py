@@ -1,7 +1,9 @@
-"""PyTorch 0.3's type names: `torch.FloatTensor`, `x.type("torch.LongTensor")`."""
+"""PyTorch 0.3's type names: `torch.FloatTensor`, `x.type("torch.LongTensor")`; and its methods that
+call a Python function for each element."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..core import dtypes
@@ -59,3 +61,30 @@ def type_of(what: Any) -> dtypes.dtype:
     if what is Tensor:
         return dtypes.get_default()
     raise ValueError(f"invalid type: {what!r}")
+
+
+def _replace_elements(t: Tensor, function: Callable[..., Any], *others: Tensor) -> Tensor:
+    """Replace each element by the function's value at it, and at those of other tensors."""
+    if t.requires_grad:
+        raise RuntimeError("Can't call a Python function on the elements of a Variable that "
+                           "requires grad. Use var.detach() instead.")  # fmt: skip
+    columns = [x.expand_as(t).reshape(-1).tolist() for x in (t, *others)]
+    values = [function(*row) for row in zip(*columns, strict=True)]
+    from .creation import tensor
+
+    with_values: Tensor = t.copy_(tensor(values, dtype=t.dtype).reshape(t.shape))  # type: ignore[operator]
+    return with_values
+
+
+def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Replace each element x by callable(x). Slow: a Python call for each."""
+    return _replace_elements(self, callable)
+
+
+def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+    """Replace each element x by callable(x, y), y from `tensor`, which is broadcast."""
+    return _replace_elements(self, callable, tensor)
+
+
+for _method in (apply_, map_):
+    setattr(Tensor, _method.__name__, _method)

@@ -64,6 +64,29 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
+def is_signed(input: Tensor) -> bool:
+    return input.is_signed()
+
+
+def is_inference(input: Tensor) -> bool:
+    return input.is_inference()
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape."""
+    return input.shape == other.shape
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory, out of the graph."""
+    return input.detach()
+
+
+def get_device(input: Tensor) -> int:
+    """The GPU's number; -1 for a tensor on the CPU."""
+    return input.get_device()
+
+
 def numel(input: Tensor) -> int:
     """How many elements `input` has."""
     return input.numel()

@@ -14,10 +14,11 @@ from ..core import dtypes
 from ..core.device import device as Device
 from ..core.device import usable
 from ..core.dtypes import dtype
+from ..graph.trace import state
 from ..ops.table import call
 from ..runtime import random as streams
 from . import inplace
-from .creation import sizes, wrap
+from .creation import sizes, wanted, wrap
 from .memory import write
 from .tensor import Tensor
 
@@ -119,10 +120,8 @@ def _finish(array: np.ndarray, dt: dtype, requires_grad: bool, out: Any) -> Tens
     return out.copy_(t)  # type: ignore[no-any-return]
 
 
-def _floating(name: str, dt: Any) -> dtype:
-    found: dtype = dt or dtypes.get_default()
-    if not isinstance(found, dtype):
-        raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {dt!r}")
+def _floating(name: str, dt: Any, out: Any = None) -> dtype:
+    found: dtype = wanted(name, dt, out) or dtypes.get_default()
     if not found.is_differentiable:
         raise NotImplementedError(f'"{name}" not implemented for \'{found.legacy}\'')
     return found
@@ -134,7 +133,7 @@ def rand(
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
     usable(device)
-    dt = _floating("rand", dtype)
+    dt = _floating("rand", dtype, out)
     array = stream_of(generator).uniform(sizes("rand", size), dt.name)
     return _finish(array, dt, requires_grad, out)
 
@@ -145,7 +144,7 @@ def randn(
 ) -> Tensor:  # fmt: skip
     """Numbers from the standard normal distribution."""
     usable(device)
-    dt = _floating("randn", dtype)
+    dt = _floating("randn", dtype, out)
     array = stream_of(generator).normal(sizes("randn", size), dt.name)
     return _finish(array, dt, requires_grad, out)
 
@@ -187,7 +186,7 @@ def randint(
         raise RuntimeError(
             f"randint(): random_ expects 'from' to be less than 'to', but got from={start} >= to={end}"
         )
-    dt: dtypes.dtype = dtype or dtypes.int64
+    dt: dtypes.dtype = wanted("randint", dtype, out) or dtypes.int64
     array = stream_of(generator).random(sizes("randint", (size,)), dt.name, start, end)
     return _finish(array, dt, requires_grad, out)
 
@@ -207,13 +206,19 @@ def randperm(
     count = operator.index(n)
     if count < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {count}")
-    dt: dtypes.dtype = dtype or dtypes.int64
+    dt: dtypes.dtype = wanted("randperm", dtype, out) or dtypes.int64
     return _finish(stream_of(generator).randperm(count, dt.name), dt, requires_grad, out)
+
+
+def _constant(x: Any) -> Any:
+    """What a draw is made with: no gradient goes to it."""
+    return x.detach() if isinstance(x, Tensor) else x
 
 
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None,
-    device: Any = None, requires_grad: bool = False, out: Any = None,
+    device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers; mean and std may be tensors, whose shape is then the result's."""
     usable(device)
@@ -225,11 +230,14 @@ def normal(
         if isinstance(std, Tensor) and std.numel() and bool((std < 0).any()):  # type: ignore[operator]
             raise RuntimeError("normal expects all elements of std >= 0.0")
         base = randn(tuple(shape), dtype=like.dtype, generator=generator)
-        found: Tensor = base * std + mean  # type: ignore[operator]
+        moved = base * _constant(std) + _constant(mean)
+        kind = 1 if not isinstance(std, Tensor) else 3 if isinstance(mean, Tensor) else 2
+        tensors = [x if isinstance(x, Tensor) else None for x in (mean, std)]
+        found: Tensor = call.drawn(moved, *tensors, f"NormalBackward{kind}")
         return found if out is None else out.copy_(found)
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    dt = _floating("normal", dtype)
+    dt = _floating("normal", dtype, out)
     shape = out.shape if size is None and out is not None else sizes("normal", (size,))
     array = stream_of(generator).normal(tuple(shape), dt.name, float(mean), float(std))
     return _finish(array, dt, requires_grad, out)
@@ -239,7 +247,10 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """Ones with the probabilities in `input` (or `p`), else zeros."""
     odds = float(p) if p is not None else dtypes.widen(input._array("bernoulli()"), input.dtype)
     array = stream_of(generator).bernoulli(tuple(input.shape), input.dtype.name, odds)
-    return _finish(array, input.dtype, False, out)
+    found = _finish(array, input.dtype, False, out)
+    if out is not None or not (input.requires_grad and state.grad):
+        return found
+    return call.drawn(found, input, None, "BernoulliBackward0")  # type: ignore[no-any-return]
 
 
 def multinomial(
@@ -252,6 +263,8 @@ def multinomial(
             f"multinomial only supports floating-point dtypes for input, got: {input.dtype}"
         )
     weights = dtypes.widen(input._array("multinomial()"), input.dtype)
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(f"multinomial(): expected an int64 tensor for out, got {out.dtype}")
     array = stream_of(generator).multinomial(weights, num_samples, replacement)
     return _finish(array, dtypes.int64, False, out)
 

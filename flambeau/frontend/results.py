@@ -13,6 +13,7 @@ def result_type(name: str, fields: tuple[str, ...]) -> Any:
     begin with an underscore are not named: then it is a plain tuple."""
     if any(f.startswith("_") for f in fields):
         return tuple
+    name = name.replace(".", "_")
     found = _types.get(name)
     if found is None:
         made: Any = namedtuple(name, fields)  # type: ignore[misc]

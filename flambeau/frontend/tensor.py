@@ -69,9 +69,17 @@ class Tensor:
 
     __array_priority__ = 1000
 
+    def __getattr__(self, name: str) -> Any:
+        """Refuses what is not there; Python comes here only then, or when a property has failed."""
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)
+        text = f"'{type(self).__name__}' object has no attribute '{name}'"
+        if not name.startswith("_"):
+            text += f": flambeau has no torch.Tensor.{name}, which PyTorch may have"
+        raise AttributeError(text, name=name, obj=self)
+
     if TYPE_CHECKING:  # the methods and operators that rows give; see install_rows
 
-        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         def __radd__(self, other: Any) -> Any: ...
         def __sub__(self, other: Any) -> Any: ...
@@ -183,13 +191,17 @@ class Tensor:
     def is_inference(self) -> bool:
         return self._inference
 
+    is_cpu = True
     is_cuda = False
+    is_xpu = False
+    is_mps = False
     is_sparse = False
     is_quantized = False
     is_meta = False
     is_mkldnn = False
     is_nested = False
     names: Any = None
+    name: Any = None
 
     def is_pinned(self) -> bool:
         return False

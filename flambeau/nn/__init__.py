@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from flambeau.errors import refusing
+
 from . import functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
 from .modules.module import Module
@@ -24,3 +26,5 @@ __all__ = [
     "utils",
 ]
 __all__ += modules.__all__
+
+__getattr__ = refusing(__name__)

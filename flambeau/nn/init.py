@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import refusing
 
 __all__ = [
     "calculate_gain",
@@ -322,3 +323,6 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
+
+
+__getattr__ = refusing(__name__)

@@ -80,7 +80,8 @@ row("relu6(Tensor input) -> Tensor", body=lambda input: call.hardtanh(input, 0.0
 row(
     "hardsigmoid(Tensor input) -> Tensor",
     rule=float_only, forms="fi", where="nn", numpy=lambda x: np.clip(x + 3, 0, 6) / 6,
-    grads={"input": lambda grad, input: call.hardtanh_backward(grad, input, -3.0, 3.0) / 6},
+    grads={"input": lambda grad, input:
+           call.where_chosen((input > -3) & (input < 3), grad / 6, 0)},
     samples=one(), doc="relu6(input + 3) / 6.",
 )  # fmt: skip
 
@@ -114,7 +115,7 @@ def _shrink_rule(x: Aval, lambd: float) -> Spec:
 
 row(
     "softshrink(Tensor input, float lambd=0.5) -> Tensor",
-    rule=_shrink_rule, forms="f", where="nn",
+    rule=_shrink_rule, forms="fo", out="exact", where="nn",
     numpy=lambda x, lambd: np.where(
         x > lambd, x - lambd, np.where(x < -lambd, x + lambd, np.where(np.isnan(x), x, 0))),
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
@@ -123,7 +124,7 @@ row(
 
 row(
     "hardshrink(Tensor input, float lambd=0.5) -> Tensor",
-    rule=float_only, forms="fmo",
+    rule=float_only, forms="fmo", out="exact",
     numpy=lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=one(0.25), doc="input where |input| > lambd, zero elsewhere.",

@@ -98,7 +98,7 @@ row(
 
 row(
     "neg(Tensor input) -> Tensor",
-    rule=lambda x: _negatable(x), numpy=np.negative, forms="fmio", alias=("negative",),
+    rule=lambda x: _negatable(x), numpy=np.negative, forms="fmio", out="exact", alias=("negative",),
     grads={"input": lambda grad: -grad},
     samples=lambda m: [((m(2, 3),), {}), ((m(),), {}), ((m(0),), {})],
     doc="-input.",
@@ -140,8 +140,8 @@ row(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     rule=pointwise(operands=3), numpy=_addcmul, forms="fmio", multiplier="value",
     grads={"input": lambda grad: grad,
-           "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) * conj(tensor2),
-           "tensor2": lambda grad, tensor1, value: _times_alpha(grad, conj(value)) * conj(tensor1)},
+           "tensor1": lambda grad, tensor2, value: grad * conj(_times_alpha(tensor2, value)),
+           "tensor2": lambda grad, tensor1, value: grad * conj(_times_alpha(tensor1, value))},
     samples=lambda m: [
         ((m(2, 3), m(2, 1), m(3)), {"value": 0.5}), ((m(3), m(3), m()), {}),
         ((m(0), m(0), m()), {}), ((m.complex(2), m.complex(2), m.complex(2)), {"value": 1j}),
@@ -168,9 +168,9 @@ row(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     rule=_addcdiv_rule, numpy=_addcdiv, forms="fmio", multiplier="value",
     grads={"input": lambda grad: grad,
-           "tensor1": lambda grad, tensor2, value: _times_alpha(grad, conj(value)) / conj(tensor2),
+           "tensor1": lambda grad, tensor2, value: grad * conj(value / tensor2),
            "tensor2": lambda grad, tensor1, tensor2, value:
-               -_times_alpha(grad, conj(value)) * conj(tensor1 / (tensor2 * tensor2))},
+               -grad * conj(_times_alpha(tensor1, value) / (tensor2 * tensor2))},
     samples=lambda m: [
         ((m(2, 3), m(2, 1), m(3, low=0.5, high=2.0)), {"value": 0.5}),
         ((m(3), m(3), m(low=0.5, high=2.0)), {}),

@@ -28,7 +28,7 @@ def _diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: An
 
 
 row("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
-    body=_diff, forms="fmo",
+    body=_diff, forms="fmo", out="exact",
     samples=lambda m: [((m(5),), {}), ((m(2, 4),), {"n": 2}), ((m(2, 4), 1, 0, m(1, 4)), {})],
     doc="See body.")  # fmt: skip
 
@@ -208,6 +208,7 @@ def _linalg_vander(x: Any, N: int | None = None) -> Any:  # noqa: N803
 
 row("vander(Tensor x, int? N=None, bool increasing=False) -> Tensor", body=_vander, forms="f",
     samples=lambda m: [((m(3),), {}), ((m(3), 2), {"increasing": True})], doc="See body.")  # fmt: skip
-row("linalg_vander(Tensor x, int? N=None) -> Tensor", body=_linalg_vander, forms="",
+row("linalg_vander(Tensor x, int? N=None) -> Tensor", body=_linalg_vander, forms="f",
+    where="linalg", alias=("vander",),
     samples=lambda m: [((m(2, 3),), {}), ((m(3), 4), {})],
     doc="Powers 0 to N - 1 of the elements, as a new last dimension.")  # fmt: skip

@@ -67,7 +67,7 @@ def _where_body(condition: Any, input: Any = None, other: Any = None) -> Any:
 
 
 row("where(Tensor condition, Operand input, Operand other) -> Tensor", body=_where_body,
-    forms="fo", doc="Elements of one tensor or another.",
+    forms="fo", out="exact", doc="Elements of one tensor or another.",
     samples=lambda m: [((m.bool(2, 3), m(2, 3), m(2, 3)), {}), ((m.bool(2, 1), m(3), 2.0), {})],
 )  # fmt: skip
 

@@ -109,7 +109,7 @@ def _heaviside_rule(x: Aval, values: Aval) -> Spec:
 
 
 row(
-    "heaviside(Tensor input, Tensor values) -> Tensor", rule=_heaviside_rule, forms="fmio",
+    "heaviside(Tensor input, Tensor values) -> Tensor", rule=_heaviside_rule, forms="fmio", out="exact",
     numpy=lambda x, values: np.where(x == 0, values, x > 0),
     samples=two(), not_differentiable="PyTorch has no derivative of it",
     doc="0 below zero, 1 above, `values` at zero.",

@@ -37,7 +37,7 @@ def _conj_physical(input: Any) -> Any:
 
 
 row("conj(Tensor input) -> Tensor", body=_conj, samples=analytic(), doc="The conjugate.")
-row("conj_physical(Tensor input) -> Tensor", body=_conj_physical, forms="fmio", samples=one(),
+row("conj_physical(Tensor input) -> Tensor", body=_conj_physical, forms="fmio", out="exact", samples=one(),
     doc="The conjugate.")  # fmt: skip
 row("resolve_conj(Tensor input) -> Tensor", body=lambda input: input,
     doc="The tensor itself: there are no lazy conjugates.")  # fmt: skip
@@ -145,7 +145,7 @@ _PAIRS: Samples = lambda m: [  # noqa: E731
 ]
 
 row(
-    "complex(Tensor real, Tensor imag) -> Tensor", rule=_pair_rule, numpy=_joined, forms="fo",
+    "complex(Tensor real, Tensor imag) -> Tensor", rule=_pair_rule, numpy=_joined, forms="fo", out="exact",
     grads={"real": lambda grad: call.real(grad), "imag": lambda grad: call.imag(grad)},
     samples=_PAIRS, doc="Complex numbers from their real and imaginary parts.",
 )  # fmt: skip

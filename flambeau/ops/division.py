@@ -10,7 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval
 from .formulas import analytic, conj, two, two_or_number
-from .rules import common_dtype, pointwise
+from .rules import common_dtype, pointwise, with_a_tensor
 from .table import Spec, call, row
 
 row(
@@ -115,7 +115,8 @@ def _remainder(a: Any, b: Any) -> Any:
 
 row(
     "remainder(Operand input, Operand other) -> Tensor",
-    rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=_remainder, forms="fmio",
+    rule=with_a_tensor(pointwise(allow="if")), rounds=True, check=_no_zero_divisor,
+    numpy=_remainder, forms="fmio",
     node="RemainderBackward1", number_node="RemainderBackward0",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
@@ -289,7 +290,7 @@ def _float_power(input: Any, exponent: Any) -> Any:
     return call.pow(*wide)
 
 
-row("float_power(Operand input, Operand exponent) -> Tensor", body=_float_power, forms="fmo",
+row("float_power(Operand input, Operand exponent) -> Tensor", body=_float_power, forms="fmio", out="exact",
     samples=lambda m: [((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {})],
     doc="Powers in double precision.")  # fmt: skip
 

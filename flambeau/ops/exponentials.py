@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .formulas import analytic, conj
-from .rules import pointwise
+from .rules import pointwise, with_a_tensor
 from .table import call, row
 
 # --- exponentials and logarithms ----------------------------------------------------------------
@@ -63,14 +63,22 @@ row(
 )  # fmt: skip
 
 
+def _logaddexp(a: Any, b: Any) -> Any:
+    if not np.iscomplexobj(a):
+        return np.logaddexp(a, b)
+    # Beside the larger one: its imaginary part is not wrapped to (-pi, pi].
+    first = a.real > b.real
+    large, small = np.where(first, a, b), np.where(first, b, a)
+    return large + np.log1p(np.exp(small - large))
+
+
 def _logaddexp_grad(grad: Any, input: Any, other: Any) -> Any:
     return grad / conj(call.exp(other - input) + 1)
 
 
 row(
     "logaddexp(Tensor input, Tensor other) -> Tensor",
-    rule=pointwise(allow="fc"), forms="fmo",
-    numpy=lambda a, b: np.log(np.exp(a) + np.exp(b)) if np.iscomplexobj(a) else np.logaddexp(a, b),
+    rule=pointwise(allow="fc"), forms="fmo", numpy=_logaddexp,
     grads={"input": _logaddexp_grad,
            "other": lambda grad, input, other: _logaddexp_grad(grad, other, input)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})],
@@ -99,7 +107,7 @@ def _xlogy(x: Any, y: Any) -> Any:
 
 row(
     "xlogy(Operand input, Operand other) -> Tensor",
-    rule=pointwise("float", allow="bif"), numpy=_xlogy, forms="fmio",
+    rule=with_a_tensor(pointwise("float", allow="bif")), numpy=_xlogy, forms="fmio",
     number_node="XlogyBackward2",
     grads={"input": lambda grad, input, other: grad * _log_or_zero(input, other),
            "other": lambda grad, input, other: grad * input / other},

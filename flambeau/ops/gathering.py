@@ -91,7 +91,7 @@ def _gather(x: np.ndarray, index: np.ndarray, dim: int, sparse_grad: bool) -> np
 
 row(
     "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    rule=_gather_rule, numpy=_gather, moves=True, forms="fmo",
+    rule=_gather_rule, numpy=_gather, moves=True, forms="fmo", out="apart",
     check=lambda fetch, x, i, dim, sparse: check_along(fetch, x, i, dim),
     grads={"input": lambda grad, index, input_shape, dim:
            call.zeros(input_shape, dtype=grad.dtype).scatter_add(dim, index, grad)},
@@ -123,7 +123,7 @@ def _take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
 
 
 row("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", body=_take_along_dim,
-    forms="fmo", samples=lambda m: [((m(3, 2), m.int(1, 2, high=3), 0), {}), ((m(3, 2), m.int(2, high=6)), {})],
+    forms="fmo", out="exact", samples=lambda m: [((m(3, 2), m.int(1, 2, high=3), 0), {}), ((m(3, 2), m.int(2, high=6)), {})],
     doc="See body.")  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def _select_rule(x: Aval, i: Aval, dim: int) -> Spec:
 
 row(
     "index_select(Tensor input, int dim, Tensor index) -> Tensor",
-    rule=_select_rule, moves=True, forms="fmo",
+    rule=_select_rule, moves=True, forms="fmo", out="apart",
     numpy=lambda x, i, dim: x.take(i.reshape(-1), axis=dim) if x.ndim and i.size else
         x if not x.ndim else x[(slice(None),) * (dim % x.ndim) + (slice(0, 0),)],
     check=lambda fetch, x, i, dim: check_range(fetch(1), size_along(x, dim), dim),
@@ -182,7 +182,7 @@ def _take_rule(x: Aval, i: Aval) -> Spec:
 
 row(
     "take(Tensor input, Tensor index) -> Tensor",
-    rule=_take_rule, moves=True, forms="fmo", check=check_flat,
+    rule=_take_rule, moves=True, forms="fmo", out="apart", check=check_flat,
     numpy=lambda x, i: x.reshape(-1).take(i) if i.size else np.empty(i.shape, x.dtype),
     grads={"input": lambda grad, index, input_shape:
            call.put(call.zeros(input_shape, dtype=grad.dtype), index, grad, True)},
@@ -217,7 +217,7 @@ def _masked_select(input: Any, mask: Any) -> Any:
     return call.masked_take(input, where)
 
 
-row("masked_select(Tensor input, Tensor mask) -> Tensor", body=_masked_select, forms="fmo",
+row("masked_select(Tensor input, Tensor mask) -> Tensor", body=_masked_select, forms="fmo", out="apart",
     samples=lambda m: [((m(3, 2), m.bool(3, 2)), {}), ((m(3, 2), m.bool(2)), {}), ((m(2), m.bool(3, 1)), {})],
     doc="See body.")  # fmt: skip
 

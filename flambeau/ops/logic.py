@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from .formulas import Samples
-from .rules import common_shape, pointwise
+from .rules import common_shape, pointwise, with_a_tensor
 from .table import Spec, row
 
 _BOTH: Samples = lambda m: [  # noqa: E731
@@ -17,6 +17,9 @@ _BOTH: Samples = lambda m: [  # noqa: E731
 _ONE: Samples = lambda m: [  # noqa: E731
     ((m.bool(2, 3),), {}), ((m.int(3),), {}), ((m.int(0),), {}),
 ]
+
+
+_bits = with_a_tensor(pointwise(allow="bi"))
 
 
 def _truth(*operands: Any) -> Spec:
@@ -48,21 +51,21 @@ row(
 
 row(
     "bitwise_not(Tensor input) -> Tensor", rule=pointwise(allow="bi"), numpy=np.invert,
-    forms="fmio", samples=_ONE, doc="Every bit inverted; the opposite for booleans.",
+    forms="fmio", out="exact", samples=_ONE, doc="Every bit inverted; the opposite for booleans.",
 )  # fmt: skip
 
 row(
-    "bitwise_and(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    "bitwise_and(Operand input, Operand other) -> Tensor", rule=_bits,
     numpy=np.bitwise_and, forms="fmio", samples=_BOTH, doc="Bits set in both.",
 )  # fmt: skip
 
 row(
-    "bitwise_or(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    "bitwise_or(Operand input, Operand other) -> Tensor", rule=_bits,
     numpy=np.bitwise_or, forms="fmio", samples=_BOTH, doc="Bits set in one or both.",
 )  # fmt: skip
 
 row(
-    "bitwise_xor(Operand input, Operand other) -> Tensor", rule=pointwise(allow="bi"),
+    "bitwise_xor(Operand input, Operand other) -> Tensor", rule=_bits,
     numpy=np.bitwise_xor, forms="fmio", samples=_BOTH, doc="Bits set in exactly one.",
 )  # fmt: skip
 
@@ -71,13 +74,15 @@ _SHIFTED: Samples = lambda m: [  # noqa: E731
 ]
 
 row(
-    "bitwise_left_shift(Operand input, Operand other) -> Tensor", rule=pointwise(allow="i"),
+    "bitwise_left_shift(Operand input, Operand other) -> Tensor",
+    rule=with_a_tensor(pointwise(allow="i")),
     numpy=np.left_shift, forms="fmio", samples=_SHIFTED,
     doc="input * 2 ** other; zero where other is negative or as large as the number of bits.",
 )  # fmt: skip
 
 row(
-    "bitwise_right_shift(Operand input, Operand other) -> Tensor", rule=pointwise(allow="i"),
+    "bitwise_right_shift(Operand input, Operand other) -> Tensor",
+    rule=with_a_tensor(pointwise(allow="i")),
     numpy=np.right_shift, forms="fmio", samples=_SHIFTED,
     doc="input // 2 ** other; all sign bits where other is negative or too large.",
 )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
+from ..errors import shape_text
 from .rules import common_dtype
 from .table import Spec, call, row
 
@@ -48,6 +50,13 @@ def spread(grad: Any, count: int, reduction: str) -> Any:
     return grad / count if reduction == "mean" else grad
 
 
+def _mse_rule(x: Aval, y: Aval, reduction: str) -> Spec:
+    spec = elementwise_rule(x, y, reduction)
+    if spec.cast.category < dtypes.FLOAT:  # type: ignore[union-attr]
+        raise NotImplementedError(f'"mse_loss" not implemented for \'{spec.cast.legacy}\'')  # type: ignore[union-attr]
+    return spec
+
+
 def _mse(x: np.ndarray, y: np.ndarray, reduction: str) -> Any:
     d = x - y
     return numpy_reduce(d * d, reduction)
@@ -60,39 +69,49 @@ def _mse_grad(grad: Any, x: Any, y: Any, reduction: str) -> Any:
 
 row(
     "mse_loss(Tensor input, Tensor target, str reduction='mean') -> Tensor",
-    rule=elementwise_rule, numpy=_mse, forms="f", where="nn",
+    rule=_mse_rule, numpy=_mse, forms="f", where="nn",
     grads={"input": lambda grad, input, target, reduction: _mse_grad(grad, input, target, reduction),
            "target": lambda grad, input, target, reduction: _mse_grad(grad, target, input, reduction)},
-    samples=lambda m: [((m(2, 3), m(2, 3)), {}), ((m(2, 3), m(3), "sum"), {}), ((m(), m(), "none"), {})],
+    samples=lambda m: [((m(2, 3), m(2, 3)), {}), ((m(2, 3), m(3), "sum"), {}), ((m(), m(), "none"), {}),
+                       ((m(0, 2), m(0, 2), "sum"), {}), ((m(2, 3).t(), m(3, 2)), {})],
     doc="(input - target) squared, reduced.",
 )  # fmt: skip
 
 
+# --- negative log likelihood --------------------------------------------------------------------
+
+
+def _classes(shape: Any) -> int:
+    return int(shape[1] if len(shape) > 1 else shape[0])
+
+
 def _nll_rule(x: Aval, t: Aval, w: Aval | None, ignore: int, reduction: str) -> Spec:
     check_reduction(reduction)
-    if x.dtype.category != dtypes.FLOAT:
-        raise RuntimeError(f'"nll_loss_out_frame" not implemented for \'{x.dtype.legacy}\'')
+    if x.ndim < 1:
+        raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
+    if x.ndim > 1 and t.ndim and x.shape[0] != t.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]})."
+        )
+    positions = (*x.shape[: x.ndim > 1], *x.shape[2:])
+    if tuple(t.shape) != positions:
+        raise RuntimeError(
+            f"Expected target size {list(positions)}, got {shape_text(t.shape)} for input of size "
+            f"{shape_text(x.shape)}"
+        )
     if t.dtype is not dtypes.int64 and t.dtype is not dtypes.uint8:
         raise RuntimeError(f"expected scalar type Long but found {t.dtype.legacy} for the target")
-    if x.ndim < 1:
-        raise ValueError("Expected 1 or more dimensions (got 0)")
-    batch = x.shape[:1] if x.ndim > 1 else ()
-    positions = (*batch, *x.shape[2:])
-    if tuple(t.shape) != tuple(positions):
-        if x.ndim == 2 and t.ndim == 1:
-            raise ValueError(
-                f"Expected input batch_size ({x.shape[0]}) to match target batch_size "
-                f"({t.shape[0]})."
-            )
-        raise RuntimeError(
-            f"Expected target size {list(positions)}, got {list(t.shape)} for input of size "
-            f"{list(x.shape)}"
-        )
-    classes = x.shape[1] if x.ndim > 1 else x.shape[0]
+    if x.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(f'"nll_loss" not implemented for \'{x.dtype.legacy}\'')
+    classes = _classes(x.shape)
     if w is not None and tuple(w.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but "
-            f"got weight tensor of shape: {list(w.shape)}"
+            f"got weight tensor of shape: {shape_text(w.shape)}"
+        )
+    if w is not None and w.dtype is not x.dtype:
+        raise RuntimeError(
+            f"expected scalar type {x.dtype.legacy} but found {w.dtype.legacy} for the weight"
         )
     shape = tuple(t.shape) if reduction == "none" else ()
     return Spec((aval(shape, x.dtype, x.device), aval((), x.dtype, x.device)))
@@ -100,38 +119,51 @@ def _nll_rule(x: Aval, t: Aval, w: Aval | None, ignore: int, reduction: str) -> 
 
 def _nll_check(fetch: Any, x: Aval, t: Aval, w: Any, ignore: int, reduction: str) -> None:
     target = fetch(1)
-    classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-    if not target.size:
-        return
-    if 0 <= target.min() and target.max() < classes:
+    classes = _classes(x.shape)
+    if not target.size or (0 <= target.min() and target.max() < classes):
         return
     wrong = target[((target < 0) | (target >= classes)) & (target != ignore)]
     if wrong.size:
         raise IndexError(f"Target {int(wrong.flat[0])} is out of bounds for {classes} classes.")
 
 
-def _chosen(x: np.ndarray, target: np.ndarray, weight: Any, ignore: int) -> Any:
-    """Safe targets (N, 1, *), and the weight of each position (N, 1, *)."""
-    t = target.astype(np.int64, copy=False)
-    axis = 1 if x.ndim > 1 else 0
-    t = np.expand_dims(t, axis)
-    kept = t != ignore
-    safe = np.where(kept, t, 0)
-    w = kept.astype(x.dtype) if weight is None else np.where(kept, weight[safe], 0)
-    return axis, safe, w.astype(x.dtype, copy=False)
+def _places(target: np.ndarray, shape: Any, ignore: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Places of the targets' elements in memory of `shape`, the targets, and which of them count
+    (None for all). The last two have shape (N, positions)."""
+    n = shape[0] if len(shape) > 1 else 1
+    classes, positions = _classes(shape), math.prod(shape[2:])
+    t = target.reshape(n, positions)
+    kept: Any = t != ignore
+    if kept.all():
+        kept = None
+    else:
+        t = np.where(kept, t, 0)
+    where = t.astype(np.int64) * positions
+    where += np.arange(n)[:, None] * (classes * positions)
+    if positions > 1:
+        where += np.arange(positions)
+    return where, t, kept
 
 
 def _nll(
     x: np.ndarray, target: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> tuple[Any, Any]:
-    axis, safe, w = _chosen(x, target, weight, ignore)
-    picked = np.take_along_axis(x, safe, axis)
-    # An ignored position counts nothing, whatever (inf, NaN) lies there.
-    each = np.where(w != 0, -picked * w, 0).squeeze(axis).astype(x.dtype, copy=False)
-    total = w.sum(dtype=x.dtype)
+    where, t, kept = _places(target, x.shape, ignore)
+    each = -x.reshape(-1).take(where)
+    one = x.dtype.type(1)
+    if weight is None:
+        total = one * (where.size if kept is None else np.count_nonzero(kept))
+    else:
+        w = weight.take(t)
+        if kept is not None:
+            w = np.where(kept, w, 0)
+        each *= w
+        total = w.sum(dtype=x.dtype)
+    if kept is not None:  # an ignored position counts nothing, whatever lies there
+        each = np.where(kept, each, 0)
     if reduction == "none":
-        return each, total
-    return each.sum() / (total if reduction == "mean" else x.dtype.type(1)), total
+        return each.reshape(target.shape), total
+    return each.sum() / (total if reduction == "mean" else one), total
 
 
 def _nll_backward(
@@ -139,29 +171,40 @@ def _nll_backward(
     reduction: str,
 ) -> np.ndarray:  # fmt: skip
     out = np.zeros(shape, g.dtype)
-    axis, safe, w = _chosen(out, target, weight, ignore)
-    scale = np.expand_dims(g, axis) if reduction == "none" else g
-    each = -w * scale
+    if not out.size:
+        return out
+    where, t, kept = _places(target, shape, ignore)
+    each: Any = -g.reshape(where.shape) if reduction == "none" else np.broadcast_to(-g, where.shape)
+    if weight is not None:
+        each = each * weight.take(t)
     if reduction == "mean":
         each = each / total
-    np.put_along_axis(out, safe, each.astype(g.dtype, copy=False), axis)
+    out.reshape(-1)[where] = each if kept is None else np.where(kept, each, 0)
     return out
 
 
-row(
-    "nll_loss_total(Tensor input, Tensor target, Tensor? weight, int ignore_index, str reduction) -> (loss, total_weight)",
-    rule=_nll_rule, numpy=_nll, forms="", node="NllLossBackward0", check=_nll_check,
-    grads={"input": lambda grad, target, weight, total_weight, input_shape, ignore_index, reduction:
-           call.nll_loss_backward(grad, target, weight, total_weight.detach(), input_shape, ignore_index, reduction)},
-    doc="Negative log likelihood and the weight it was divided by; see F.nll_loss.",
-)  # fmt: skip
+for _name, _node in (("nll_loss_total", "NllLossBackward0"), ("nll_loss2d_total", "NllLoss2DBackward0")):
+    row(
+        f"{_name}(Tensor input, Tensor target, Tensor? weight, int ignore_index, str reduction) -> (loss, total_weight)",
+        rule=_nll_rule, numpy=_nll, forms="", node=_node, check=_nll_check, called="nll_loss",
+        grads={"input": lambda grad, target, weight, total_weight, input_shape, ignore_index, reduction:
+               call.nll_loss_backward(grad, target, weight, total_weight.detach(), input_shape, ignore_index, reduction)},
+        doc="Negative log likelihood and the weight it was divided by; see F.nll_loss.",
+    )  # fmt: skip
+
+
+def _nll_any(x: Any, target: Any, weight: Any, ignore: int, reduction: str) -> Any:
+    """The loss and the weight it was divided by, with the node that PyTorch has for the shape."""
+    kind = call.nll_loss2d_total if x.ndim > 2 else call.nll_loss_total
+    return kind(x, target, weight, ignore, reduction)
+
 
 row(
     "nll_loss_backward(Tensor outer, Tensor target, Tensor? weight, Tensor total, int[] shape, int ignore_index, str reduction) -> Tensor",
     rule=lambda g, t, w, total, shape, ignore, reduction: Spec(g.with_shape(tuple(shape))),
-    numpy=_nll_backward, forms="",
+    numpy=_nll_backward, forms="", node="NllLossBackwardBackward0",
     grads={"outer": lambda grad, target, weight, ignore_index, reduction:
-           call.nll_loss_total(grad, target, weight, ignore_index, reduction)[0]},
+           _nll_any(grad, target, weight, ignore_index, reduction)[0]},
     doc="Gradient of nll_loss_total by its input.",
 )  # fmt: skip
 
@@ -170,14 +213,18 @@ def _nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Any:
     """-weight[target] * input[target], input (N, C, *) of log-probabilities, target (N, *)."""
-    return call.nll_loss_total(input, target, weight, ignore_index, reduction)[0]
+    return _nll_any(input, target, weight, ignore_index, reduction)[0]
 
 
 row("nll_loss(Tensor input, Tensor target, Tensor? weight=None) -> Tensor", body=_nll_loss,
     where="nn", forms="f",
     samples=lambda m: [((m(3, 4), m.int(3, high=4)), {}), ((m(2, 3, 2), m.int(2, 2, high=3)), {"reduction": "none"}),
-                       ((m(3, 4), m.int(3, high=4), m(4).detach().abs()), {"ignore_index": 1})],
+                       ((m(3, 4), m.int(3, high=4), m(4).detach().abs()), {"ignore_index": 1}),
+                       ((m(4), m.int(high=4)), {}), ((m(4, 3).t(), m.int(3, high=4)), {"reduction": "sum"})],
     doc="See body.")  # fmt: skip
+
+
+# --- cross entropy ------------------------------------------------------------------------------
 
 
 def _cross_entropy(
@@ -186,68 +233,69 @@ def _cross_entropy(
 ) -> Any:  # fmt: skip
     """Cross entropy of logits (N, C, *) with class indices (N, *) or probabilities (N, C, *)."""
     check_reduction(reduction)
-    if not 0.0 <= label_smoothing <= 1.0:
+    if label_smoothing > 1.0:
         raise RuntimeError(
             f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
         )
     dim = 1 if input.ndim > 1 else 0
-    if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0] and input.ndim == 2:
-        raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-            f"({target.shape[0]})."
-        )
-    logp = call.log_softmax(input, dim)
-    if target.is_floating_point():
+    if input.shape == target.shape:
+        if not target.is_floating_point():
+            raise RuntimeError(
+                "Expected floating point type for target with class probabilities, got "
+                f"{target.dtype.legacy} of the input's shape {shape_text(input.shape)}"
+            )
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
+        logp = call.log_softmax(input, dim)
         return _soft_cross_entropy(logp, target, weight, reduction, label_smoothing, dim)
-    loss = _nll_loss(logp, target, weight, ignore_index, reduction)
-    if label_smoothing == 0.0:
-        return loss
-    return _smoothed(logp, target, weight, ignore_index, reduction, label_smoothing, dim, loss)
+    logp = call.log_softmax(input, dim)
+    if label_smoothing <= 0.0:
+        return _nll_loss(logp, target, weight, ignore_index, reduction)
+    return _smoothed(logp, target, weight, ignore_index, reduction, label_smoothing, dim)
+
+
+def _by_class(weight: Any, logp: Any, dim: int) -> Any:
+    """Weights of classes in a shape that multiplies log-probabilities."""
+    if tuple(weight.shape) != (logp.shape[dim],):
+        raise RuntimeError(
+            f"cross_entropy(): weight tensor should be defined either for all {logp.shape[dim]} "
+            f"classes or no classes but got weight tensor of shape: {shape_text(weight.shape)}"
+        )
+    return weight.reshape(-1, *[1] * (logp.ndim - dim - 1))
 
 
 def _soft_cross_entropy(
     logp: Any, target: Any, weight: Any, reduction: str, smoothing: float, dim: int
 ) -> Any:
-    if target.shape != logp.shape:
-        raise RuntimeError(
-            "Expected floating point type for target with class probabilities to have the shape "
-            f"of the input {list(logp.shape)}, got {list(target.shape)}"
-        )
     classes = logp.shape[dim]
-    if smoothing:
+    if smoothing > 0:
         target = target * (1 - smoothing) + smoothing / classes
+    each = logp * target
     if weight is not None:
-        logp = logp * weight.reshape(-1, *[1] * (logp.ndim - dim - 1))
-    each = -(logp * target).sum(dim)
+        each = each * _by_class(weight, logp, dim)
     if reduction == "none":
-        return each
-    positions = max(logp.numel() // classes, 1) if logp.numel() else 1
-    return each.sum() / positions if reduction == "mean" else each.sum()
+        return -each.sum(dim)
+    total = -each.sum()
+    return total / (logp.numel() / max(classes, 1)) if reduction == "mean" else total
 
 
 def _smoothed(
-    logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float, dim: int,
-    loss: Any,
-) -> Any:  # fmt: skip
-    classes = logp.shape[dim]
-    weighted = logp
-    if weight is not None:
-        weighted = logp * weight.reshape(-1, *[1] * (logp.ndim - dim - 1))
-    kept = target != ignore
-    each = call.where(kept, -weighted.sum(dim), 0.0)
+    logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float, dim: int
+) -> Any:
+    """Szegedy et al. 2016: with weight `smoothing`, each class is the target alike."""
+    loss, total = _nll_any(logp, target, weight, ignore, reduction)
+    weighted = logp if weight is None else logp * _by_class(weight, logp, dim)
+    smooth = (-weighted.sum(dim)).masked_fill(target == ignore, 0.0)
+    if reduction != "none":
+        smooth = smooth.sum()
     if reduction == "mean":
-        if weight is None:
-            total = kept.sum().to(logp.dtype)
-        else:
-            total = call.nll_loss_total(logp.detach(), target, weight, ignore, "sum")[1]
-        smooth = each.sum() / total
-    else:
-        smooth = each.sum() if reduction == "sum" else each
-    return loss * (1 - smoothing) + smooth * (smoothing / classes)
+        smooth = smooth / total.detach()
+    return loss * (1 - smoothing) + smooth * (smoothing / max(logp.shape[dim], 1))
 
 
 row("cross_entropy(Tensor input, Tensor target, Tensor? weight=None) -> Tensor",
     body=_cross_entropy, where="nn", forms="f",
     samples=lambda m: [((m(3, 4), m.int(3, high=4)), {}), ((m(2, 3, 2), m.int(2, 2, high=3)), {"label_smoothing": 0.1}),
-                       ((m(3, 4), m(3, 4).detach().abs()), {"reduction": "sum"})],
+                       ((m(3, 4), m(3, 4).detach().abs()), {"reduction": "sum"}),
+                       ((m(3, 4), m.int(3, high=4), m(4).detach().abs()), {"label_smoothing": 0.1, "ignore_index": 2})],
     doc="See body.")  # fmt: skip

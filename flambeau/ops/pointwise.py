@@ -17,7 +17,7 @@ from .table import Spec, call, row
 
 row(
     "abs(Tensor input) -> Tensor",
-    rule=pointwise("real", allow="ifc"), numpy=np.abs, forms="fmio", alias=("absolute",),
+    rule=pointwise("real", allow="ifc"), numpy=np.abs, forms="fmio", out="exact", alias=("absolute",),
     grads={"input": lambda grad, input: grad * call.sgn(input)},
     samples=analytic(), doc="The absolute value; of complex numbers the modulus, a real number.",
 )  # fmt: skip
@@ -43,7 +43,7 @@ _no_complex_sign = refusing("c", NotImplementedError, "complex numbers have no s
 
 row(
     "sign(Tensor input) -> Tensor",
-    rule=_no_complex_sign, numpy=_sign, forms="fmio", grads={"input": zeros},
+    rule=_no_complex_sign, numpy=_sign, forms="fmio", out="exact", grads={"input": zeros},
     samples=one(), doc="-1, 0 or 1. For complex numbers there is sgn().",
 )  # fmt: skip
 
@@ -58,14 +58,14 @@ def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
 
 row(
     "sgn(Tensor input) -> Tensor",
-    rule=pointwise(), numpy=_sign, forms="fmio", grads={"input": _sgn_grad},
+    rule=pointwise(), numpy=_sign, forms="fmio", out="exact", grads={"input": _sgn_grad},
     samples=analytic(), doc="sign() for every dtype: a complex number divided by its modulus.",
 )  # fmt: skip
 
 row(
     "signbit(Tensor input) -> Tensor",
     rule=refusing("c", NotImplementedError, "complex numbers have no sign bit", "bool"),
-    numpy=lambda x: x < 0 if x.dtype.kind in "biu" else np.signbit(x), forms="fmo",
+    numpy=lambda x: x < 0 if x.dtype.kind in "biu" else np.signbit(x), forms="fmo", out="exact",
     samples=one(), doc="Whether the sign bit is set: true for negative zero too.",
 )  # fmt: skip
 
@@ -89,17 +89,17 @@ def _rounded(function: Any) -> Any:
 
 row(
     "floor(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.floor),
-    forms="fmio", grads={"input": zeros}, samples=one(), doc="Rounded down.",
+    forms="fmio", out="exact", grads={"input": zeros}, samples=one(), doc="Rounded down.",
 )  # fmt: skip
 
 row(
     "ceil(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.ceil),
-    forms="fmio", grads={"input": zeros}, samples=one(), doc="Rounded up.",
+    forms="fmio", out="exact", grads={"input": zeros}, samples=one(), doc="Rounded up.",
 )  # fmt: skip
 
 row(
     "trunc(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.trunc),
-    forms="fmio", alias=("fix",), grads={"input": zeros}, samples=one(),
+    forms="fmio", out="exact", alias=("fix",), grads={"input": zeros}, samples=one(),
     doc="Rounded towards zero.",
 )  # fmt: skip
 
@@ -117,7 +117,7 @@ def _round(x: np.ndarray, decimals: int) -> Any:
 
 row(
     "round(Tensor input, *, int decimals=0) -> Tensor", rule=_round_rule, numpy=_round,
-    forms="fmio", grads={"input": zeros},
+    forms="fmio", out="exact", grads={"input": zeros},
     samples=lambda m: [*one()(m), ((m(3),), {"decimals": 1}), ((m(3),), {"decimals": -1})],
     doc="Rounded to the nearest, halves to the even one; `decimals` places behind the point.",
 )  # fmt: skip
@@ -161,13 +161,13 @@ row(
 )  # fmt: skip
 
 row(
-    "isposinf(Tensor input) -> Tensor", numpy=lambda x: x == np.inf, forms="fmo",
+    "isposinf(Tensor input) -> Tensor", numpy=lambda x: x == np.inf, forms="fmo", out="exact",
     rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
     doc="Whether an element is positive infinity.",
 )  # fmt: skip
 
 row(
-    "isneginf(Tensor input) -> Tensor", numpy=lambda x: x == -np.inf, forms="fmo",
+    "isneginf(Tensor input) -> Tensor", numpy=lambda x: x == -np.inf, forms="fmo", out="exact",
     rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
     doc="Whether an element is negative infinity.",
 )  # fmt: skip
@@ -207,5 +207,5 @@ def _nan_to_num(
 
 
 row("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
-    body=_nan_to_num, forms="fmio", samples=one(),
+    body=_nan_to_num, forms="fmio", out="exact", samples=one(),
     doc="Numbers in place of NaN and infinities.")  # fmt: skip

@@ -1,41 +1,26 @@
-"""Pooling: the largest, or the mean, of windows."""
+"""Pooling: the largest element, or the mean, of windows over the last dimensions."""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, layout
+from ..core import dtypes
 from ..core.aval import Aval, aval
-from .convolution import padded, windows
+from ..errors import shape_text
+from . import pool_kernels
+from .conv_kernels import Windows, windows_of
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
-
-
-def _pairs(value: Any, n: int, name: str) -> Ints:
-    if isinstance(value, int):
-        return (value,) * n
-    out = tuple(int(v) for v in value)
-    if len(out) == 1:
-        return out * n
-    if len(out) != n:
-        raise RuntimeError(f"{name} must either be a single int, or a tuple of {n} ints")
-    return out
 
 
 def pooled_size(
     size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Ints:
     """Windows along each dimension; in ceil mode one may reach over the end, but not begin there."""
-    if len(size) != len(kernel):
-        raise RuntimeError(
-            f"Expected {len(kernel) + 1}D or {len(kernel) + 2}D (batch mode) tensor for input, but "
-            f"got {len(size)} dimensions behind the first two"
-        )
-    if any(s <= 0 for s in stride):
-        raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}")
     out = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
         room = n + 2 * p - d * (k - 1) - 1
@@ -46,396 +31,398 @@ def pooled_size(
     return tuple(out)
 
 
-def _check_window(x: Aval, n: int, kernel: Ints, stride: Ints, padding: Ints, size: Ints) -> None:
+def _check(
+    x: Aval, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> Ints:
+    """The result's shape. RuntimeError for windows that make no sense."""
+    n = len(kernel)
     if any(k <= 0 for k in kernel):
         raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
     if any(s <= 0 for s in stride):
         raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}")
+    if any(d <= 0 for d in dilation):
+        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
     if any(p < 0 for p in padding):
         raise RuntimeError(f"pad must be non-negative, but got pad: {list(padding)}")
-    if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
+    if any(p > ((k - 1) * d + 1) // 2 for p, k, d in zip(padding, kernel, dilation, strict=True)):
         raise RuntimeError(
             "pad should be at most half of effective kernel size, but got "
-            f"pad={list(padding)}, kernel_size={list(kernel)}"
+            f"pad={list(padding)}, kernel_size={list(kernel)} and dilation={list(dilation)}"
         )
-    if x.ndim != n + 2 or 0 in x.shape[1:]:
+    empty = 0 in x.shape[1:] if x.ndim == n + 2 else 0 in x.shape
+    if x.ndim not in (n + 1, n + 2) or empty:
         raise RuntimeError(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
-            f"input, but got: {list(x.shape)}"
+            f"input, but got: {shape_text(x.shape)}"
         )
+    image = tuple(x.shape[x.ndim - n :])
+    size = pooled_size(image, kernel, stride, padding, dilation, ceil_mode)
     if any(s <= 0 for s in size):
         raise RuntimeError(
-            f"Given input size: {list(x.shape[1:])}. Calculated output size: "
-            f"{[x.shape[1], *size]}. Output size is too small"
+            f"Given input size: {shape_text(x.shape)}. Calculated output size: "
+            f"{shape_text((*x.shape[: x.ndim - n], *size))}. Output size is too small"
         )
+    return (*x.shape[: x.ndim - n], *size)
 
 
-def _max_rule(
-    x: Aval, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
-) -> Spec:
-    n = len(kernel)
-    if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
-        raise RuntimeError(f'"max_pool{n}d" not implemented for \'{x.dtype.legacy}\'')
-    size = pooled_size(tuple(x.shape[2:]), kernel, stride, padding, dilation, ceil_mode)
-    _check_window(x, n, kernel, stride, padding, size)
-    shape = (*x.shape[:2], *size)
-    return Spec((x.with_shape(shape), aval(shape, dtypes.int64, x.device)))
+def _windows(
+    shape: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> Windows:
+    image = tuple(shape[len(shape) - len(kernel) :])
+    size = pooled_size(image, kernel, stride, padding, dilation, ceil_mode)
+    return windows_of(image, kernel, stride, padding, dilation, size)
 
 
-def _lowest(dt: np.dtype[Any]) -> Any:
-    return -np.inf if dt.kind == "f" else np.iinfo(dt).min
-
-
-def _spread(
-    x: np.ndarray, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, size: Ints, fill: Any
-) -> np.ndarray:
-    """The windows of each position as a last dimension: (N, C, *size, prod(kernel))."""
-    n = len(kernel)
-    # Reading beyond the padded end happens in ceil mode only: pad by what is missing.
-    short = [
-        max(0, (m - 1) * s + d * (k - 1) + 1 - (w + 2 * p))
-        for m, s, d, k, w, p in zip(size, stride, dilation, kernel, x.shape[2:], padding, strict=True)
-    ]
-    whole = padded(x, padding, fill)
-    if any(short):
-        whole = np.pad(whole, [(0, 0), (0, 0), *((0, e) for e in short)], constant_values=fill)
-    view = windows(whole, kernel, stride, dilation, size)
-    order = (0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
-    return view.transpose(order).reshape(*x.shape[:2], *size, -1)
-
-
-def _max(
-    x: np.ndarray, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    size = pooled_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
-    if len(kernel) == 2 and kernel == (2, 2) == stride and not any(padding) and dilation == (1, 1):
-        return _max_2x2(x, size)
-    flat = _spread(x, kernel, stride, padding, dilation, size, _lowest(x.dtype))
-    best = flat.argmax(-1)
-    values = np.take_along_axis(flat, best[..., None], -1)[..., 0]
-    at = np.unravel_index(best, kernel)
-    index = np.zeros(best.shape, np.int64)
-    n = len(kernel)
-    for i in range(n):
-        start = np.arange(size[i]) * stride[i] - padding[i]
-        where = start.reshape(-1, *[1] * (n - 1 - i)) + at[i] * dilation[i]
-        index = index * x.shape[2 + i] + where
-    return values, index
-
-
-def _max_2x2(x: np.ndarray, size: Ints) -> tuple[np.ndarray, np.ndarray]:
-    """The usual case, window by window position: four strided reads, no unfolding."""
-    h, w = size
-    parts = [x[:, :, i : 2 * h : 2, j : 2 * w : 2] for i in (0, 1) for j in (0, 1)]
-    best = parts[0]
-    row_at, col_at = np.arange(h)[:, None] * 2, np.arange(w) * 2
-    base = row_at * x.shape[3] + col_at
-    index = np.broadcast_to(base, best.shape).copy()
-    for part, step in zip(parts[1:], (1, x.shape[3], x.shape[3] + 1), strict=True):
-        larger = ~(part <= best) if x.dtype.kind == "f" else part > best
-        if x.dtype.kind == "f":
-            larger &= ~np.isnan(best)
-        best = np.where(larger, part, best)
-        np.copyto(index, base + step, where=larger)
-    return best, index
-
+# --- the largest --------------------------------------------------------------------------------
 
 _WINDOW = "int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode"
 
-for _n in (1, 2, 3):
+
+def _max_rule(x: Aval, *window: Any) -> Spec:
+    shape = _check(x, *window)
+    if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
+        name = f"max_pool{len(window[0])}d"
+        raise NotImplementedError(f'"{name}" not implemented for \'{x.dtype.legacy}\'')
+    return Spec(x.with_shape(shape))
+
+
+def _max_gather(source: np.ndarray, x: np.ndarray, *window: Any) -> np.ndarray:
+    w = _windows(x.shape, *window)
+    return pool_kernels.gather(source, pool_kernels.places_of_largest(x, w), len(w.size))
+
+
+def _max_samples(n: int) -> Any:
+    small, large = (4, 5, 4)[:n], (5, 6, 5)[:n]
+    return lambda m: [
+        ((m(2, 2, *small), (2,) * n, (2,) * n, (0,) * n, (1,) * n, False), {}),
+        ((m(1, *large), (3,) * n, (1,) * n, (1,) * n, (1,) * n, True), {}),
+        ((m(1, 1, *large), (2,) * n, (1,) * n, (1,) * n, (2,) * n, False), {}),
+    ]
+
+
+_ARGS = "kernel_size, stride, padding, dilation, ceil_mode"
+
+for _n in (2, 3):
+    # What was largest is found anew for the derivative: that takes less time than keeping it.
     row(
-        f"max_pool{_n}d_indices(Tensor input, {_WINDOW}) -> (values, indices)",
-        rule=_max_rule, numpy=_max, forms="", where="nn",
-        node=f"MaxPool{_n}DWithIndicesBackward0",
-        grads={"input": lambda grad, indices, input_shape:
-               call.max_pool_backward(grad, indices, input_shape)},
-        samples=(lambda n: lambda m: [
-            ((m(2, 2, *(4, 5, 4)[:n]), (2,) * n, (2,) * n, (0,) * n, (1,) * n, False), {}),
-            ((m(1, 2, *(5, 6, 5)[:n]), (3,) * n, (1,) * n, (1,) * n, (1,) * n, True), {})])(_n),
-        doc="The largest element of each window and where it is.",
+        f"max_pool{_n}d_windows(Tensor input, {_WINDOW}) -> Tensor",
+        rule=_max_rule, forms="", node=f"MaxPool{_n}DWithIndicesBackward0", called=f"max_pool{_n}d",
+        numpy=lambda x, *window: pool_kernels.largest(x, _windows(x.shape, *window)),
+        grads={"input": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
+               call.max_pool_backward(grad, input.detach(), kernel_size, stride, padding, dilation, ceil_mode)},
+        samples=_max_samples(_n),
+        doc="The largest element of each window.",
     )  # fmt: skip
 
-
-def _max_backward(g: np.ndarray, indices: np.ndarray, shape: Ints) -> np.ndarray:
-    planes = int(np.prod(shape[:2]))
-    area = int(np.prod(shape[2:]))
-    flat = indices.reshape(planes, -1) + np.arange(planes)[:, None] * area
-    if np.iscomplexobj(g) or not g.size:
-        out = np.zeros(planes * area, g.dtype)
-        np.add.at(out, flat.reshape(-1), g.reshape(-1))
-        return out.reshape(shape)
-    sums = np.bincount(flat.reshape(-1), g.reshape(-1), planes * area)
-    return sums.astype(g.dtype).reshape(shape)
-
+row(
+    f"max_pool_places(Tensor input, {_WINDOW}) -> Tensor",
+    rule=lambda x, *window: Spec(aval(_check(x, *window), dtypes.int64, x.device)), forms="",
+    numpy=lambda x, *window: pool_kernels.places_of_largest(x, _windows(x.shape, *window)),
+    doc="Where in its flattened plane each window's largest element is.",
+)  # fmt: skip
 
 row(
-    "max_pool_backward(Tensor outer, Tensor indices, int[] shape) -> Tensor",
-    rule=lambda g, i, shape: Spec(g.with_shape(tuple(shape))), numpy=_max_backward, forms="",
-    grads={"outer": lambda grad, indices: call.max_pool_gather(grad, indices)},
+    f"max_pool_backward(Tensor outer, Tensor input, {_WINDOW}) -> Tensor",
+    rule=lambda g, x, *window: Spec(g.with_shape(tuple(x.shape))), forms="",
+    numpy=lambda g, x, *window: pool_kernels.largest_backward(g, x, _windows(x.shape, *window)),
+    node="MaxPool2DWithIndicesBackwardBackward0",
+    grads={"outer": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
+           call.max_pool_gather(grad, input, kernel_size, stride, padding, dilation, ceil_mode)},
     doc="Each window's gradient to its largest element.",
 )  # fmt: skip
 
 row(
-    "max_pool_gather(Tensor input, Tensor indices) -> Tensor",
-    rule=lambda x, i: Spec(x.with_shape(i.shape)),
-    numpy=lambda x, i: np.take_along_axis(
-        x.reshape(*x.shape[:2], -1), i.reshape(*i.shape[:2], -1), -1).reshape(i.shape),
-    moves=True, forms="",
-    grads={"input": lambda grad, indices, input_shape:
-           call.max_pool_backward(grad, indices, input_shape)},
-    doc="The elements of each plane at flat indices.",
+    f"max_pool_gather(Tensor source, Tensor input, {_WINDOW}) -> Tensor",
+    rule=lambda g, x, *window: Spec(g.with_shape(_check(x, *window))), numpy=_max_gather, forms="",
+    grads={"source": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
+           call.max_pool_backward(grad, input, kernel_size, stride, padding, dilation, ceil_mode)},
+    doc="The source's elements where each window of input is largest.",
 )  # fmt: skip
 
 
-def _batched(input: Any, n: int, run: Any) -> Any:
-    """Run on (N, C, *), adding and removing N for an input without it."""
-    if input.ndim != n + 1:
-        return run(input)
-    found = run(input.unsqueeze(0))
-    if isinstance(found, tuple):
-        return tuple(f.squeeze(0) for f in found)
-    return found.squeeze(0)
+# --- the mean -----------------------------------------------------------------------------------
 
-
-def _max_pool(n: int, indices: bool) -> Any:
-    def pool(
-        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-        ceil_mode: bool = False,
-    ) -> Any:  # fmt: skip
-        kernel = _pairs(kernel_size, n, "kernel_size")
-        step = kernel if stride is None or stride == [] else _pairs(stride, n, "stride")
-        pad, spread = _pairs(padding, n, "padding"), _pairs(dilation, n, "dilation")
-        if any(p > k // 2 for p, k in zip(pad, kernel, strict=True)):
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={list(pad)}, "
-                f"kernel_size={list(kernel)}"
-            )
-        primitive = getattr(call, f"max_pool{n}d_indices")
-        found = _batched(
-            input, n, lambda x: tuple(primitive(x, kernel, step, pad, spread, bool(ceil_mode)))
-        )
-        return found if indices else found[0]
-
-    pool.__name__ = f"max_pool{n}d"
-    pool.__doc__ = f"The largest element of windows over the last {n} dimension(s)."
-    return pool
+_AVG = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool include_pad, int? divisor"
 
 
 def _avg_rule(
-    x: Aval, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, include: bool, divisor: Any
-) -> Spec:
+    x: Aval, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, include_pad: bool,
+    divisor: Any,
+) -> Spec:  # fmt: skip
     n = len(kernel)
-    if x.dtype.category != dtypes.FLOAT:
-        raise RuntimeError(f'"avg_pool{n}d" not implemented for \'{x.dtype.legacy}\'')
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    size = pooled_size(tuple(x.shape[2:]), kernel, stride, padding, (1,) * n, ceil_mode)
-    _check_window(x, n, kernel, stride, padding, size)
-    return Spec(x.with_shape((*x.shape[:2], *size)))
+    shape = _check(x, kernel, stride, padding, (1,) * n, ceil_mode)
+    if x.dtype.category != dtypes.FLOAT and x.dtype is not dtypes.int64:
+        raise NotImplementedError(f'"avg_pool{n}d" not implemented for \'{x.dtype.legacy}\'')
+    return Spec(x.with_shape(shape))
 
 
-def _divisors(
-    size: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, include: bool, divisor: Any
-) -> Any:
-    """By what each window's sum is divided."""
-    if divisor is not None:
-        return float(divisor)
-    total: Any = 1.0
-    n = len(kernel)
-    for i in range(n):
-        start = np.arange(out[i]) * stride[i] - padding[i]
-        end = np.minimum(start + kernel[i], size[i] + padding[i])
-        if not include:
-            start, end = np.maximum(start, 0), np.minimum(end, size[i])
-        total = total * (end - start).reshape(-1, *[1] * (n - 1 - i))
-    return total
-
-
-def _avg(
-    x: np.ndarray, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, include: bool,
+def _avg_windows(
+    shape: Ints, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, include_pad: bool,
     divisor: Any,
-) -> np.ndarray:  # fmt: skip
-    ones = (1,) * len(kernel)
-    size = pooled_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
-    sums = _spread(x, kernel, stride, padding, ones, size, 0).sum(-1)
-    by = _divisors(x.shape[2:], size, kernel, stride, padding, include, divisor)
-    return (sums / by).astype(x.dtype, copy=False)
+) -> tuple[Windows, Any]:  # fmt: skip
+    w = _windows(shape, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    image = tuple(shape[len(shape) - len(kernel) :])
+    by = pool_kernels.divisors(image, w.size, kernel, stride, padding, include_pad, divisor)
+    return w, by
 
 
-def _avg_backward(
-    g: np.ndarray, shape: Ints, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool,
-    include: bool, divisor: Any,
-) -> np.ndarray:  # fmt: skip
-    size = g.shape[2:]
-    each = g / _divisors(shape[2:], size, kernel, stride, padding, include, divisor)
-    room = [
-        max(w + 2 * p, (m - 1) * s + k)
-        for w, p, m, s, k in zip(shape[2:], padding, size, stride, kernel, strict=True)
-    ]
-    out = np.zeros((*shape[:2], *room), g.dtype)
-    for at in np.ndindex(*kernel):
-        place = tuple(slice(k, k + s * (m - 1) + 1, s) for k, s, m in zip(at, stride, size, strict=True))
-        out[(..., *place)] += each
-    inside = tuple(slice(p, p + w) for w, p in zip(shape[2:], padding, strict=True))
-    return out[(..., *inside)]
+def _avg_backward(g: np.ndarray, shape: Ints, *settings: Any) -> np.ndarray:
+    w, by = _avg_windows(shape, *settings)
+    return pool_kernels.mean_backward(g, tuple(shape[len(shape) - len(w.size) :]), w, by)
 
 
-_AVG = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool include, int? divisor"
-
-row(
-    f"avg_pool(Tensor input, {_AVG}) -> Tensor",
-    rule=_avg_rule, numpy=_avg, forms="", node="AvgPool2DBackward0",
-    grads={"input": lambda grad, input_shape, kernel_size, stride, padding, ceil_mode, include, divisor:
-           call.avg_pool_backward(grad, input_shape, kernel_size, stride, padding, ceil_mode, include, divisor)},
-    samples=lambda m: [((m(2, 2, 5, 4), (2, 2), (2, 1), (0, 0), False, True, None), {}),
-                       ((m(1, 2, 5), (3,), (2,), (1,), True, False, None), {})],
-    doc="The mean of windows; see F.avg_pool2d.",
-)  # fmt: skip
+for _n in (2, 3):
+    row(
+        f"avg_pool{_n}d_windows(Tensor input, {_AVG}) -> Tensor",
+        rule=_avg_rule, forms="", node=f"AvgPool{_n}DBackward0", called=f"avg_pool{_n}d",
+        numpy=lambda x, *settings: pool_kernels.mean(x, *_avg_windows(x.shape, *settings)),
+        grads={"input": lambda grad, input_shape, kernel_size, stride, padding, ceil_mode, include_pad, divisor:
+               call.avg_pool_backward(grad, input_shape, kernel_size, stride, padding, ceil_mode, include_pad, divisor)},
+        samples=(lambda n: lambda m: [
+            ((m(2, 2, *(5, 4, 4)[:n]), (2,) * n, (2, 1, 2)[:n], (0,) * n, False, True, None), {}),
+            ((m(1, *(5, 4, 4)[:n]), (3, 2, 3)[:n], (2,) * n, (1,) * n, True, False, None), {})])(_n),
+        doc="The mean of windows; see F.avg_pool2d.",
+    )  # fmt: skip
 
 row(
     f"avg_pool_backward(Tensor outer, int[] shape, {_AVG}) -> Tensor",
     rule=lambda g, shape, *tail: Spec(g.with_shape(tuple(shape))), numpy=_avg_backward, forms="",
-    grads={"outer": lambda grad, kernel_size, stride, padding, ceil_mode, include, divisor:
-           call.avg_pool(grad, kernel_size, stride, padding, ceil_mode, include, divisor)},
+    node="AvgPool2DBackwardBackward0",
+    grads={"outer": lambda grad, kernel_size, stride, padding, ceil_mode, include_pad, divisor:
+           (call.avg_pool2d_windows if len(kernel_size) == 2 else call.avg_pool3d_windows)(
+               grad, kernel_size, stride, padding, ceil_mode, include_pad, divisor)},
     doc="Each window's gradient spread over its elements.",
 )  # fmt: skip
 
 
+# --- windows that tile --------------------------------------------------------------------------
+
+
+def _tiled_shape(x: Aval, size: Ints) -> Ints:
+    n = len(size)
+    name = f"adaptive pooling in {n} dimensions"
+    if x.ndim not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"{name}: Expected {n + 1}D or {n + 2}D tensor, but got {shape_text(x.shape)}"
+        )
+    if any(s < 0 for s in size):
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0, but got "
+            f"{list(size)}"
+        )
+    if 0 in x.shape[x.ndim - n :]:
+        raise RuntimeError(
+            f"{name}: Expected input to have non-zero size for non-batch dimensions, but got "
+            f"{shape_text(x.shape)}"
+        )
+    return (*x.shape[: x.ndim - n], *size)
+
+
+def _tiled_mean_rule(x: Aval, size: Ints) -> Spec:
+    shape = _tiled_shape(x, size)
+    if x.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(
+            f'"adaptive_avg_pool{len(size)}d" not implemented for \'{x.dtype.legacy}\''
+        )
+    return Spec(x.with_shape(shape))
+
+
+def _tiled_max_rule(x: Aval, size: Ints) -> Spec:
+    shape = _tiled_shape(x, size)
+    if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
+        raise NotImplementedError(
+            f'"adaptive_max_pool{len(size)}d" not implemented for \'{x.dtype.legacy}\''
+        )
+    return Spec((x.with_shape(shape), aval(shape, dtypes.int64, x.device)))
+
+
+for _n in (2, 3):
+    _sizes = (lambda n: lambda m: [((m(2, 2, *(5, 4, 4)[:n]), (2, 3, 2)[:n]), {}), ((m(1, *(4, 6, 3)[:n]), (2, 3, 3)[:n]), {})])(_n)
+    row(
+        f"adaptive_avg_pool{_n}d_tiles(Tensor input, int[] size) -> Tensor",
+        rule=_tiled_mean_rule, numpy=pool_kernels.tiled_mean, forms="",
+        node=f"AdaptiveAvgPool{_n}DBackward0", called=f"adaptive_avg_pool{_n}d",
+        grads={"input": lambda grad, input_shape, size:
+               call.adaptive_avg_pool_backward(grad, input_shape, len(size))},
+        samples=_sizes, doc="Means of windows that tile each of the last dimensions into `size` parts.",
+    )  # fmt: skip
+    row(
+        f"adaptive_max_pool{_n}d_tiles(Tensor input, int[] size) -> (values, indices)",
+        rule=_tiled_max_rule, numpy=pool_kernels.tiled_largest, forms="",
+        node=f"AdaptiveMaxPool{_n}DBackward0", called=f"adaptive_max_pool{_n}d",
+        grads={"input": lambda grad, indices, input_shape, size:
+               call.pool_scatter(grad, indices, input_shape, len(size))},
+        samples=_sizes, doc="The largest elements of windows that tile each of the last dimensions.",
+    )  # fmt: skip
+
+row(
+    "adaptive_avg_pool_backward(Tensor outer, int[] shape, int dims) -> Tensor",
+    rule=lambda g, shape, dims: Spec(g.with_shape(tuple(shape))), forms="",
+    numpy=pool_kernels.tiled_mean_backward, node="AdaptiveAvgPool2DBackwardBackward0",
+    grads={"outer": lambda grad, outer_shape, dims:
+           (call.adaptive_avg_pool2d_tiles if dims == 2 else call.adaptive_avg_pool3d_tiles)(
+               grad, tuple(outer_shape)[len(outer_shape) - dims:])},
+    doc="Each part's gradient spread over its elements.",
+)  # fmt: skip
+
+row(
+    "pool_scatter(Tensor outer, Tensor indices, int[] shape, int dims) -> Tensor",
+    rule=lambda g, i, shape, dims: Spec(g.with_shape(tuple(shape))), forms="",
+    numpy=pool_kernels.scatter, node="AdaptiveMaxPool2DBackwardBackward0",
+    grads={"outer": lambda grad, indices, dims: call.pool_gather(grad, indices, dims)},
+    doc="Gradients added to places in planes of the last dimensions.",
+)  # fmt: skip
+
+row(
+    "pool_gather(Tensor input, Tensor indices, int dims) -> Tensor",
+    rule=lambda x, i, dims: Spec(x.with_shape(tuple(i.shape))), forms="",
+    numpy=pool_kernels.gather, moves=True,
+    grads={"input": lambda grad, indices, input_shape, dims:
+           call.pool_scatter(grad, indices, input_shape, dims)},
+    doc="The elements at places in planes of the last dimensions.",
+)  # fmt: skip
+
+
+# --- the functions ------------------------------------------------------------------------------
+
+
+def _numbers(value: Any, n: int, name: str, operation: str) -> Ints:
+    try:
+        out = (
+            tuple(operator.index(v) for v in value) if hasattr(value, "__iter__")
+            else (operator.index(value),)
+        )  # fmt: skip
+    except TypeError:
+        raise TypeError(
+            f"{operation}(): argument '{name}' must be tuple of ints, not {value!r}"
+        ) from None
+    if len(out) not in (1, n):
+        raise RuntimeError(
+            f"{operation}: {name} must either be a single int, or a tuple of {n} ints, but got "
+            f"{list(out)}"
+        )
+    return out * n if len(out) == 1 else out
+
+
+def _step(stride: Any, kernel: Ints, operation: str) -> Ints:
+    if stride is None or (hasattr(stride, "__len__") and not len(stride)):
+        return kernel
+    return _numbers(stride, len(kernel), "stride", operation)
+
+
+def _max_window(
+    n: int, operation: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    kernel = _numbers(kernel_size, n, "kernel_size", operation)
+    return (
+        kernel, _step(stride, kernel, operation), _numbers(padding, n, "padding", operation),
+        _numbers(dilation, n, "dilation", operation), bool(ceil_mode),
+    )  # fmt: skip
+
+
+def _max_pool(n: int, indices: bool) -> Any:
+    name = f"max_pool{n}d"
+
+    def pool(
+        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> Any:  # fmt: skip
+        window = _max_window(n, name, kernel_size, stride, padding, dilation, ceil_mode)
+        rows = call.max_pool2d_windows if n < 3 else call.max_pool3d_windows
+        x, window = (_raised(input, name), _flat_window(window)) if n == 1 else (input, window)
+        found = rows(x, *window)
+        values = found.squeeze(-2) if n == 1 else found
+        if not indices:
+            return values
+        places = call.max_pool_places(x.detach(), *window)
+        return values, places.squeeze(-2) if n == 1 else places
+
+    pool.__name__ = name
+    pool.__doc__ = f"The largest element of windows over the last {n} dimension(s)."
+    return pool
+
+
+def _raised(x: Any, name: str) -> Any:
+    """A tensor of (N, C, L) or (C, L) with a dimension before the last."""
+    if x.ndim not in (2, 3):
+        raise RuntimeError(f"{name}() Expected 2D or 3D input tensor, but got {shape_text(x.shape)}")
+    return x.unsqueeze(-2)
+
+
+def _flat_window(window: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A window along one dimension as one in two."""
+    kernel, stride, padding, *rest = window
+    first: list[Any] = [(1, *kernel), (1, *stride), (0, *padding)]
+    return (*first, (1, *rest[0]), *rest[1:]) if isinstance(rest[0], tuple) else (*first, *rest)
+
+
 def _avg_pool(n: int) -> Any:
+    name = f"avg_pool{n}d"
+
     def pool(
         input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
         ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
     ) -> Any:  # fmt: skip
-        kernel = _pairs(kernel_size, n, "kernel_size")
-        step = kernel if stride is None or stride == [] else _pairs(stride, n, "stride")
-        pad = _pairs(padding, n, "padding")
-        return _batched(
-            input, n,
-            lambda x: call.avg_pool(x, kernel, step, pad, bool(ceil_mode),
-                                    bool(count_include_pad), divisor_override),
+        kernel = _numbers(kernel_size, n, "kernel_size", name)
+        settings: tuple[Any, ...] = (
+            kernel, _step(stride, kernel, name), _numbers(padding, n, "padding", name),
+            bool(ceil_mode), bool(count_include_pad), divisor_override,
         )  # fmt: skip
+        if n == 1:
+            x = _raised(input, name)
+            return call.avg_pool2d_windows(x, *_flat_window(settings)).squeeze(-2)
+        return (call.avg_pool2d_windows if n == 2 else call.avg_pool3d_windows)(input, *settings)
 
-    pool.__name__ = f"avg_pool{n}d"
+    pool.__name__ = name
     pool.__doc__ = f"The mean of windows over the last {n} dimension(s)."
     return pool
 
 
-def _bins(size: int, out: int) -> list[tuple[int, int]]:
-    """Adaptive pooling's windows: from floor(i * size / out) to ceil((i + 1) * size / out)."""
-    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
-
-
-def _adaptive_size(input: Any, output_size: Any, n: int) -> Ints:
-    given = (output_size,) * n if isinstance(output_size, int) or output_size is None else output_size
-    given = tuple(given)
+def _tiles(input: Any, output_size: Any, n: int, name: str) -> Ints:
+    given = output_size if hasattr(output_size, "__iter__") else (output_size,) * n
     if len(given) != n:
-        raise RuntimeError(
-            f"adaptive pooling: output_size must be {n} numbers, but got {list(given)}"
-        )
+        raise RuntimeError(f"{name}: output_size must be {n} numbers, but got {list(given)}")
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(
-            f"adaptive pooling: Expected {n + 1}D or {n + 2}D tensor, but got {list(input.shape)}"
+            f"{name}: Expected {n + 1}D or {n + 2}D tensor, but got {shape_text(input.shape)}"
         )
-    sizes = tuple(input.shape[-n + i] if g is None else int(g) for i, g in enumerate(given))
-    if any(s < 0 for s in sizes):
-        raise RuntimeError(
-            f"adaptive pooling: elements of output_size must be greater than or equal to 0, but "
-            f"got {list(sizes)}"
-        )
-    return sizes
-
-
-def _adaptive_avg(x: np.ndarray, size: Ints) -> np.ndarray:
-    out = x
-    n = len(size)
-    for i, s in enumerate(size):
-        axis = x.ndim - n + i
-        parts = [out.take(range(a, b), axis).mean(axis) for a, b in _bins(x.shape[axis], s)]
-        shape = (*out.shape[:axis], 0, *out.shape[axis + 1 :])
-        out = np.stack(parts, axis) if parts else np.zeros(shape, x.dtype)
-    return out.astype(x.dtype, copy=False)
-
-
-def _adaptive_avg_backward(g: np.ndarray, shape: Ints) -> np.ndarray:
-    n = len(shape) - 2
-    out = g
-    for i in reversed(range(n)):
-        axis = 2 + i
-        spread = np.zeros((*out.shape[:axis], shape[axis], *out.shape[axis + 1 :]), g.dtype)
-        for k, (a, b) in enumerate(_bins(shape[axis], g.shape[axis])):
-            place = (slice(None),) * axis
-            spread[(*place, slice(a, b))] += out[(*place, slice(k, k + 1))] / (b - a)
-        out = spread
-    return out.astype(g.dtype, copy=False)
-
-
-row(
-    "adaptive_avg_pool(Tensor input, int[] size) -> Tensor",
-    rule=lambda x, size: Spec(x.with_shape((*x.shape[: x.ndim - len(size)], *size))),
-    numpy=_adaptive_avg, forms="", node="AdaptiveAvgPool2DBackward0",
-    grads={"input": lambda grad, input_shape: call.adaptive_avg_pool_backward(grad, input_shape)},
-    samples=lambda m: [((m(2, 2, 5, 4), (2, 3)), {}), ((m(1, 2, 5), (3,)), {})],
-    doc="Means of windows that tile each dimension into `size` parts.",
-)  # fmt: skip
-
-row(
-    "adaptive_avg_pool_backward(Tensor outer, int[] shape) -> Tensor",
-    rule=lambda g, shape: Spec(g.with_shape(tuple(shape))), numpy=_adaptive_avg_backward, forms="",
-    grads={"outer": lambda grad, outer_shape: call.adaptive_avg_pool(grad, tuple(outer_shape)[2:])},
-    doc="Each part's gradient spread over its elements.",
-)  # fmt: skip
+    kept = [input.shape[i - n] if g is None else g for i, g in enumerate(given)]
+    return _numbers(kept, n, "output_size", name)
 
 
 def _adaptive_avg_pool(n: int) -> Any:
-    def pool(input: Any, output_size: Any) -> Any:
-        size = _adaptive_size(input, output_size, n)
-        if all(s == 1 for s in size):
-            return input.mean(tuple(range(-n, 0)), keepdim=True)
-        return _batched(input, n, lambda x: call.adaptive_avg_pool(x, size))
+    name = f"adaptive_avg_pool{n}d"
 
-    pool.__name__ = f"adaptive_avg_pool{n}d"
+    def pool(input: Any, output_size: Any) -> Any:
+        size = _tiles(input, output_size, n, name)
+        x, size = (input.unsqueeze(-2), (1, *size)) if n == 1 else (input, size)
+        if all(s == 1 for s in size) and 0 not in x.shape[x.ndim - len(size) :]:
+            out = x.mean(tuple(range(-len(size), 0)), keepdim=True)
+        else:
+            tiles = call.adaptive_avg_pool2d_tiles if n < 3 else call.adaptive_avg_pool3d_tiles
+            out = tiles(x, size)
+        return out.squeeze(-2) if n == 1 else out
+
+    pool.__name__ = name
     pool.__doc__ = f"Means over windows, so that the last {n} dimension(s) get `output_size`."
     return pool
 
 
-def _adaptive_max_rule(x: Aval, size: Ints) -> Spec:
-    shape = (*x.shape[: x.ndim - len(size)], *size)
-    return Spec((x.with_shape(shape), aval(shape, dtypes.int64, x.device)))
-
-
-def _adaptive_max(x: np.ndarray, size: Ints) -> tuple[np.ndarray, np.ndarray]:
-    n = len(size)
-    shape = (*x.shape[:2], *size)
-    values, indices = np.empty(shape, x.dtype), np.empty(shape, np.int64)
-    bins = [_bins(w, s) for w, s in zip(x.shape[2:], size, strict=True)]
-    numbers = np.arange(int(np.prod(x.shape[2:]))).reshape(x.shape[2:])
-    for at in np.ndindex(*size):
-        place = tuple(slice(*bins[i][at[i]]) for i in range(n))
-        part = x[(..., *place)].reshape(*x.shape[:2], -1)
-        best = part.argmax(-1)
-        values[(..., *at)] = np.take_along_axis(part, best[..., None], -1)[..., 0]
-        indices[(..., *at)] = numbers[place].reshape(-1)[best]
-    return values, indices
-
-
-for _n in (1, 2, 3):
-    row(
-        f"adaptive_max_pool{_n}d_indices(Tensor input, int[] size) -> (values, indices)",
-        rule=_adaptive_max_rule, numpy=_adaptive_max, forms="", where="nn",
-        node=f"AdaptiveMaxPool{_n}DBackward0",
-        grads={"input": lambda grad, indices, input_shape:
-               call.max_pool_backward(grad, indices, input_shape)},
-        doc="The largest elements of windows that tile each dimension.",
-    )  # fmt: skip
-
-
 def _adaptive_max_pool(n: int) -> Any:
-    def pool(input: Any, output_size: Any) -> Any:
-        size = _adaptive_size(input, output_size, n)
-        primitive = getattr(call, f"adaptive_max_pool{n}d_indices")
-        return _batched(input, n, lambda x: tuple(primitive(x, size)))
+    name = f"adaptive_max_pool{n}d"
 
-    pool.__name__ = f"adaptive_max_pool{n}d"
+    def pool(input: Any, output_size: Any) -> Any:
+        size = _tiles(input, output_size, n, name)
+        if n == 1:
+            values, places = call.adaptive_max_pool2d_tiles(input.unsqueeze(-2), (1, *size))
+            return values.squeeze(-2), places.squeeze(-2)
+        tiles = call.adaptive_max_pool2d_tiles if n == 2 else call.adaptive_max_pool3d_tiles
+        return tuple(tiles(input, size))
+
+    pool.__name__ = name
     pool.__doc__ = f"(values, indices) of the largest elements; see adaptive_avg_pool{n}d."
     return pool
 
@@ -448,13 +435,11 @@ for _n in (1, 2, 3):
     row(f"max_pool{_n}d(Tensor input, any kernel_size) -> Tensor", body=_max_pool(_n, False),
         forms="f", samples=_small, doc="See body.")  # fmt: skip
     row(f"max_pool{_n}d_with_indices(Tensor input, any kernel_size) -> (values, indices)",
-        body=_max_pool(_n, True), forms="f", where="nn", doc="See body.")  # fmt: skip
+        body=_max_pool(_n, True), forms="f", where="nn", samples=_small, doc="See body.")  # fmt: skip
     row(f"avg_pool{_n}d(Tensor input, any kernel_size) -> Tensor", body=_avg_pool(_n), forms="f",
         where=_main, samples=_small, doc="See body.")  # fmt: skip
     row(f"adaptive_avg_pool{_n}d(Tensor input, any output_size) -> Tensor",
         body=_adaptive_avg_pool(_n), forms="f", where=_main, samples=_fit,
         doc="See body.")  # fmt: skip
     row(f"adaptive_max_pool{_n}d(Tensor input, any output_size) -> (values, indices)",
-        body=_adaptive_max_pool(_n), forms="f", where="nn", doc="See body.")  # fmt: skip
-
-_ = layout
+        body=_adaptive_max_pool(_n), forms="f", where="nn", samples=_fit, doc="See body.")  # fmt: skip

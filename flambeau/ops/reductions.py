@@ -239,7 +239,7 @@ def _amax_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> A
 for _name, _np in (("amax", np.max), ("amin", np.min)):
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
-        rule=_extreme_rule, forms="fmo",
+        rule=_extreme_rule, forms="fmo", out="exact",
         numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
         grads={"input": lambda grad, input, result, dim, keepdim:
                _amax_grad(grad, input, result, dim, keepdim)},
@@ -264,7 +264,7 @@ def _both_grad(grads: Any, input: Any, low: Any, high: Any, dim: Any, keepdim: b
 
 row(
     "aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)",
-    rule=_both_rule, forms="fmo",
+    rule=_both_rule, forms="fmo", out="exact",
     numpy=lambda x, dim, keepdim: tuple(
         f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)) for f in (np.min, np.max)),
     grads={"input": lambda grads, input, min, max, dim, keepdim:
@@ -360,7 +360,7 @@ for _name, _find in (("max", np.argmax), ("min", np.argmin)):
         doc="Values and indices along a dimension.",
     )  # fmt: skip
     row(f"{_name}(Tensor input, any dim=None, bool keepdim=False) -> Tensor",
-        body=_extreme_body(_name), forms="fmo",
+        body=_extreme_body(_name), forms="fmo", out="exact",
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {}), ((m(2, 3), m(3)), {}), ((m(), 0), {})],
         doc="See body.")  # fmt: skip
 
@@ -386,7 +386,7 @@ def _arg_all(x: np.ndarray, find: Any, dim: Any, keepdim: bool) -> Any:
 for _name, _find in (("argmax", np.argmax), ("argmin", np.argmin)):
     row(
         f"{_name}(Tensor input, int? dim=None, bool keepdim=False) -> Tensor",
-        rule=_arg_rule, forms="fmo",
+        rule=_arg_rule, forms="fmo", out="exact",
         numpy=(lambda f: lambda x, dim, keepdim: _arg_all(x, f, dim, keepdim))(_find),
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {})],
         doc="Where the extreme is, along a dimension or in the flattened input.",
@@ -401,7 +401,7 @@ def _truth_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
 for _name, _np in (("any", np.any), ("all", np.all)):
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
-        rule=_truth_rule, forms="fmo",
+        rule=_truth_rule, forms="fmo", out="exact",
         numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
         samples=lambda m: [((m(2, 3),), {}), ((m.bool(2, 3), 1), {}), ((m(0),), {}), ((m.int(2, 3, 2), (0, 2)), {})],
         doc=f"Whether {_name} element is not zero.",

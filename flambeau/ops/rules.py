@@ -68,6 +68,18 @@ def pointwise(
     return rule
 
 
+def with_a_tensor(rule: Callable[..., Spec]) -> Callable[..., Spec]:
+    """The rule of two Operands of which one at least is a tensor: TypeError for two numbers."""
+
+    def checked(*args: Any) -> Spec:
+        if not any(isinstance(x, Aval) for x in args):
+            kinds = ", ".join(getattr(x, "__name__", type(x).__name__) for x in args)
+            raise TypeError(f"expected a tensor among the arguments, but got ({kinds})")
+        return rule(*args)
+
+    return checked
+
+
 def same(x: Aval, *params: Any) -> Spec:
     """Shape and dtype of the first input."""
     return Spec(x)

@@ -130,14 +130,14 @@ def _scatter_body(
 
 
 row("scatter(Tensor input, int dim, Tensor index, Operand src) -> Tensor", body=_scatter_body,
-    forms="fmio",
+    forms="fmio", out="exact",
     samples=lambda m: [((m(3, 2), 0, m.int(1, 2, high=3), m(1, 2)), {}), ((m(3), 0, m.int(1, high=3), 2.0), {}),
                        ((m(2, 3).t(), 1, m.int(2, 1, high=2), m(3, 2)), {}), ((m(), 0, m.int(high=1), m()), {})],
     doc="See body.")  # fmt: skip
 
 row(
     "scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
-    rule=_scatter_rule, check=_scatter_check, forms="fmio",
+    rule=_scatter_rule, check=_scatter_check, forms="fmio", out="exact",
     numpy=lambda x, index, src, dim: _scatter(x, index, src, dim, "add"),
     grads={"input": lambda grad: grad,
            "src": lambda grad, index, src_shape, dim: _grown(grad.gather(dim, index), src_shape)},
@@ -246,7 +246,7 @@ def _product_grads(
 
 row(
     "scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
-    rule=_reduce_rule, numpy=_scatter_reduce, forms="fmio",
+    rule=_reduce_rule, numpy=_scatter_reduce, forms="fmio", out="exact",
     check=lambda fetch, x, i, src, dim, reduce, include_self: check_along(fetch, x, i, dim),
     grads={("input", "src"): lambda grad, input, index, src, result, dim, reduce, include_self:
            _reduce_grads(grad, input, index, src, result, dim, reduce, include_self)},
@@ -305,7 +305,7 @@ def _index_add(
 
 row(
     "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    rule=_index_add_rule, numpy=_index_add, forms="fmio",
+    rule=_index_add_rule, numpy=_index_add, forms="fmio", out="exact",
     check=_index_add_check,
     grads={"input": lambda grad: grad,
            "source": lambda grad, index, alpha, dim, source_shape:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval
-from .formulas import Samples, float_only, one, with_gradient
+from .formulas import Samples, analytic, conj, float_only, one, with_gradient
+from .rules import pointwise
 from .special_functions import erf_fast
 from .table import Spec, call, row
 
@@ -72,7 +73,7 @@ def _gelu_second(grad: Any, grad_output: Any, input: Any, approximate: str) -> A
 
 row(
     "gelu(Tensor input, str approximate='none') -> Tensor",
-    rule=_gelu_rule, forms="fio", where="nn", numpy=_gelu,
+    rule=_gelu_rule, forms="fio", out="exact", where="nn", numpy=_gelu,
     grads={"input": lambda grad, input, approximate: call.gelu_backward(grad, input, approximate)},
     samples=lambda m: [*one()(m), ((m(2, 3), "tanh"), {})],
     doc="input * P(X <= input) for normal X; approximate='tanh' is Hendrycks and Gimpel's formula.",
@@ -94,25 +95,25 @@ row(
 
 def _silu_slope(g: np.ndarray, x: np.ndarray) -> Any:
     s = _sigmoid(x)
-    return g * (s * (1 + x * (1 - s)))
+    return g * np.conj(s * (1 + x * (1 - s)))
 
 
 def _silu_second(grad: Any, grad_output: Any, input: Any) -> Any:
     s = call.sigmoid(input)
-    return grad * grad_output * (s * (1 - s) * (input * (1 - s * 2) + 2))
+    return conj(grad) * grad_output * conj(s * (1 - s) * (input * (1 - s * 2) + 2))
 
 
 row(
     "silu(Tensor input) -> Tensor",
-    rule=float_only, forms="fio", where="nn", numpy=lambda x: x * _sigmoid(x),
+    rule=pointwise(allow="fc"), forms="fio", where="nn", numpy=lambda x: x * _sigmoid(x),
     grads={"input": lambda grad, input: call.silu_backward(grad, input)},
-    samples=one(), doc="input * sigmoid(input).",
+    samples=analytic(), doc="input * sigmoid(input).",
 )  # fmt: skip
 
 row(
     "silu_backward(Tensor grad_output, Tensor input) -> Tensor",
     rule=with_gradient, forms="", numpy=_silu_slope,
-    grads={"grad_output": lambda grad, input: call.silu_backward(grad, input),
+    grads={"grad_output": lambda grad, input: call.silu_backward(grad, conj(input)),
            "input": _silu_second},
     samples=_SLOPES, doc="The gradient of silu.",
 )  # fmt: skip
@@ -174,7 +175,7 @@ def _softplus_second(
 
 row(
     "softplus(Tensor input, float beta=1.0, float threshold=20.0) -> Tensor",
-    rule=float_only, forms="fo", where="nn", numpy=_softplus,
+    rule=float_only, forms="fo", out="exact", where="nn", numpy=_softplus,
     grads={"input": lambda grad, input, beta, threshold:
            call.softplus_backward(grad, input, beta, threshold)},
     samples=lambda m: [*one()(m), ((m(2, 3), 2.0, 1.0), {})],
@@ -193,7 +194,7 @@ row(
 
 row(
     "logsigmoid(Tensor input) -> Tensor",
-    rule=float_only, forms="fo", where="nn", node="LogSigmoid",
+    rule=float_only, forms="fo", out="exact", where="nn", node="LogSigmoid",
     numpy=lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
     grads={"input": lambda grad, input: grad * call.sigmoid(-input)},
     samples=one(), doc="log(sigmoid(input)), stable for large negative numbers.",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval
+from .formulas import conj
 from .reductions import restore
 from .rules import floating, reduced_shape
 from .table import Spec, call, row
@@ -22,31 +23,31 @@ def _rule(x: Aval, dim: int, dt: Any) -> Spec:
 
 
 def _shifted(x: np.ndarray, dim: int) -> np.ndarray:
-    if not x.size:
-        return x
-    top = x.max(axis=dim, keepdims=True)
-    return x - np.where(np.isfinite(top), top, 0)
+    return x - x.max(axis=dim, keepdims=True) if x.size else x.copy()
 
 
 def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
-        return np.ones_like(x) * np.where(np.isnan(x), x, 1)
-    e = np.exp(_shifted(x, dim))
-    return e / e.sum(axis=dim, keepdims=True)
+        return _softmax(x[None], 0, dt)[0]
+    e = _shifted(x, dim)
+    np.exp(e, out=e)
+    e /= e.sum(axis=dim, keepdims=True)
+    return e
 
 
 def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
-        return np.zeros_like(x)
+        return _log_softmax(x[None], 0, dt)[0]
     e = _shifted(x, dim)
-    return e - np.log(np.exp(e).sum(axis=dim, keepdims=True))
+    e -= np.log(np.exp(e).sum(axis=dim, keepdims=True))
+    return e
 
 
 _SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}), ((m(3, 2).t(), -1), {})]  # noqa: E731
 
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_softmax,
+    rule=_rule, numpy=_softmax, forms="fmo", out="exact",
     grads={"input": lambda grad, result, dim:
            result * (grad - (grad * result).sum(dim, True))},
     samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
@@ -54,7 +55,7 @@ row(
 
 row(
     "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_log_softmax,
+    rule=_rule, numpy=_log_softmax, forms="fmo", out="exact",
     grads={"input": lambda grad, result, dim: grad - result.exp() * grad.sum(dim, True)},
     samples=_SAMPLES, doc="log(softmax(x)) along a dimension.",
 )  # fmt: skip
@@ -81,7 +82,7 @@ def _logsumexp(x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
     axes = tuple(range(x.ndim)) if dim == () or not x.ndim else dim
     if not x.size:
         return np.log(np.exp(x).sum(axis=axes, keepdims=keepdim and x.ndim > 0))
-    top = x.max(axis=axes, keepdims=True)
+    top = x.real.max(axis=axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     out = np.log(np.exp(x - top).sum(axis=axes, keepdims=True)) + top
     return out if keepdim and x.ndim else out.reshape(_dropped(x, axes))
@@ -97,7 +98,7 @@ row(
     rule=_logsumexp_rule, numpy=_logsumexp, forms="fmo",
     grads={"input": lambda grad, input, result, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim)
-           * (input - restore(result, input_shape, dim, keepdim)).exp()},
+           * conj((input - restore(result, input_shape, dim, keepdim)).exp())},
     samples=lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), (0, 2), True), {}), ((m(), 0), {})],
     doc="log(sum(exp(x))) over dimensions.",
 )  # fmt: skip

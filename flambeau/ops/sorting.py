@@ -55,7 +55,7 @@ def _sorted(input: Any, dim: int = -1, descending: bool = False, stable: Any = F
 
 
 row("sort(Tensor input, int dim=-1, bool descending=False, bool stable=False) -> (values, indices)",
-    body=_sorted, forms="fmo",
+    body=_sorted, forms="fmo", out="exact",
     samples=lambda m: [((m(4),), {}), ((m(2, 3), 0), {}), ((m(2, 3),), {"descending": True}), ((m(),), {})],
     doc="See body.")  # fmt: skip
 
@@ -65,7 +65,7 @@ row("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False)
     forms="fm", samples=lambda m: [((m(4),), {}), ((m(2, 3), 0), {})],
     doc="Where the elements in ascending order are.")  # fmt: skip
 
-row("msort(Tensor input) -> Tensor", body=lambda input: _sorted(input, 0)[0], forms="fmo",
+row("msort(Tensor input) -> Tensor", body=lambda input: _sorted(input, 0)[0], forms="fmo", out="exact",
     samples=lambda m: [((m(4, 2),), {})], doc="Sorted along the first dimension.")  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def _argmin(x: np.ndarray, axis: int) -> np.ndarray:
 
 row(
     "topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (values, indices)",
-    rule=_topk_rule, numpy=_topk, forms="fmo",
+    rule=_topk_rule, numpy=_topk, forms="fmo", out="exact",
     grads={"input": lambda grad, indices, input_shape, dim:
            place_back(grad, indices, input_shape, dim, True)},
     samples=lambda m: [((m(4), 2), {}), ((m(2, 3), 1, 0), {"largest": False}), ((m(), 1), {}), ((m(3, 4), 2, 0), {})],
@@ -127,7 +127,7 @@ def _nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     return _found(np.stack(np.nonzero(array), 1))
 
 
-row("nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", body=_nonzero, forms="fmo",
+row("nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", body=_nonzero, forms="fmo", out="exact",
     doc="See body.")  # fmt: skip
 
 row("argwhere(Tensor input) -> Tensor", body=lambda input: _nonzero(input), forms="fm",
@@ -282,7 +282,7 @@ def _searchsorted(
     return call.searchsorted_in(sorted_sequence, input, right or side == "right", out_int32)
 
 
-row("searchsorted(Tensor sorted_sequence, Operand input) -> Tensor", forms="fo",
+row("searchsorted(Tensor sorted_sequence, Operand input) -> Tensor", forms="fo", out="exact",
     body=_searchsorted, samples=lambda m: [((m.int(5), m.int(2, 2)), {}), ((m.int(5), 3), {"right": True})],
     doc="See body.")  # fmt: skip
 
@@ -296,7 +296,7 @@ def _bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: b
     return call.bucketize_in(boundaries, input, right, out_int32)
 
 
-row("bucketize(Operand input, Tensor boundaries) -> Tensor", forms="fo", body=_bucketize,
+row("bucketize(Operand input, Tensor boundaries) -> Tensor", forms="fo", out="exact", body=_bucketize,
     samples=lambda m: [((m.int(2, 2), m.int(5)), {})], doc="See body.")  # fmt: skip
 
 
@@ -310,7 +310,7 @@ def _isin_rule(elements: Any, test: Any, unique: bool, invert: bool) -> Spec:
 
 row(
     "isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor",
-    rule=_isin_rule, forms="fo",
+    rule=_isin_rule, forms="fo", out="exact",
     numpy=lambda elements, test, unique, invert: np.isin(elements, test, unique and np.ndim(test) > 0, invert),
     samples=lambda m: [((m.int(2, 3), m.int(4)), {}), ((m.int(3), 2), {"invert": True})],
     doc="Whether each element is among test_elements.",

@@ -59,7 +59,7 @@ def _polygamma_rule(x: Any, n: int) -> Spec:
 
 row(
     "polygamma_of(Tensor input, int n) -> Tensor",
-    rule=_polygamma_rule, forms="m", alias=("polygamma",), node="Polygamma",
+    rule=_polygamma_rule, forms="mi", alias=("polygamma",), node="Polygamma",
     numpy=lambda x, n: special.polygamma(x, n) if n else special.digamma(x),
     grads={"input": lambda grad, input, n: grad * call.polygamma_of(input, n + 1)},
     samples=one(2, low=0.3, high=4.0), doc="polygamma() with the tensor first.",

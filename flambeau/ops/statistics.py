@@ -236,7 +236,7 @@ def _kth(x: np.ndarray, k: int, dim: int, keepdim: bool) -> tuple[Any, Any]:
 
 row(
     "kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (values, indices)",
-    rule=_kth_rule, numpy=_kth, forms="fmo",
+    rule=_kth_rule, numpy=_kth, forms="fmo", out="apart",
     grads={"input": lambda grad, indices, input_shape, dim, keepdim:
            place_back(grad, indices, input_shape, dim, keepdim)},
     samples=lambda m: [((m(4), 2), {}), ((m(2, 3), 1, 0, True), {})],
@@ -264,7 +264,7 @@ def _mode(x: np.ndarray, dim: int, keepdim: bool) -> tuple[Any, Any]:
 
 row(
     "mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)",
-    rule=_pick_rule, numpy=_mode, forms="fmo",
+    rule=_pick_rule, numpy=_mode, forms="fmo", out="exact",
     grads={"input": lambda grad, indices, input_shape, dim, keepdim:
            place_back(grad, indices, input_shape, dim, keepdim)},
     samples=lambda m: [((m(4),), {}), ((m(2, 3), 0, True), {})],
@@ -521,7 +521,7 @@ def _histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 
 row("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", body=_histc,
-    forms="fmo", doc="See body.")  # fmt: skip
+    forms="fmo", out="exact", doc="See body.")  # fmt: skip
 
 
 def _histogram(

@@ -68,6 +68,7 @@ class Row:
         "name", "schema", "rule", "numpy", "grads", "node", "number_node", "doc", "forms", "where", "moves",
         "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
         "alias", "called", "memo", "not_differentiable", "keeps", "multiplier", "rounds", "uniform",
+        "out",
     )  # fmt: skip
 
     def __init__(self, schema: str, **fields: Any) -> None:
@@ -113,6 +114,9 @@ class Row:
         """What the user knows the operation as: the name in errors."""
         self.uniform: bool = fields.pop("uniform", False)
         """All elements of the result are equal: in place it may go to elements that overlap."""
+        self.out: str = fields.pop("out", "cast")
+        """What `out=` (and the tensor written in place) may be: of any dtype that the result can
+        be "cast" to, of the result's "exact" dtype, or moreover "apart" from memory of inputs."""
         self.rounds: bool = fields.pop("rounds", False)
         """Numbers beside 16-bit floats are rounded to their dtype first, as for comparisons."""
         self.multiplier: str = fields.pop("multiplier", "")

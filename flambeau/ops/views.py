@@ -123,10 +123,16 @@ def _transpose(shape: Ints, strides: Ints, offset: int, dim0: int, dim1: int) ->
 
 row(
     "transpose(Tensor input, int dim0, int dim1) -> Tensor", view=_transpose, forms="fmv",
-    alias=("swapaxes", "swapdims"),
+    alias=("swapdims",),
     grads={"input": lambda grad, dim0, dim1: grad.transpose(dim0, dim1)},
     samples=lambda m: [((m(2, 3), 0, 1), {}), ((m(2, 3, 4), 0, -1), {}), ((m(), 0, -1), {})],
     doc="Two dimensions exchanged.",
+)  # fmt: skip
+row(
+    "swapaxes(Tensor input, int axis0, int axis1) -> Tensor", view=_transpose, forms="fmv",
+    node="TransposeBackward0",
+    grads={"input": lambda grad, axis0, axis1: grad.transpose(axis0, axis1)},
+    samples=lambda m: [((m(2, 3), 0, 1), {})], doc="transpose() by NumPy's name.",
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flambeau.errors import no_attribute
+
 from . import lr_scheduler
 from .adadelta import Adadelta
 from .adagrad import Adagrad
@@ -48,4 +50,4 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(".swa_utils", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name)

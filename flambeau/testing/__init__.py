@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.errors import refusing
 
 _TOLERANCES = {
     "float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5),
@@ -88,3 +89,6 @@ def assert_allclose(actual: Any, expected: Any, rtol: Any = None, atol: Any = No
     """The old form of assert_close."""
     assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False,
                  msg=msg or None)  # fmt: skip
+
+
+__getattr__ = refusing(__name__)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_LAZY = ("data",)
+from flambeau.errors import no_attribute
+
+_LAZY = ("checkpoint", "data", "hooks", "model_zoo")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -79,7 +79,9 @@ def test_in_place_form(row: Row) -> None:
         target = args[0].clone() if isinstance(args[0], torch.Tensor) else None
         if target is None or not isinstance(expected, torch.Tensor):
             continue
-        if expected.shape != target.shape or not torch.can_cast(expected.dtype, target.dtype):
+        real = target.is_complex() and not expected.is_complex()
+        fits = torch.can_cast(expected.dtype, target.dtype) and not real
+        if expected.shape != target.shape or not fits:
             with pytest.raises(RuntimeError):
                 dispatch.inplace_function(row.name)(target, *args[1:], **kwargs)
             continue

@@ -8,7 +8,7 @@ empty one, `a23_t` one whose memory is transposed. A line may have statements be
     a c d g   numbers of the dtype under test, well apart
     p         positive ones            u   between 0 and 1
     n         with NaN and infinities  r   with many equal ones and zeros
-    s         symmetric positive definite matrices
+    s         Hermitian positive definite matrices
     i         int64, small and negative too      k   int64 from 0
     b         bool                      w   float64 whatever the dtype
     z         complex of the dtype's width
@@ -56,7 +56,9 @@ def _content(kind: str, shape: tuple[int, ...], dtype: str) -> tuple[np.ndarray,
         return np.asarray(values), "complex128" if dtype in _WIDE else "complex64"
     if kind == "s":
         half = rng.normal(0, 1, shape)
-        return half @ half.swapaxes(-1, -2) / 2 + 2 * np.eye(shape[-1]), dtype
+        if dtype in COMPLEX:
+            half = half + 1j * rng.normal(0, 1, shape)
+        return half @ half.swapaxes(-1, -2).conj() / 2 + 2 * np.eye(shape[-1]), dtype
     if kind == "r":
         return rng.integers(-1, 2, shape).astype(float), dtype
     if kind == "u":
@@ -123,8 +125,8 @@ class Outcome:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 for statement in before:
-                    exec(statement, {"__builtins__": __builtins__}, names)
-                self.result = eval(last, {"__builtins__": __builtins__}, names)
+                    exec(statement, {"T": library}, names)
+                self.result = eval(last, {"T": library}, names)
                 self._settle()
         except Exception as error:  # noqa: BLE001
             self.error = error
@@ -252,7 +254,7 @@ def compare(
     if want.error is not None or have.error is not None:
         if want.error is not None and have.error is None and _lacks_kernel(want.error):
             return ""
-        if type(want.error).__name__ != type(have.error).__name__:
+        if type(want.error).__name__.strip("_") != type(have.error).__name__:
             a, b = (type(e).__name__ for e in (have.error, want.error))
             return f"{a}({have.error}), PyTorch {b}({str(want.error)[:300]})"
         return ""
@@ -272,18 +274,38 @@ def compare(
     return ""
 
 
-def lines(text: str) -> list[str]:
-    """The expressions of a block: one a line, `#` begins a comment."""
-    found = [line.partition("  #")[0].strip() for line in text.splitlines()]
-    return [line for line in found if line and not line.startswith("#")]
+def lines(text: str) -> list[tuple[str, set[str]]]:
+    """The expressions of a block, one a line, with the marks in the comment behind each:
+
+    real: not for complex dtypes        floats: not for integers and bool
+    wide: for float32 and float64 only  unnamed: nodes are called otherwise, which is known
+    flat: derivatives are not compared
+    """
+    found = []
+    for line in text.splitlines():
+        expression, _, marks = line.partition("  # ")
+        if expression.strip() and not expression.startswith("#"):
+            found.append((expression.strip(), set(marks.split())))
+    return found
 
 
-def differing(block: str, dtypes: tuple[str, ...], **options: Any) -> str:
+def _skipped(marks: set[str], dtype: str, grad: bool) -> bool:
+    return (
+        ("flat" in marks and grad)
+        or ("real" in marks and dtype in COMPLEX)
+        or ("floats" in marks and dtype not in FLOATING + COMPLEX)
+        or ("wide" in marks and dtype not in ("float32", "float64"))
+    )
+
+
+def differing(block: str, *dtypes: str, grad: bool = False, node: bool = True, **options: Any) -> str:
     """All differences of a block of expressions over dtypes, one a line."""
     found = []
-    for text in lines(block):
+    for text, marks in lines(block):
         for dtype in dtypes:
-            problem = compare(text, dtype, **options)
+            if _skipped(marks, dtype, grad):
+                continue
+            problem = compare(text, dtype, grad=grad, node=node and "unnamed" not in marks, **options)
             if problem:
                 found.append(f"{text} [{dtype}]: {problem}")
     return "\n".join(found)

@@ -238,7 +238,7 @@ PUT = """
 
 @pytest.mark.parametrize("block", [READ, WRITTEN, PUT], ids=["read", "written", "index_put"])
 def test_chosen(block: str) -> None:
-    assert differing(block, ("float32",), grad=True, node=block is READ) == ""
+    assert differing(block, "float32", grad=True, node=block is READ) == ""
 
 
 def test_dtypes() -> None:
@@ -251,7 +251,7 @@ def test_dtypes() -> None:
         T.index_put(a34, (k2, k2), g2, True)
         T.index_put(a34, (T.tensor([0, 1, 0]),), g34, True)
     """
-    assert differing(block, ALL, grad=True) == ""
+    assert differing(block, *ALL, grad=True) == ""
 
 
 def test_second_derivatives() -> None:
@@ -261,4 +261,4 @@ def test_second_derivatives() -> None:
         T.autograd.grad((T.index_put(a34, (k2,), g24, True) ** 3).sum(), [a34, g24], create_graph=True)
         T.autograd.grad((a34[a34 > 0] ** 3).sum(), a34, create_graph=True)[0]
     """
-    assert differing(block, ("float64",), grad=True, node=False) == ""
+    assert differing(block, "float64", grad=True, node=False) == ""

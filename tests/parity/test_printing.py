@@ -22,7 +22,6 @@ def options() -> Iterator[None]:
     yield
     for library in (torch, flambeau):
         library.set_printoptions(profile="default")
-        library.set_default_dtype(library.float32)
 
 
 def _values(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -102,10 +101,14 @@ def test_default_dtypes(dtype: str) -> None:
     rng = np.random.default_rng(4)
     for library in (torch, flambeau):
         library.set_default_dtype(getattr(library, dtype))
-    for each in DTYPES:
-        for shape in ((), (0,), (2, 0), (3,), (2, 2)):
-            theirs, ours = _pair(rng, shape, each)
-            assert repr(ours) == repr(theirs)
+    try:
+        for each in DTYPES:
+            for shape in ((), (0,), (2, 0), (3,), (2, 2)):
+                theirs, ours = _pair(rng, shape, each)
+                assert repr(ours) == repr(theirs)
+    finally:
+        for library in (torch, flambeau):
+            library.set_default_dtype(library.float32)
 
 
 _EXPRESSIONS = """

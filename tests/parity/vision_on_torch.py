@@ -14,11 +14,13 @@ from types import ModuleType
 import torch
 import torch.utils.data
 
+import flambeau.errors
 import flambeau.vision
 
 NAME = "flambeau_vision_on_torch"
 STAND_INS = {
     "flambeau": torch,
+    "flambeau.errors": flambeau.errors,
     "flambeau.nn": torch.nn,
     "flambeau.utils": torch.utils,
     "flambeau.utils.data": torch.utils.data,

@@ -6,6 +6,8 @@ arguments. What the table lacks is composed of it here.
 
 from __future__ import annotations
 
+from flambeau.errors import refusing
+
 # No file here may have the name of a function: importing `functional/linear.py` later would
 # put the module in the place of `F.linear`.
 from .activation import *  # noqa: F403
@@ -21,3 +23,5 @@ from .normalization import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .resize import *  # noqa: F403
 from .vision import *  # noqa: F403
+
+__getattr__ = refusing(__name__)

@@ -17,11 +17,11 @@ __all__ = [
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def check_reduction(reduction: str) -> str:
-    """`reduction` itself. `ValueError` if it is not "none", "mean" or "sum"."""
+def check_reduction(loss: str, reduction: str) -> str:
+    """`reduction` itself. `ValueError` naming the loss if it is not "none", "mean" or "sum"."""
     if reduction not in REDUCTIONS:
         raise ValueError(
-            f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
+            f"{loss}(): {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
         )
     return reduction
 
@@ -43,11 +43,13 @@ def legacy_reduction(
     return reduction
 
 
-def resolve_reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+def resolve_reduction(
+    loss: str, reduction: str, size_average: bool | None, reduce: bool | None
+) -> str:
     """The reduction of a loss that also takes the old arguments."""
     if size_average is not None or reduce is not None:
         return legacy_reduction(size_average, reduce, stacklevel=4)
-    return check_reduction(reduction)
+    return check_reduction(loss, reduction)
 
 
 def reduced(loss: torch.Tensor, reduction: str) -> torch.Tensor:

@@ -87,7 +87,9 @@ def hardtanh(
 ) -> Tensor:
     """x cut to [min_val, max_val]. `ValueError` if that is empty."""
     if min_val > max_val:
-        raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
+        raise ValueError(
+            f"hardtanh(): min_val cannot be greater than max_val, got {min_val} and {max_val}"
+        )
     if inplace:
         return _nn.hardtanh_(input, min_val, max_val)
     return _nn.hardtanh(input, min_val, max_val)
@@ -183,9 +185,12 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return _nn.glu(input, dim)
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x * Phi(x) with the normal distribution's Phi, or its tanh approximation ("tanh")."""
-    return _nn.gelu(input, approximate)
+# As in PyTorch the following are the operations themselves, which take `out=`.
+gelu = _nn.gelu
+logsigmoid = _nn.logsigmoid
+softplus = _nn.softplus
+softshrink = _nn.softshrink
+hardshrink = torch.hardshrink
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -208,16 +213,6 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _nn.hardswish_(input) if inplace else _nn.hardswish(input)
 
 
-def logsigmoid(input: Tensor) -> Tensor:
-    """log(sigmoid(x)), stable for large negative x."""
-    return _nn.logsigmoid(input)
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta; x itself where beta * x is above `threshold`."""
-    return _nn.softplus(input, beta, threshold)
-
-
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)."""
     return _nn.softsign(input)
@@ -226,16 +221,6 @@ def softsign(input: Tensor) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x)."""
     return _nn.tanhshrink(input)
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x moved towards zero by `lambd`, and zero within it."""
-    return _nn.softshrink(input, lambd)
-
-
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x where |x| > lambd, zero elsewhere."""
-    return torch.hardshrink(input, lambd)
 
 
 def softmax(

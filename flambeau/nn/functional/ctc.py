@@ -31,7 +31,7 @@ def ctc_loss(
     each sample by the length of its target first. A target that cannot fit gives inf, or 0 with
     `zero_infinity`.
     """
-    check_reduction(reduction)
+    check_reduction("ctc_loss", reduction)
     batched = log_probs.dim() == 3
     if not batched:
         log_probs = log_probs.unsqueeze(1)

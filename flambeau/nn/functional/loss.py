@@ -39,7 +39,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """(input - target)². With `weight` the mean is the weighted mean."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("mse_loss", reduction, size_average, reduce)
     input, target = _same_size(input, target)
     if weight is None:
         return _nn.mse_loss(input, target, reduction)
@@ -56,7 +56,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|input - target|. With `weight` the mean is the weighted mean."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("l1_loss", reduction, size_average, reduce)
     input, target = _same_size(input, target)
     if weight is None:
         return _nn.l1_loss(input, target, reduction)
@@ -73,7 +73,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """d² / (2 * beta) where d = |input - target| is below `beta`, d - beta / 2 elsewhere."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("smooth_l1_loss", reduction, size_average, reduce)
     input, target = _same_size(input, target)
     if beta == 0.0:
         return _nn.l1_loss(input, target, reduction)
@@ -88,7 +88,7 @@ def huber_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """d² / 2 where d = |input - target| is below `delta`, delta * (d - delta / 2) elsewhere."""
-    check_reduction(reduction)
+    check_reduction("huber_loss", reduction)
     input, target = _same_size(input, target)
     if weight is None:
         return _nn.huber_loss(input, target, reduction, delta)
@@ -137,7 +137,7 @@ def nll_loss(
 
     `weight` (C) weighs the classes, also in the mean. Targets `ignore_index` don't count.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("nll_loss", reduction, size_average, reduce)
     return _nn.nll_loss(input, target, weight, ignore_index, reduction)
 
 
@@ -153,7 +153,7 @@ def cross_entropy(
 ) -> Tensor:
     """`nll_loss` of `log_softmax(input)`: logits (N, C, ...), classes (N, ...) or probabilities
     (N, C, ...)."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("cross_entropy", reduction, size_average, reduce)
     return _nn.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -169,7 +169,7 @@ def binary_cross_entropy(
 
     Raises `ValueError` for sizes that differ, `RuntimeError` for x outside of [0, 1].
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("binary_cross_entropy", reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -193,7 +193,7 @@ def binary_cross_entropy_with_logits(
 
     `pos_weight` multiplies the part of the positive targets.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
@@ -215,7 +215,7 @@ def kl_div(
     divergence.
     """
     if size_average is not None or reduce is not None:
-        reduction = resolve_reduction(reduction, size_average, reduce)
+        reduction = resolve_reduction("kl_div", reduction, size_average, reduce)
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support "
@@ -224,7 +224,7 @@ def kl_div(
             stacklevel=2,
         )
     if reduction != "batchmean":
-        return _nn.kl_div(input, target, check_reduction(reduction), log_target)
+        return _nn.kl_div(input, target, check_reduction("kl_div", reduction), log_target)
     total = _nn.kl_div(input, target, "sum", log_target)
     return total / input.size(0) if input.dim() else total
 
@@ -243,7 +243,7 @@ def poisson_nll_loss(
 
     `full` adds Stirling's approximation of log(target!) for counts above 1.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("poisson_nll_loss", reduction, size_average, reduce)
     if log_input:
         loss = torch.exp(input) - target * input
     else:
@@ -268,10 +268,10 @@ def gaussian_nll_loss(
     log(2 pi) / 2. Raises `ValueError` for another shape and for a negative variance.
     """
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not valid")
+        raise ValueError(f"gaussian_nll_loss(): reduction {reduction} is not valid")
     negative = var < 0 if isinstance(var, (int, float)) else bool((var < 0).any())
     if negative:
-        raise ValueError("var has negative entry/entries")
+        raise ValueError("gaussian_nll_loss(): var has negative entry/entries")
     if isinstance(var, (int, float)):
         variance = torch.full_like(input, var)
     else:
@@ -294,6 +294,6 @@ def _variance_like(var: Tensor, input: Tensor) -> Tensor:
     if tuple(input.shape[:-1]) == tuple(var.shape[:-1]) and var.size(-1) == 1:
         return var
     raise ValueError(
-        f"var is of incorrect size: {var.size()} for input {input.size()}; the same size, the "
+        f"gaussian_nll_loss(): var is of incorrect size: {var.size()} for input {input.size()}; the same size, the "
         "size without its last dimension, or 1 there would fit"
     )

@@ -37,12 +37,15 @@ def cosine_embedding_loss(
 
     Inputs (N, D) with target (N), or (D) with a 0-d target.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("cosine_embedding_loss", reduction, size_average, reduce)
     if target.dim() not in (0, 1):
-        raise RuntimeError(f"0D or 1D target tensor expected, got {target.dim()}D")
+        raise RuntimeError(
+            f"cosine_embedding_loss(): 0D or 1D target tensor expected, got {target.dim()}D"
+        )
     if input1.dim() != target.dim() + 1 or input2.dim() != target.dim() + 1:
         raise RuntimeError(
-            f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors, but found "
+            f"cosine_embedding_loss(): a {target.dim()}D target tensor expects "
+            f"{target.dim() + 1}D input tensors, but found "
             f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
         )
     dim = target.dim()
@@ -65,7 +68,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """x where `target` is 1, max(0, margin - x) where it is -1."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("hinge_embedding_loss", reduction, size_average, reduce)
     zero = torch.zeros_like(input)
     near = torch.where(target != -1, input, zero)
     far = torch.where(target != 1, (margin - input).clamp_min(0), zero)
@@ -82,13 +85,13 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, -target * (input1 - input2) + margin): which of two should rank higher."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("margin_ranking_loss", reduction, size_average, reduce)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()}"
         )
-    return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
 
 
 def soft_margin_loss(
@@ -99,7 +102,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-target * input)) for targets 1 and -1."""
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("soft_margin_loss", reduction, size_average, reduce)
     return reduced(torch.log1p(torch.exp(-target * input)), reduction)
 
 
@@ -117,12 +120,14 @@ def multi_margin_loss(
 
     Scores (N, C) and classes (N), or (C) and a 0-d class. `weight` (C) weighs by right class.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("multi_margin_loss", reduction, size_average, reduce)
     if p not in (1, 2):
-        raise ValueError(f"only p == 1 and p == 2 supported, got {p}")
+        raise ValueError(f"multi_margin_loss(): only p == 1 and p == 2 supported, got {p}")
     if weight is not None and weight.dim() != 1:
-        raise ValueError(f"weight must be one-dimensional, got {list(weight.shape)}")
-    scores = input.unsqueeze(0) if input.dim() == 1 else input
+        raise ValueError(
+            f"multi_margin_loss(): weight must be one-dimensional, got {list(weight.shape)}"
+        )
+    scores = input.reshape(1, -1) if input.dim() < 2 else input
     classes = target.reshape(-1)
     if input.dim() > 2 or target.dim() > 1 or classes.size(0) != scores.size(0):
         raise RuntimeError(
@@ -152,10 +157,11 @@ def multilabel_margin_loss(
 
     Scores and targets are (N, C) or (C); the right classes stand first, -1 ends them.
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
+    reduction = resolve_reduction("multilabel_margin_loss", reduction, size_average, reduce)
     if input.shape != target.shape or input.dim() > 2:
         raise RuntimeError(
-            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+            f"multilabel_margin_loss(): inconsistent target size: {list(target.shape)} for input of "
+            f"size: {list(input.shape)}"
         )
     scores = input.reshape(1, -1) if input.dim() < 2 else input
     labels = target.reshape(scores.shape)
@@ -178,14 +184,19 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """Binary cross-entropy with logits, averaged over the classes (last dimension)."""
     if size_average is not None or reduce is not None:
-        reduction = resolve_reduction(reduction, size_average, reduce)
+        reduction = resolve_reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not valid")
+        raise ValueError(f"multilabel_soft_margin_loss(): reduction {reduction} is not valid")
     log_yes, log_no = torch._nn.logsigmoid(input), torch._nn.logsigmoid(-input)
     loss = -(target * log_yes + (1 - target) * log_no)
     if weight is not None:
         loss = loss * weight
     return reduced(loss.sum(-1) / input.size(-1), reduction)
+
+
+def _positive_margin(loss: str, margin: float) -> None:
+    if margin <= 0:
+        raise ValueError(f"{loss}(): margin must be greater than 0, got {margin}")
 
 
 def triplet_margin_loss(
@@ -205,9 +216,8 @@ def triplet_margin_loss(
     `swap` takes the distance from positive to negative where it is the smaller one
     (Balntas et al., 2016).
     """
-    reduction = resolve_reduction(reduction, size_average, reduce)
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+    reduction = resolve_reduction("triplet_margin_loss", reduction, size_average, reduce)
+    _positive_margin("triplet_margin_loss", margin)
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return pairwise_distance(a, b, p, eps)
@@ -226,9 +236,8 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """`triplet_margin_loss` with a distance of one's own; the Euclidean one by default."""
-    check_reduction(reduction)
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+    check_reduction("triplet_margin_with_distance_loss", reduction)
+    _positive_margin("triplet_margin_with_distance_loss", margin)
     distance = pairwise_distance if distance_function is None else distance_function
     return _triplet(anchor, positive, negative, distance, margin, swap, reduction)
 
@@ -244,7 +253,7 @@ def _triplet(
 ) -> Tensor:
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of "
+            "triplet loss: anchor, positive and negative are expected to have the same number of "
             f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
             f"negative {negative.dim()}D inputs"
         )

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from flambeau.errors import refusing
+
 from .activation import *
 from .batchnorm import *
 from .container import *
@@ -170,3 +172,5 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
 ]
+
+__getattr__ = refusing(__name__)

@@ -573,7 +573,12 @@ def _announced(hooks: dict[int, Any], module: Module, name: str, value: Any) -> 
 
 
 def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
+    return _addindent(text, 2)
+
+
+def _addindent(s_: str, numSpaces: int) -> str:  # noqa: N803
+    """Indent all lines but the first. Programs that print summaries import it by this name."""
+    return s_.replace("\n", "\n" + numSpaces * " ")
 
 
 def _kind(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flambeau.errors import refusing
+
 from . import rnn
 from .clip_grad import (
     clip_grad_norm,
@@ -12,6 +14,12 @@ from .clip_grad import (
 )
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 from .init import skip_init
+from .reparametrize import (
+    remove_spectral_norm,
+    remove_weight_norm,
+    spectral_norm,
+    weight_norm,
+)
 
 __all__ = [
     "clip_grad_norm",
@@ -20,7 +28,13 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
     "skip_init",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
+
+__getattr__ = refusing(__name__)

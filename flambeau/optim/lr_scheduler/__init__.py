@@ -6,6 +6,8 @@ Create one for an optimizer, and call its `step()` after the optimizer's at the 
 
 from __future__ import annotations
 
+from flambeau.errors import refusing
+
 from .base import LRScheduler, _LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -40,3 +42,5 @@ __all__ = [
     "StepLR",
     "_LRScheduler",
 ]
+
+__getattr__ = refusing(__name__)

@@ -1,5 +1,7 @@
 """Datasets, samplers and the DataLoader, under the names of ``torch.utils.data``."""
 
+from flambeau.errors import refusing
+
 from .dataloader import DataLoader, default_collate, default_convert, get_worker_info
 from .dataset import (
     ChainDataset,
@@ -42,3 +44,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = refusing(__name__)

@@ -1,5 +1,7 @@
 """Data sets of pictures, with torchvision's names, folders and attributes."""
 
+from flambeau.errors import refusing
+
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .fakedata import FakeData
@@ -19,3 +21,5 @@ __all__ = [
     "ImageFolder",
     "VisionDataset",
 ]
+
+__getattr__ = refusing(__name__)

@@ -3,6 +3,8 @@
 After the same `manual_seed`, each is made with the parameters that torchvision's has, bit for bit.
 """
 
+from flambeau.errors import refusing
+
 from . import resnet as resnet
 from . import vgg as vgg
 from ._api import *  # noqa: F403
@@ -12,3 +14,5 @@ from .alexnet import *  # noqa: F403
 from .lenet import *  # noqa: F403
 from .resnet import *  # noqa: F403
 from .vgg import *  # noqa: F403
+
+__getattr__ = refusing(__name__)

@@ -4,6 +4,8 @@ Random transforms draw from flambeau's default generator, with the calls that to
 that a seed gives the crops, flips and colours that it gives there.
 """
 
+from flambeau.errors import refusing
+
 from .interpolation import InterpolationMode
 from .transforms import (
     CenterCrop,
@@ -61,3 +63,5 @@ __all__ = [
     "ToPILImage",
     "ToTensor",
 ]
+
+__getattr__ = refusing(__name__)

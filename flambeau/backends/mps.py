@@ -1,0 +1,16 @@
+"""`torch.backends.mps`: Apple's GPUs are not supported."""
+
+from __future__ import annotations
+
+from flambeau.errors import refusing
+
+
+def is_available() -> bool:
+    return False
+
+
+def is_built() -> bool:
+    return False
+
+
+__getattr__ = refusing(__name__)

@@ -1,0 +1,110 @@
+"""Switches of the main namespace: determinism, precision, the default device, compiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..core.device import device, usable
+
+_deterministic = {"mode": False, "warn_only": False}
+_precision = "highest"
+_PRECISIONS = ("highest", "high", "medium")
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for algorithms that give the same result in every run. flambeau has no others."""
+    _deterministic.update(mode=bool(mode), warn_only=bool(warn_only))
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether they were asked for."""
+    return _deterministic["mode"]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return _deterministic["warn_only"]
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """The same as a mode: "default" (0), "warn" (1) or "error" (2)."""
+    names = {"default": 0, "warn": 1, "error": 2}
+    mode = names.get(debug_mode, -1) if isinstance(debug_mode, str) else debug_mode
+    if mode not in (0, 1, 2):
+        raise RuntimeError(
+            f"invalid value of debug_mode, expected one of {', '.join(names)} or 0, 1, 2, "
+            f"but got {debug_mode}"
+        )
+    use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    if not _deterministic["mode"]:
+        return 0
+    return 1 if _deterministic["warn_only"] else 2
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Allow float32 products to be computed less exactly ("high", "medium"). They aren't."""
+    global _precision
+    if precision not in _PRECISIONS:
+        raise ValueError(
+            f"Invalid float32 precision: {precision!r}, expected one of {', '.join(_PRECISIONS)}"
+        )
+    _precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What was allowed; "highest" at first."""
+    return _precision
+
+
+def set_default_device(device: Any) -> None:
+    """Choose where new tensors are made: the CPU is what there is."""
+    usable(device)
+
+
+def get_default_device() -> device:
+    """Where new tensors are made."""
+    return usable(None)
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether the processor could be told to take denormal numbers for zero: it can't be."""
+    return False
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether autocast is on: never."""
+    return False
+
+
+def is_warn_always_enabled() -> bool:
+    return False
+
+
+def typename(obj: Any) -> str:
+    """A tensor's type in PyTorch 0.3's words (`torch.FloatTensor`), else the class's full name."""
+    from .tensor import Tensor
+
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    kind = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(kind, "__module__", None)
+    return str(kind.__qualname__ if module in ("builtins", None) else f"{module}.{kind.__qualname__}")
+
+
+def compile(
+    model: Callable[..., Any] | None = None, *, fullgraph: bool = False,
+    dynamic: bool | None = None, backend: Any = "inductor", mode: str | None = None,
+    options: Any = None, disable: bool = False, **more: Any,
+) -> Any:  # fmt: skip
+    """The module or function itself: flambeau compiles what repeats without being asked.
+
+    Without one, a decorator that gives back what it decorates.
+    """
+    if model is None:
+        return lambda found: found
+    if not callable(model):
+        raise TypeError(f"compile() takes a function or a module, not {type(model).__name__}")
+    return model

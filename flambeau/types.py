@@ -1,0 +1,22 @@
+"""`torch.types`: names for annotations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import IO, Any, TypeAlias
+
+from flambeau import Size, Tensor, device
+from flambeau.errors import refusing
+
+Number: TypeAlias = int | float | bool
+Device: TypeAlias = device | str | int | None
+FileLike: TypeAlias = str | os.PathLike[str] | IO[bytes]
+BoolLikeType: TypeAlias = bool
+IntLikeType: TypeAlias = int
+FloatLikeType: TypeAlias = float
+
+__all__ = ["IO", "Any", "BoolLikeType", "Device", "FileLike", "FloatLikeType", "IntLikeType",
+           "Number", "Sequence", "Size", "Tensor"]  # fmt: skip
+
+__getattr__ = refusing(__name__)
