@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,14 @@ class InternalError(RuntimeError):
 def shape_text(shape: tuple[int, ...]) -> str:
     """`[2, 3]`, as PyTorch prints shapes in its messages."""
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def users_line() -> int:
+    """The `stacklevel` with which the caller's `warnings.warn` names the user's own line."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flambeau."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 _PYTORCHS_NAMES = (("flambeau.vision", "torchvision"), ("flambeau", "torch"))

@@ -421,14 +421,14 @@ def call_text(args: Any, kwargs: Any) -> str:
 # --- one process an operation -------------------------------------------------------------------
 
 
-def isolated(info: OpInfo, limit: int) -> dict[str, Any]:
-    """`sweep` in a child: whatever happens there, this process goes on."""
+def isolated(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
+    """A sweep of one entry in a child: whatever happens there, this process goes on."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(read_end)
         try:
-            found = sweep(info, limit)
+            found = function(*args)
             with os.fdopen(write_end, "w") as pipe:
                 json.dump(found, pipe, default=str)
         finally:
@@ -457,9 +457,9 @@ def chosen(pattern: str) -> list[OpInfo]:
     ]
 
 
-def markdown(table: dict[str, dict[str, Any]]) -> str:
+def write_markdown(file: str, what: str, table: dict[str, dict[str, Any]]) -> None:
     """The table: what differs, what passes, what is missing."""
-    lines = ["# flambeau against PyTorch's operator database", "", counts(table), ""]
+    lines = [f"# flambeau against PyTorch's database of {what}", "", counts(table), ""]
     lines += ["| operation | checks | differ | first difference |", "| --- | --- | --- | --- |"]
     for name, found in table.items():
         if found["differences"]:
@@ -468,7 +468,7 @@ def markdown(table: dict[str, dict[str, Any]]) -> str:
             lines.append(f"| {name} | {found['checks']} | {len(found['differences'])} | {cell} |")
     for title, names in (("Pass", passing(table)), ("Missing", missing(table))):
         lines += ["", f"## {title}", "", ", ".join(names)]
-    return "\n".join(lines) + "\n"
+    Path(file).write_text("\n".join(lines) + "\n")
 
 
 def passing(table: dict[str, dict[str, Any]]) -> list[str]:
@@ -498,14 +498,14 @@ def main() -> None:
     named("relu"), seeded(flambeau.ones, 1)  # imports, before the first fork
     table: dict[str, dict[str, Any]] = {}
     for info in chosen(options.only):
-        found = table[label(info)] = isolated(info, options.limit)
+        found = table[label(info)] = isolated(sweep, info, options.limit)
         for each in found["differences"][: 50 if options.verbose else 1]:
             print(f"{label(info)}: {len(found['differences'])}/{found['checks']} "
                   + " | ".join(each), flush=True)  # fmt: skip
     print("missing:", " ".join(missing(table)))
     print(counts(table))
     if options.markdown:
-        Path(options.markdown).write_text(markdown(table))
+        write_markdown(options.markdown, "operators", table)
     if options.json:
         Path(options.json).write_text(json.dumps(table, indent=1))
 

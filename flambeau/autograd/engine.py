@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
@@ -25,12 +25,114 @@ watch: Watch | None = None
 """Set while anomaly mode is on."""
 
 
+class _Pass:
+    """One backward pass.
+
+    `targets` are the nodes and leaves that gradients are wanted at, None for all leaves. With
+    `captures` the gradients there are kept in `captured`; else they are added to `.grad`.
+    """
+
+    def __init__(
+        self, roots: Sequence[Edge], targets: set[Any] | None, captures: bool, keep_graph: bool,
+        create_graph: bool,
+    ) -> None:  # fmt: skip
+        self.waiting = _count(roots)
+        """For each node and leaf that can be reached, the gradients that are still to come."""
+        self.targets = targets
+        self.needed = None if targets is None else _leading_to(targets, self.waiting)
+        """The nodes that have to run."""
+        self.captured: dict[Any, list[Any]] | None = {} if captures else None
+        self.keep_graph = keep_graph
+        self.create_graph = create_graph
+        self.buffers: dict[Any, list[Any]] = {}
+        """Sums of the gradients that have come, by output number."""
+        self.ready: list[tuple[int, Node]] = []
+        self.node: Node | None = None
+        """The node that runs now."""
+
+    def start(self, roots: Sequence[Edge], grads: Sequence[Any]) -> None:
+        for (target, nr), g in zip(roots, grads, strict=True):
+            _add(self.buffers, target, nr, g)
+        for target in dict.fromkeys([root[0] for root in roots]):
+            if not self.waiting[target]:
+                self.arrived(target)
+
+    def arrived(self, target: Any) -> None:
+        """All gradients of a target have come."""
+        if isinstance(target, Node):
+            heappush(self.ready, (-target.sequence_nr, target))
+            return
+        (g,) = self.buffers.pop(target, (None,))
+        if self.captured is None:
+            accumulate(target, g, self.create_graph)
+        else:
+            self.captured[target] = [run_hooks(target._hooks, g) if target._hooks else g]
+
+    def go(self) -> None:
+        """Run nodes until none is left, those made last first."""
+        waiting, buffers, ready = self.waiting, self.buffers, self.ready
+        while ready:
+            node = self.node = heappop(ready)[1]
+            slots = buffers.pop(node, None) or []
+            if len(slots) < len(node.out):
+                slots += [None] * (len(node.out) - len(slots))
+            edges: Sequence[Edge | None] = node.edges
+            if self.needed is not None:
+                wanted = self.wanted_edges(node, slots)
+                if wanted is None:
+                    continue
+                edges = wanted
+            if node.extra is not None:
+                slots = _hooks_before(node.extra, slots, self.create_graph)
+            passed = node.apply(slots, edges)
+            if not self.keep_graph and (node.saved or node.saved_results):
+                node.release()
+            if node.extra is not None and node.extra.after:
+                passed = _hooks_after(node.extra, passed, slots)
+            if watch is not None:
+                watch.gave(node, passed)
+            for edge, g in zip(edges, passed):
+                if edge is None:
+                    continue
+                target, nr = edge
+                if g is not None:
+                    if nr or target in buffers:
+                        _add(buffers, target, nr, g)
+                    else:
+                        buffers[target] = [g]
+                left = waiting[target] - 1
+                waiting[target] = left
+                if not left:
+                    self.arrived(target)
+
+    def wants(self, target: Any) -> bool:
+        """Whether gradients go to a node or leaf in this pass."""
+        if self.needed is None or self.targets is None:
+            return target in self.waiting
+        return target in self.needed or target in self.targets
+
+    def wanted_edges(self, node: Node, slots: list[Any]) -> Sequence[Edge | None] | None:
+        """The edges of a node that lead to targets, None for the others; None in all for a node
+        that is not to run. A node that is a target itself has its gradients captured.
+
+        PyTorch's order: tensor hooks come before the capture only where the node does not run.
+        """
+        assert self.needed is not None and self.targets is not None
+        runs = node in self.needed
+        if not runs and node.extra is not None:
+            _tensor_hooks(node.extra, slots, self.create_graph)
+        if self.captured is not None and node in self.targets:
+            self.captured[node] = list(slots)
+        if not runs:
+            return None
+        return [e if e is not None and self.wants(e[0]) else None for e in node.edges]
+
+
 class _Running(threading.local):
-    """The passes that a thread is in the middle of, the innermost last: the targets that each
-    reaches, and a function that says of one whether gradients are wanted there."""
+    """The passes that a thread is in the middle of, the innermost last."""
 
     def __init__(self) -> None:
-        self.passes: list[tuple[dict[Any, int], Callable[[Any], bool]]] = []
+        self.passes: list[_Pass] = []
 
 
 running = _Running()
@@ -47,94 +149,28 @@ def run(
 ) -> list[Any]:
     """Propagate `grads` from the roots.
 
-    A node runs when all gradients that can still come to it have come, those made last first. At a
-    leaf they are added to `.grad`. With `capture` nothing is: the gradients that arrive at these
-    edges are returned, None where none does. With `leaves` only these get one. In both cases only
-    nodes run that lead to what was asked for.
+    A node runs when all gradients that can still come to it have come. At a leaf they are added to
+    `.grad`. With `capture` nothing is: the gradients that arrive at these edges are returned, None
+    where none does. With `leaves` only these get one. In both cases only nodes run that lead to
+    what was asked for.
     """
-    waiting = _count(roots)
     targets = leaves if capture is None else {edge[0] for edge in capture}
-    needed = None if targets is None else _leading_to(targets, waiting)
-    captured: dict[Any, list[Any]] | None = None if capture is None else {}
-    buffers: dict[Any, list[Any]] = {}
-    ready: list[tuple[int, Node]] = []
-
-    def arrived(target: Any) -> None:
-        """All gradients of a target have come."""
-        if isinstance(target, Node):
-            heappush(ready, (-target.sequence_nr, target))
-            return
-        (g,) = buffers.pop(target, (None,))
-        if captured is None:
-            accumulate(target, g, create_graph)
-        else:
-            captured[target] = [run_hooks(target._hooks, g) if target._hooks else g]
-
-    def wanted(target: Any) -> bool:
-        return target in waiting and (needed is None or target in needed or target in (targets or ()))
-
-    running.passes.append((waiting, wanted))
+    now = _Pass(roots, targets, capture is not None, keep_graph, create_graph)
+    running.passes.append(now)
     before = state.grad
     state.grad = create_graph
-    node: Any = None
     try:
-        for (target, nr), g in zip(roots, grads, strict=True):
-            _add(buffers, target, nr, g)
-        for target in dict.fromkeys([root[0] for root in roots]):
-            if not waiting[target]:
-                arrived(target)
-        while ready:
-            node = heappop(ready)[1]
-            slots = buffers.pop(node, None) or []
-            if len(slots) < len(node.out):
-                slots += [None] * (len(node.out) - len(slots))
-            edges: Sequence[Edge | None] = node.edges
-            if needed is not None and targets is not None:
-                edges = [
-                    e if e is not None and (e[0] in needed or e[0] in targets) else None
-                    for e in edges
-                ]
-                # PyTorch's order: tensor hooks come before the capture only where the node itself
-                # is not to run.
-                if node not in needed and node.extra is not None:
-                    _tensor_hooks(node.extra, slots, create_graph)
-                if captured is not None and node in targets:
-                    captured[node] = list(slots)
-                if node not in needed:
-                    continue
-            if node.extra is not None:
-                slots = _hooks_before(node.extra, slots, create_graph)
-            passed = node.apply(slots, edges)
-            if not keep_graph and (node.saved or node.saved_results):
-                node.release()
-            if node.extra is not None and node.extra.after:
-                passed = _hooks_after(node.extra, passed, slots)
-            if watch is not None:
-                watch.gave(node, passed)
-            for edge, g in zip(edges, passed):
-                if edge is None:
-                    continue
-                target, nr = edge
-                if g is not None:
-                    found = buffers.get(target)
-                    if found is None and not nr:
-                        buffers[target] = [g]
-                    else:
-                        _add(buffers, target, nr, g)
-                left = waiting[target] - 1
-                waiting[target] = left
-                if not left:
-                    arrived(target)
+        now.start(roots, grads)
+        now.go()
     except Exception:
-        if watch is not None and node is not None:
-            watch.failed(node)
+        if watch is not None and now.node is not None:
+            watch.failed(now.node)
         raise
     finally:
         state.grad = before
         running.passes.pop()
-    if captured is None or capture is None:
-        return []
-    return [captured[target][nr] if target in captured else None for target, nr in capture]
+    captured = now.captured or {}
+    return [captured[target][nr] if target in captured else None for target, nr in capture or ()]
 
 
 def _count(roots: Sequence[Edge]) -> dict[Any, int]:

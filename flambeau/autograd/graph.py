@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,10 +46,11 @@ class _Handles:
 class _Gathering:
     """What has come in a backward pass of the gradients that a hook waits for."""
 
-    def __init__(self, of: Any, missing: int, count: int) -> None:
+    def __init__(self, of: weakref.ref[Any], missing: int, count: int) -> None:
         self.of = of
         self.missing = missing
         self.grads: list[Any] = [None] * count
+        self.called = False
 
 
 def register_multi_grad_hook(
@@ -66,10 +68,10 @@ def register_multi_grad_hook(
 
     def gathering() -> _Gathering:
         """What belongs to the running pass, begun anew when that is another one."""
-        waiting, wanted = engine.running.passes[-1]
-        if not now or now[0].of is not waiting:
-            missing = sum(1 for edge in targets if edge is not None and wanted(edge[0]))
-            now[:] = [_Gathering(waiting, missing, len(targets))]
+        running = engine.running.passes[-1]
+        if not now or now[0].of() is not running:
+            missing = sum(1 for edge in targets if edge is not None and running.wants(edge[0]))
+            now[:] = [_Gathering(weakref.ref(running), missing, len(targets))]
         return now[0]
 
     def arrival(position: int) -> Callable[[Any], None]:
@@ -80,13 +82,12 @@ def register_multi_grad_hook(
             if mode == "all" and not gathered.missing:
                 now.clear()
                 fn(gathered.grads)
-            elif mode == "any" and gathered.of is not called[0]:
-                called[0] = gathered.of
+            elif mode == "any" and not gathered.called:
+                gathered.called = True
                 fn(g)
 
         return arrived
 
-    called: list[Any] = [None]
     return _Handles(t.register_hook(arrival(i)) for i, t in enumerate(tensors))
 
 

@@ -35,7 +35,7 @@ def read_data(data: Any, wanted: dtype | None = None) -> tuple[np.ndarray, dtype
         array = _array(_without_tensors(data) if Tensor in kinds else data, wanted)
         found = _promoted(kinds - {Tensor})
     elif isinstance(data, (bool, int, float, complex)):  # a subclass of one
-        return read_data(next(k for k in (bool, int, float, complex) if isinstance(data, k))(data), wanted)
+        return read_data(next(k for k in (bool, int, float, complex) if isinstance(data, k))(data), wanted)  # type: ignore[arg-type]
     elif hasattr(data, "__array__"):
         return read_data(np.asarray(data), wanted)
     else:

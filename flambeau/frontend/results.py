@@ -19,7 +19,7 @@ def result_type(name: str, fields: tuple[str, ...]) -> Any:
         made: Any = namedtuple(name, fields)  # type: ignore[misc]
         made.__module__ = "torch.return_types"
         made.__qualname__ = name
-        made.__repr__ = _repr
+        made.__repr__ = _repr  # type: ignore[method-assign]
         found = _types[name] = made
     return found._make
 

@@ -81,7 +81,7 @@ def isinstance(obj: Any, target_type: Any) -> bool:  # noqa: A001
     import typing
 
     kinds = target_type if builtins.isinstance(target_type, tuple) else (target_type,)
-    return builtins.isinstance(obj, tuple(typing.get_origin(kind) or kind for kind in kinds))
+    return builtins.isinstance(obj, tuple(typing.get_origin(kind) or kind for kind in kinds))  # type: ignore[misc]
 
 
 def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> NoReturn:

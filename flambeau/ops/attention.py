@@ -42,6 +42,9 @@ def _attention(
     A boolean mask is true where attention may go; a query that may go nowhere gets zeros.
     enable_gqa: several heads of the query (dimension -3) share one of key and value."""
     _check(query, key, value)
+    kept = query.dtype
+    if kept.is_narrow:  # the scores would lose what decides between keys
+        query, key, value = (t.to(dtypes.float32) for t in (query, key, value))
     mask = _mask(query, key, attn_mask, is_causal)
     if enable_gqa:
         key, value = (
@@ -61,7 +64,8 @@ def _attention(
         weights = call.softmax(scores, -1).masked_fill(nowhere, 0)
     if dropout_p:
         weights = call.dropout(weights, dropout_p, True)
-    return weights @ value
+    out = weights @ value
+    return out.to(kept) if kept.is_narrow else out
 
 
 row("scaled_dot_product_attention(Tensor query, Tensor key, Tensor value) -> Tensor",

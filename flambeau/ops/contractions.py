@@ -387,7 +387,7 @@ def _cross_rule(a: Aval, b: Aval, dim: int) -> Spec:
 
 row(
     "linalg_cross(Tensor input, Tensor other, *, int dim=-1) -> Tensor", rule=_cross_rule,
-    numpy=lambda a, b, dim: np.cross(*np.broadcast_arrays(a, b), axis=dim), forms="fo",
+    numpy=lambda a, b, dim: np.cross(*np.broadcast_arrays(a, b), axis=dim), forms="fo",  # type: ignore[call-overload]
     where="linalg", alias=("cross",), called="linalg.cross",
     grads={"input": lambda grad, other, dim: call.linalg_cross(conj(other).expand(grad.shape), grad, dim=dim),
            "other": lambda grad, input, dim: call.linalg_cross(grad, conj(input).expand(grad.shape), dim=dim)},

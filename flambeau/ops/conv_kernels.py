@@ -88,11 +88,11 @@ def framed(x: np.ndarray, front: Ints, span: Ints, fill: Any = 0) -> np.ndarray:
     """The last dimensions of x cut or filled to `span`, x beginning at `front`."""
     lead = x.ndim - len(span)
     both = [_overlap(n, f, s) for n, f, s in zip(x.shape[lead:], front, span, strict=True)]
-    inside = x[(..., *(b for _, b in both))]
+    inside = x[(..., *(b for _, b in both))]  # type: ignore[arg-type]
     if inside.shape[lead:] == span:
         return inside
     out = np.full((*x.shape[:lead], *span), fill, x.dtype)
-    out[(..., *(a for a, _ in both))] = inside
+    out[(..., *(a for a, _ in both))] = inside  # type: ignore[index]
     return out
 
 
@@ -152,7 +152,7 @@ class _Line(NamedTuple):
         """A result (N, O, *size) as (N, O, length), zero where positions mean nothing."""
         if self.shape != self.size:
             wide = np.zeros((*g.shape[:2], *self.shape), g.dtype)
-            wide[(..., *(slice(0, m) for m in self.size))] = g
+            wide[(..., *(slice(0, m) for m in self.size))] = g  # type: ignore[index]
             g = wide
         return g.reshape(*g.shape[:2], -1)[:, :, : self.length]
 
@@ -162,7 +162,7 @@ class _Line(NamedTuple):
     def cut(self, wide: np.ndarray) -> np.ndarray:
         """What of a room's positions is the result."""
         lead = wide.shape[:2]
-        return wide.reshape(*lead, *self.shape)[(..., *(slice(0, m) for m in self.size))]
+        return wide.reshape(*lead, *self.shape)[(..., *(slice(0, m) for m in self.size))]  # type: ignore[arg-type]
 
 
 @lru_cache(1024)
@@ -293,7 +293,7 @@ def _rows(x: np.ndarray, w: Windows) -> Iterator[tuple[slice, np.ndarray]]:
     dims = len(w.size)
     frame = np.zeros((n, *w.span, c), x.dtype)
     both = [_overlap(s, f, t) for s, f, t in zip(x.shape[2:], w.front, w.span, strict=True)]
-    inside = x[(..., *(b for _, b in both))]
+    inside = x[(..., *(b for _, b in both))]  # type: ignore[arg-type]
     frame[(slice(None), *(a for a, _ in both))] = _last(inside)
     view = window_view(np.moveaxis(frame, -1, 1), w)
     view = view.transpose(0, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims), 1)
@@ -394,7 +394,7 @@ def _turned(weight: np.ndarray, groups: int) -> np.ndarray:
     o, c, *kernel = weight.shape
     parts = weight.reshape(groups, o // groups, c, *kernel).swapaxes(1, 2)
     turned = parts.reshape(groups * c, o // groups, *kernel)
-    return turned[(..., *[slice(None, None, -1)] * len(kernel))]
+    return turned[(..., *[slice(None, None, -1)] * len(kernel))]  # type: ignore[arg-type]
 
 
 def by_weight(

@@ -353,7 +353,7 @@ def _real_part(x: Any) -> Any:
 row(
     "linalg_qr(Tensor A, str mode='reduced') -> (Q, R)", rule=_qr_rule, numpy=_qr, forms="fo",
     where="linalg", alias=("qr",), called="linalg.qr",
-    grads={"A": lambda grads, Q, R, mode: _qr_grad(*grads, Q, R, mode)},
+    grads={"A": lambda grads, Q, R, mode: _qr_grad(*grads, Q, R, mode)},  # type: ignore[call-arg]
     samples=lambda m: [((m(3, 2),), {}), ((m(2, 3),), {}), ((m(2, 2, 2),), {}), ((m(2, 3), "complete"), {})],
     doc="Q R = A with orthonormal columns and an upper triangle.",
 )  # fmt: skip
@@ -417,14 +417,14 @@ def _svd_numpy(x: np.ndarray, full: bool, driver: Any) -> tuple[Any, Any, Any]:
         eye = lambda size: np.broadcast_to(np.eye(size, dtype=x.dtype), (*lead, size, size))  # noqa: E731
         u, vh = eye(n), eye(m)
         return u[..., : n if full else k], np.zeros((*lead, k), x.real.dtype), vh[..., : m if full else k, :]
-    return tuple(np.linalg.svd(x, full))
+    return tuple(np.linalg.svd(x, full))  # type: ignore[return-value]
 
 
 row(
     "linalg_svd(Tensor A, bool full_matrices=True, *, any driver=None) -> (U, S, Vh)",
     rule=_svd_rule, numpy=_svd_numpy, forms="fo", where="linalg", alias=("svd",),
     called="linalg.svd",
-    grads={"A": lambda grads, U, S, Vh: _svd_grad(*grads, U, S, Vh)},
+    grads={"A": lambda grads, U, S, Vh: _svd_grad(*grads, U, S, Vh)},  # type: ignore[call-arg]
     samples=lambda m: [((m(3, 2).detach(), False), {}), ((m(2, 2, 3).detach(),), {})],
     doc="U, S, Vh with U diag(S) Vh = A. `driver` is for CUDA.",
 )  # fmt: skip
@@ -483,7 +483,7 @@ row(
     where="linalg", alias=("eigh",), called="linalg.eigh",
     samples=lambda m: [((_positive(m, 3),), {}), ((_positive(m, 2), "U"), {})],
     grads={"A": lambda grads, eigenvalues, eigenvectors:
-           _eigh_grad(*grads, eigenvalues, eigenvectors)},
+           _eigh_grad(*grads, eigenvalues, eigenvectors)},  # type: ignore[call-arg]
     doc="Eigenvalues, the smallest first, and eigenvectors of Hermitian matrices, of which one "
     "triangle is looked at.",
 )  # fmt: skip
@@ -516,7 +516,7 @@ row(
     numpy=lambda x: tuple(np.linalg.eig(x)), forms="fo", where="linalg", alias=("eig",),
     called="linalg.eig", samples=lambda m: [((m(3, 3).detach(),), {})],
     grads={"A": lambda grads, eigenvalues, eigenvectors:
-           _eig_grad(*grads, eigenvalues, eigenvectors)},
+           _eig_grad(*grads, eigenvalues, eigenvectors)},  # type: ignore[call-arg]
     doc="Eigenvalues and eigenvectors of square matrices, as complex numbers.",
 )  # fmt: skip
 row("linalg_eigvals(Tensor A) -> Tensor", forms="fo", where="linalg", alias=("eigvals",),

@@ -272,7 +272,7 @@ def tiled_largest(x: Array, size: Ints) -> tuple[Array, Array]:
     numbers = np.arange(math.prod(image)).reshape(image)
     for at in np.ndindex(*size):
         tile = tuple(slice(*tiles[i][at[i]]) for i in range(n))
-        part = x[(..., *tile)]
+        part = x[(..., *tile)]  # type: ignore[arg-type]
         part = part.reshape(*lead, math.prod(part.shape[len(lead) :]))
         best = part.argmax(-1)
         if x.dtype.kind == "f":

@@ -239,7 +239,7 @@ def _tiled_max_rule(x: Aval, size: Ints) -> Spec:
 
 
 for _n in (2, 3):
-    _sizes = (lambda n: lambda m: [((m(2, 2, *(5, 4, 4)[:n]), (2, 3, 2)[:n]), {}), ((m(1, *(4, 6, 3)[:n]), (2, 3, 3)[:n]), {})])(_n)
+    _sizes = (lambda n: lambda m: [((m(2, 2, *(5, 4, 4)[:n]), (2, 3, 2)[:n]), {}), ((m(1, *(4, 6, 3)[:n]), (2, 3, 3)[:n]), {})])(_n)  # type: ignore[var-annotated]
     row(
         f"adaptive_avg_pool{_n}d_tiles(Tensor input, int[] size) -> Tensor",
         rule=_tiled_mean_rule, numpy=pool_kernels.tiled_mean, forms="",
@@ -430,8 +430,8 @@ def _adaptive_max_pool(n: int) -> Any:
 _SIZES = (5, 4, 4)
 for _n in (1, 2, 3):
     _main = "" if _n == 1 else "nn"
-    _small = (lambda n: lambda m: [((m(2, 2, *_SIZES[:n]), 2), {}), ((m(2, *_SIZES[:n]), 3, 2, 1), {})])(_n)
-    _fit = (lambda n: lambda m: [((m(2, 2, *_SIZES[:n]), 2), {}), ((m(2, *_SIZES[:n]), 1), {})])(_n)
+    _small = (lambda n: lambda m: [((m(2, 2, *_SIZES[:n]), 2), {}), ((m(2, *_SIZES[:n]), 3, 2, 1), {})])(_n)  # type: ignore[var-annotated]
+    _fit = (lambda n: lambda m: [((m(2, 2, *_SIZES[:n]), 2), {}), ((m(2, *_SIZES[:n]), 1), {})])(_n)  # type: ignore[var-annotated]
     row(f"max_pool{_n}d(Tensor input, any kernel_size) -> Tensor", body=_max_pool(_n, False),
         forms="f", samples=_small, doc="See body.")  # fmt: skip
     row(f"max_pool{_n}d_with_indices(Tensor input, any kernel_size) -> (values, indices)",

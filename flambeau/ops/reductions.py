@@ -398,7 +398,7 @@ def _truth_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
     return Spec(aval(shape, dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_, x.device))
 
 
-for _name, _np in (("any", np.any), ("all", np.all)):
+for _name, _np in (("any", np.any), ("all", np.all)):  # type: ignore[assignment]
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_truth_rule, forms="fmo", out="exact",

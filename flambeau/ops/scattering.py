@@ -358,7 +358,7 @@ def _place_rows(x: np.ndarray, index: np.ndarray, src: Any, dim: int) -> np.ndar
             out[...] = src if np.ndim(src) == 0 else src.reshape(-1)[-1]
         return out
     where = [slice(None)] * x.ndim
-    where[dim] = index.reshape(-1)
+    where[dim] = index.reshape(-1)  # type: ignore[call-overload]
     out[tuple(where)] = src
     return out
 

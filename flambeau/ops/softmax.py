@@ -43,7 +43,7 @@ def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     return e
 
 
-_SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}), ((m(3, 2).t(), -1), {})]  # noqa: E731
+_SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}), ((m(3, 2).t(), -1), {})]  # type: ignore[var-annotated]  # noqa: E731
 
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",

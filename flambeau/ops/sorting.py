@@ -41,7 +41,8 @@ def _sort_rule(x: Aval, dim: int, descending: bool, stable: bool) -> Spec:
 
 row(
     "sort_dim(Tensor input, int dim, bool descending, bool stable) -> (values, indices)",
-    rule=_sort_rule, numpy=_sort, forms="", node="SortBackward0", called="sort",
+    rule=_sort_rule, numpy=_sort, forms="", called="sort",
+    node=lambda dim, descending, stable: f"SortBackward{int(stable)}",
     grads={"input": lambda grad, indices, input_shape, dim:
            place_back(grad, indices, input_shape, dim, True)},
     doc="Values in order along a dimension and where they were.",
@@ -74,8 +75,8 @@ def _topk_rule(x: Aval, k: int, dim: int, largest: bool, ordered: bool) -> Spec:
     size = x.shape[d] if x.ndim else 1
     if not 0 <= k <= size:
         raise RuntimeError(f"selected index k out of range: k={k} for dimension {d} of size {size}")
-    if x.dtype.category == dtypes.COMPLEX or x.dtype is dtypes.bool_:
-        raise NotImplementedError(f"\"topk_cpu\" not implemented for '{x.dtype.legacy}'")
+    if x.dtype.category in (dtypes.BOOL, dtypes.COMPLEX):
+        raise RuntimeError(f"topk does not support {x.dtype} on CPU")
     shape = (*x.shape[:d], k, *x.shape[d + 1 :]) if x.ndim else ()
     return Spec((x.with_shape(shape), aval(shape, dtypes.int64, x.device)))
 
@@ -95,7 +96,7 @@ def _argmin(x: np.ndarray, axis: int) -> np.ndarray:
     if x.dtype.kind == "f":
         nan = np.isnan(x)
         if nan.any():
-            return x.argsort(axis=axis, kind="stable").take(0, axis=axis)
+            return x.argsort(axis=axis, kind="stable").take(0, axis=axis)  # type: ignore[return-value]
     return x.argmin(axis=axis)
 
 
@@ -156,9 +157,12 @@ def _unique_rule(name: str, input: Any, dim: Any) -> None:
 
 
 def _parts(
-    values: np.ndarray, inverse: Any, counts: Any, wants: tuple[bool, bool], dt: Any
+    input: Any, dim: Any, first: np.ndarray, inverse: Any, counts: Any, wants: tuple[bool, bool]
 ) -> Any:
-    out = [_found(values, dt)]
+    """The elements (or sub-tensors) of input at the places `first`, so that gradients find their
+    way, and what else was asked for."""
+    source = input.reshape(-1) if dim is None else input
+    out = [source.index_select(0 if dim is None else dim, _found(first))]
     if wants[0]:
         out.append(_found(inverse))
     if wants[1]:
@@ -177,16 +181,14 @@ def _unique(
     lines = _lines(array, dim)
     axis = None if dim is None else 0
     if lines.ndim > 1 and not lines.size:
-        values, inverse, counts = lines[:0], np.zeros(len(lines), np.int64), np.zeros(0, np.int64)
+        first, inverse, counts = (np.zeros(n, np.int64) for n in (0, len(lines), 0))
     else:
-        values, inverse, counts = np.unique(
-            lines, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
-        )
-    if dim is not None:
-        values = np.moveaxis(values, 0, dim)
+        _, first, inverse, counts = np.unique(
+            lines, return_index=True, return_inverse=True, return_counts=True, axis=axis,
+            equal_nan=False,
+        )  # fmt: skip
     shape = array.shape if dim is None else (len(lines),)
-    wants = (return_inverse, return_counts)
-    return _parts(values, inverse.reshape(shape), counts, wants, input.dtype)
+    return _parts(input, dim, first, inverse.reshape(shape), counts, (return_inverse, return_counts))
 
 
 row("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
@@ -204,12 +206,9 @@ def _unique_consecutive(
     if len(lines) > 1:
         new[1:] = (lines[1:] != lines[:-1]).reshape(len(lines) - 1, -1).any(1)
     starts = np.flatnonzero(new)
-    values = lines[starts]
-    if dim is not None:
-        values = np.moveaxis(values, 0, dim)
     inverse = (np.cumsum(new) - 1).reshape(array.shape if dim is None else (-1,))
     counts = np.diff(np.append(starts, len(lines)))
-    return _parts(values, inverse, counts, (return_inverse, return_counts), input.dtype)
+    return _parts(input, dim, starts, inverse, counts, (return_inverse, return_counts))
 
 
 row("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
@@ -228,11 +227,6 @@ def _search_rule(seq: Aval, v: Any, right: bool, out_int32: bool) -> Spec:
             "boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
             f"tensor and input value tensor must match, but we got boundaries tensor "
             f"{list(seq.shape)} and input value tensor {list(shape)}"
-        )
-    if isinstance(v, Aval) and seq.dtype is not v.dtype:
-        raise RuntimeError(
-            "input value tensor and boundary tensor should have same dtype, but got boundaries "
-            f"tensor {seq.dtype} and input value tensor {v.dtype}"
         )
     dt = common_dtype((seq, v))
     if dt.category == dtypes.COMPLEX or dt is dtypes.bool_:
@@ -302,7 +296,7 @@ row("bucketize(Operand input, Tensor boundaries) -> Tensor", forms="fo", out="ex
 
 def _isin_rule(elements: Any, test: Any, unique: bool, invert: bool) -> Spec:
     dt = common_dtype((elements, test))
-    if dt.category == dtypes.COMPLEX:
+    if dt.category in (dtypes.BOOL, dtypes.COMPLEX):
         raise RuntimeError(f"Unsupported input type encountered for isin(): {dt.legacy}")
     shape = elements.shape if isinstance(elements, Aval) else ()
     return Spec(aval(tuple(shape), dtypes.bool_), dt)

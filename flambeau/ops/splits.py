@@ -171,7 +171,7 @@ def _tensor_split(
             "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
         )
     if hasattr(by, "tolist"):
-        by = by.tolist()
+        by = by.tolist()  # type: ignore[union-attr]
     size = input.size(dim)
     if isinstance(by, (list, tuple)):
         ends = [slice(None, operator.index(i)).indices(size)[1] for i in by]

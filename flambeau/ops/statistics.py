@@ -10,7 +10,18 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
-from .reductions import all_grad, axes, count, kept, mean_of, need_elements, ordered, place_back, restore, taken
+from .reductions import (
+    all_grad,
+    axes,
+    count,
+    kept,
+    mean_of,
+    need_elements,
+    ordered,
+    place_back,
+    restore,
+    taken,
+)
 from .rules import reduced_shape
 from .table import Spec, call, row
 

@@ -14,6 +14,7 @@ from tests.frontend.random_indices import Part, Random
 
 from .expressions import ALL, differing
 
+
 def _chain(t: Any) -> list[str]:
     """The nodes behind a tensor, without their digits: filling has several."""
     out, node = [], t.grad_fn

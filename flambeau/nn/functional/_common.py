@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 __all__ = [
     "check_probability",
@@ -27,7 +28,7 @@ def check_reduction(loss: str, reduction: str) -> str:
 
 
 def legacy_reduction(
-    size_average: bool | None, reduce: bool | None, stacklevel: int = 3, warn: bool = True
+    size_average: bool | None, reduce: bool | None, warn: bool = True
 ) -> str:
     """What the two old arguments of a loss mean in today's one."""
     if reduce is False:
@@ -38,7 +39,7 @@ def legacy_reduction(
         warnings.warn(
             "size_average and reduce args will be deprecated, please use "
             f"reduction='{reduction}' instead.",
-            stacklevel=stacklevel + 1,
+            stacklevel=users_line(),
         )
     return reduction
 
@@ -48,7 +49,7 @@ def resolve_reduction(
 ) -> str:
     """The reduction of a loss that also takes the old arguments."""
     if size_average is not None or reduce is not None:
-        return legacy_reduction(size_average, reduce, stacklevel=4)
+        return legacy_reduction(size_average, reduce)
     return check_reduction(loss, reduction)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 from ._common import check_probability
 
@@ -75,7 +76,7 @@ def dropout2d(
             "the channel dim. This behavior will change in a future release to interpret the "
             "input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
             "channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
+            stacklevel=users_line(),
         )
     return _channels(input, p, training, inplace, batched=True)
 
@@ -105,5 +106,5 @@ def _warn_dimensions(name: str, ndim: int, spatial: int) -> None:
         f"dropout instead. Note that {name} exists to provide channel-wise dropout on inputs "
         f"with {spatial} spatial dimensions, a channel dimension, and an optional batch "
         f"dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
-        stacklevel=3,
+        stacklevel=users_line(),
     )

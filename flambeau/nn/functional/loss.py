@@ -9,6 +9,7 @@ import math
 import warnings
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 from ._common import check_reduction, reduced, resolve_reduction
 
@@ -104,7 +105,7 @@ def _same_size(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         f"Using a target size ({target.size()}) that is different to the input size "
         f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
         "Please ensure they have the same size.",
-        stacklevel=3,
+        stacklevel=users_line(),
     )
     broadcast = torch.broadcast_tensors(input, target)
     return broadcast[0], broadcast[1]

@@ -54,7 +54,7 @@ class _Loss(Module):
     ) -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            self.reduction = legacy_reduction(size_average, reduce, stacklevel=4)
+            self.reduction = legacy_reduction(size_average, reduce)
         else:
             self.reduction = reduction
 

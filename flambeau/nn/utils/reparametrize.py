@@ -32,7 +32,7 @@ class _Reparametrized:
 def _hook_of(module: Any, kind: type, name: str) -> tuple[int, Any] | None:
     """The id of a module's hook of a kind for a name, and the hook."""
     for k, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, kind) and hook.name == name:
+        if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
             return k, hook
     return None
 
