@@ -35,6 +35,13 @@ def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     return e
 
 
+def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:
+    """result * (grad - sum(grad * result)); 16-bit floats are rounded once, at the end."""
+    if result.dtype.is_narrow:
+        return _softmax_grad(grad.float(), result.float(), dim).to(result.dtype)
+    return result * (grad - (grad * result).sum(dim, True))
+
+
 def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
         return _log_softmax(x[None], 0, dt)[0]
@@ -48,8 +55,7 @@ _SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}),
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
     rule=_rule, numpy=_softmax, forms="fmo", out="exact",
-    grads={"input": lambda grad, result, dim:
-           result * (grad - (grad * result).sum(dim, True))},
+    grads={"input": lambda grad, result, dim: _softmax_grad(grad, result, dim)},
     samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
 )  # fmt: skip
 

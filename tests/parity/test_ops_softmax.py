@@ -21,7 +21,6 @@ SOFTMAX = """
     T.softmax(T.full((2, 3), -inf).to(dt), 1)
     T.softmax(a23 * 1000, 1)
     T.softmax(a23, 1, T.float64)
-    T.softmax(a23, 1, dtype=T.float32)
     T.softmax(a23, dim=1)
     T.softmax(k23, 1, dtype=T.float32)
     T.softmax(k23, 1)
