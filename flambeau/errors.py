@@ -25,7 +25,8 @@ def shape_text(shape: tuple[int, ...]) -> str:
 def users_line() -> int:
     """The `stacklevel` with which the caller's `warnings.warn` names the user's own line."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flambeau."):
+    # Functions that are made of rows have no module's name.
+    while frame.f_back and frame.f_globals.get("__name__", "flambeau.").startswith("flambeau."):
         level, frame = level + 1, frame.f_back
     return level
 

@@ -44,9 +44,13 @@ def xlog1py(input: Any, other: Any) -> Any:
 
 def __getattr__(name: str) -> Any:
     known = _ALIASES.get(name)
-    if known is None or not hasattr(torch, known):
+    if name in torch.row_names("special"):
+        found = torch.row_function(name, "special")
+    elif known is None or not hasattr(torch, known):
         raise no_attribute(__name__, name)
-    found = globals()[name] = getattr(torch, known)
+    else:
+        found = getattr(torch, known)
+    globals()[name] = found
     return found
 
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("runtime",),
     ("ops",),
     ("graph",),
+    ("codegen",),
     ("engine",),
     ("frontend", "autograd"),
     ("nn", "optim", "utils", "vision", "serialization", "hub", "linalg", "testing", "backends",

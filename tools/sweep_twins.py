@@ -34,6 +34,7 @@ class Twins:
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[Any, Any]] = {}
+        self.storages: dict[Any, Any] = {}
 
     def pairs(self) -> list[tuple[Any, Any]]:
         """The tensors met so far that require grad, with their twins.
@@ -50,7 +51,7 @@ class Twins:
     def __call__(self, x: Any) -> Any:
         if isinstance(x, torch.Tensor):
             if id(x) not in self.known:
-                self.known[id(x)] = (x, tensor_twin(x))
+                self.known[id(x)] = (x, self.tensor(x))
             return self.known[id(x)][1]
         if isinstance(x, torch.Size):
             return flambeau.Size(x)
@@ -75,22 +76,31 @@ class Twins:
             raise NoTwin(type(x).__name__)
         if isinstance(x, types.FunctionType):
             return rebound(x)
+        if isinstance(x, types.BuiltinFunctionType):
+            return _counterpart(x)
         return x
 
-
-def tensor_twin(t: torch.Tensor) -> Any:
-    """A flambeau tensor with `t`'s values, strides and requires_grad."""
-    if t.device.type != "cpu" or t.layout is not torch.strided or t.is_quantized:
-        raise NoTwin(f"{t.device} {t.layout}")
-    plain = t.detach().resolve_conj().resolve_neg()
-    shape, strides = tuple(plain.shape), tuple(plain.stride())
-    held = plain.untyped_storage().nbytes() // plain.element_size()
-    if plain.is_contiguous() and held <= max(plain.numel(), 1) or not plain.numel():
-        ours = flat_twin(plain.reshape(-1)).reshape(shape)
-    else:
-        whole = flat_twin(plain.as_strided((held,), (1,), 0))
-        ours = whole.as_strided(shape, strides, plain.storage_offset()).detach()
-    return ours.requires_grad_() if t.requires_grad else ours
+    def tensor(self, t: torch.Tensor) -> Any:
+        """A flambeau tensor with `t`'s values, strides and requires_grad. Tensors that share memory
+        have twins that do."""
+        if t.device.type != "cpu" or t.layout is not torch.strided or t.is_quantized:
+            raise NoTwin(f"{t.device} {t.layout}")
+        plain = t.detach().resolve_conj().resolve_neg()
+        storage = plain.untyped_storage()
+        key = (storage.data_ptr() or id(t), plain.dtype)
+        held = storage.nbytes() // plain.element_size()
+        if held < plain.numel() and 0 not in plain.stride():
+            raise NoTwin("resized storage")
+        if key not in self.storages:
+            self.storages[key] = flat_twin(plain.as_strided((held,), (1,), 0)), storage
+        whole, _ = self.storages[key]
+        shape = tuple(plain.shape)
+        if plain.is_contiguous() and plain.numel() == held:
+            ours = whole.reshape(shape)
+        else:
+            ours = whole.as_strided(shape, plain.stride(), plain.storage_offset())
+        ours = ours.detach()
+        return ours.requires_grad_() if t.requires_grad else ours
 
 
 def flat_twin(flat: torch.Tensor) -> Any:
@@ -124,7 +134,7 @@ def rebound(function: types.FunctionType) -> Any:
 def _counterpart(x: Any) -> Any:
     if isinstance(x, types.FunctionType) and x.__module__.startswith("torch.testing"):
         return rebound(x)
-    if callable(x) and str(getattr(x, "__module__", "")).startswith("torch"):
+    if callable(x) and str(getattr(x, "__module__", None) or "torch").startswith("torch"):
         found = named(x.__name__)
         if found is None:
             raise NoTwin(x.__name__)

@@ -5,24 +5,25 @@ are generated for each row, as its operation is (`frontend.dispatch`): `record` 
 an operation is called, `apply` runs the derivatives in a backward pass. For `mul` they are
 
     def record(t, x0, x1, k0, k1, g0, g1, params):
-        if g0 is True: e0 = ... # the edge of x0
+        if g0 is True: e0 = ...  # the edge of x0
         ...
         node = new(cls)
         node.edges = (e0, e1)
-        node.saved = (saved(x1) if e0 is not None else None, ...)
+        node.saved = (x0 with its version, where e1 is an edge, ...)
         ...
         t._rg = True; t._node = node
 
     def apply(node, grads, edges):
         grad = grads[0]
         if edges[0] is not None:
-            a1 = ... # x1, checked not to have been written
-            r0 = f0(grad, a1)
+            x1, s, v = saved[1]  # checked not to have been written
+            r0 = f0(grad, x1)
             if r0._aval is not avals[0]: r0 = fit(r0, avals[0])
         ...
         return (r0, r1)
 
-where x are the inputs, k their avals (types of numbers) and g whether they require grad.
+where t is the result (several in a list), x are the inputs, k their avals (types of numbers) and
+g whether they require grad. `linecache` knows the source, so that a traceback shows it.
 """
 
 from __future__ import annotations
@@ -78,13 +79,30 @@ def fit(g: Any, a: Any) -> Any:
     if have is a:
         return g
     if have.shape != a.shape:
-        g = g.sum_to_size(a.shape)
+        dims, keep, last = _reduction(have.shape, a.shape)
+        g = g.sum(dims, keep)
+        if last:
+            g = g.reshape(a.shape)
     dt: dtype = a.dtype
     if g._aval.dtype is not dt:
         if g._aval.dtype.is_complex and not dt.is_complex:
             g = g.real
         g = g.to(dt)
     return g
+
+
+@functools.cache
+def _reduction(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[Any, bool, bool]:
+    """The sum that leads from a shape to one that broadcasts to it: over which dimensions, whether
+    they are kept, and whether the result must still be reshaped."""
+    lead = len(shape) - len(target)
+    if lead < 0 or any(t not in (1, s) for t, s in zip(target, shape[lead:])):
+        raise RuntimeError(
+            f"a gradient of shape {list(shape)} does not reduce to its input's shape {list(target)}"
+        )
+    first = tuple(range(lead))
+    ones = tuple(i + lead for i, t in enumerate(target) if t == 1 and shape[i + lead] != 1)
+    return first + ones, bool(ones), bool(ones and lead)
 
 
 class _Formula(NamedTuple):
@@ -178,8 +196,11 @@ class _Plan:
         for i in self.targets:
             lines += [
                 f" if g{i} is True:",
-                f"  if x{i}._view is not None: e{i} = edge_of(x{i})",
-                f"  else: e{i} = (x{i}, 0) if x{i}._node is None else (x{i}._node, x{i}._nr)",
+                f"  if x{i}._view is None: e{i} = (x{i}, 0) if x{i}._node is None "
+                f"else (x{i}._node, x{i}._nr)",
+                f"  elif x{i}._seen == x{i}._storage.version and x{i}._count is None "
+                f"and x{i}._node is not None: e{i} = (x{i}._node, x{i}._nr)",
+                f"  else: e{i} = edge_of(x{i})",
                 f" elif g{i}: return volatile(t)",
                 f" else: e{i} = None",
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import refusing
 from ..frontend.tensor import Tensor
 from ..ops.table import call
 from .modes import enable_grad
@@ -221,3 +222,5 @@ def _hessian_product(
 
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
+__getattr__ = refusing(__name__)

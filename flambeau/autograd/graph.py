@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import refusing
 from . import engine
 from .node import Node, as_node, edge_of
 
@@ -114,3 +115,5 @@ class save_on_cpu:
 
 __all__ = ["GradientEdge", "Node", "get_gradient_edge", "increment_version",
            "register_multi_grad_hook", "save_on_cpu"]  # fmt: skip
+
+__getattr__ = refusing(__name__)

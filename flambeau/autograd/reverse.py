@@ -5,16 +5,18 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from ..ops.table import call
 from . import engine
 from .node import Edge, Node, RemovableHandle, edge_of, extra_of
 
 
+def _is_tensor(x: Any) -> bool:
+    return hasattr(x, "_aval")
+
+
 def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
     """The gradient that the pass starts with at an output: the given one, or 1 for one element."""
-    from ..frontend.tensor import Tensor
-    from ..ops.table import call
-
-    have = output._aval if isinstance(output, Tensor) else output.node.out[output.output_nr]
+    have = output._aval if _is_tensor(output) else output.node.out[output.output_nr]
     if g is None:
         if have.numel != 1:
             raise RuntimeError(
@@ -26,7 +28,7 @@ def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
                 f"grad can be implicitly created only for real scalar outputs but got {have.dtype}"
             )
         return call.constant(1, have.shape, have.dtype)
-    if not isinstance(g, Tensor):
+    if not _is_tensor(g):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g._aval.shape != have.shape:
         raise RuntimeError(
@@ -45,10 +47,8 @@ def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
 
 def _start(outputs: Any, given: Any, create_graph: bool) -> tuple[list[Edge], list[Any]]:
     """The roots and their gradients."""
-    from ..frontend.tensor import Tensor
-
-    outs = [outputs] if isinstance(outputs, Tensor) or hasattr(outputs, "node") else list(outputs)
-    weights = [given] if isinstance(given, Tensor) else list(given or [None] * len(outs))
+    outs = [outputs] if _is_tensor(outputs) or hasattr(outputs, "node") else list(outputs)
+    weights = [given] if _is_tensor(given) else list(given or [None] * len(outs))
     grads = [_root_gradient(o, g, create_graph) for o, g in zip(outs, weights)]
     if len(grads) < len(outs):
         raise RuntimeError(f"got {len(outs)} tensors and {len(grads)} gradients")
@@ -92,7 +92,7 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     leaves = None
     if inputs is not None:
-        chosen = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+        chosen = [inputs] if hasattr(inputs, "_aval") or hasattr(inputs, "node") else list(inputs)
         if not chosen:
             raise RuntimeError("`inputs` argument to `backward` cannot be empty.")
         leaves = {_target(x)[0] for x in chosen}
@@ -121,7 +121,7 @@ def grad(
             "allow_unused=False."
         )
     roots, grads = _start(outputs, grad_outputs, create_graph)
-    ins = list(inputs) if isinstance(inputs, (list, tuple)) and not hasattr(inputs, "node") else [inputs]
+    ins = [inputs] if hasattr(inputs, "_aval") or hasattr(inputs, "node") else list(inputs)
     if not ins:
         raise RuntimeError("grad requires non-empty inputs.")
     edges = [_target(x) for x in ins]
@@ -138,8 +138,6 @@ def grad(
                     "the desired behavior."
                 )
             if materialize_grads:
-                from ..ops.table import call
-
                 g = call.constant(0, aval.shape, aval.dtype)
         elif not create_graph:
             g = g._detached()
@@ -152,8 +150,6 @@ def _batched(
     allow_unused: bool | None, materialize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """`is_grads_batched`: a pass for each entry of the gradients' first dimension, stacked."""
-    from ..ops.table import call
-
     given = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
     size = next(g.shape[0] for g in given if g is not None)
     rows = []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ..core.layout import contiguous_strides
 from .node import Node, version
+
+new_tensor: Callable[[], Any] = object
+"""Makes a tensor without fields. The module of Tensor, which imports this one, puts it here: an
+import at each call would cost more than the rest of the call."""
 
 Saved = tuple[Any, Any, int]
 """A tensor, the storage that it had, and the version that it was at."""
@@ -81,10 +87,7 @@ def unpack_result(node: Node, position: int) -> Any:
 
 def result_tensor(storage: Any, out: Any, node: Node, position: int) -> Any:
     """A tensor over `storage` that is result number `position` of `node`."""
-    from ..core.layout import contiguous_strides
-    from ..frontend.tensor import Tensor
-
-    t = object.__new__(Tensor)
+    t = new_tensor()
     t._storage = storage
     t._aval = out
     if storage.aval is not out and storage.aval.shape != out.shape:

@@ -265,8 +265,8 @@ def convert(array: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
         values = values.real
     if target is bool_:
         return values != 0
-    if target.category == INT and source.category == FLOAT and target.itemsize < 8:
-        # C casts float -> int64 -> narrow on x86, so that out-of-range values wrap.
+    if target.category == INT and source.category == FLOAT and target.itemsize < 4:
+        # C casts by way of a wider integer on x86, so that out-of-range values wrap.
         values = values.astype(np.int64)
     return narrow(values, target)
 

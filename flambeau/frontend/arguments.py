@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval
 from ..core.dtypes import dtype
+from ..errors import users_line
 from ..ops import signature
 from ..ops.table import Row
 
@@ -62,15 +63,36 @@ def need_scalar(row: Row, name: str, x: Any) -> Any:
 
 def old_order(row: Row, *given: Any) -> tuple[Any, ...]:
     """PyTorch 0.3's add(input, alpha, other): what comes behind input, the multiplier first."""
+    _warn_old(row, f"(input, {row.multiplier}, ...)", f"(input, ..., {row.multiplier}=...)")
+    return (need_scalar(row, row.multiplier, given[0]), *given[1:])
+
+
+def oldest_order(row: Row, given: tuple[Any, ...], second: Any) -> tuple[Any, ...]:
+    """PyTorch 0.3's addmm(beta, input, alpha, mat1, mat2), and what its method left out: the
+    tensors, then both multipliers. The second one may be missing."""
+    tensors = [x for x in given if isinstance(getattr(x, "_aval", None), Aval)]
+    numbers = [x for x in given if x.__class__ in _NUMBER_CLASSES]
+    if len(tensors) != 3 or len(tensors) + len(numbers) != len(given) or len(numbers) > 2:
+        raise TypeError(
+            f"{row.name}() takes 3 positional arguments but {len(given)} were given "
+            f"(signature: {row.schema})"
+        )
+    beta, alpha = row.multiplier.split()
+    _warn_old(row, f"({beta}, input, {alpha}, ...)", f"(input, ..., {beta}=..., {alpha}=...)")
+    return (*tensors, numbers[0], numbers[1] if len(numbers) == 2 else second)
+
+
+_NUMBER_CLASSES = (int, float, bool, complex)
+
+
+def _warn_old(row: Row, old: str, new: str) -> None:
     import warnings
 
     warnings.warn(
-        f"{row.name}(input, {row.multiplier}, ...) is PyTorch 0.3's order of arguments; write "
-        f"{row.name}(input, ..., {row.multiplier}={row.multiplier})",
+        f"{row.name}{old} is PyTorch 0.3's order of arguments; write {row.name}{new}",
         DeprecationWarning,
-        stacklevel=4,
+        stacklevel=users_line(),
     )
-    return (need_scalar(row, row.multiplier, given[0]), *given[1:])
 
 
 def need_list(row: Row, name: str, x: Any) -> Any:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
+from ..autograd import saved
 from ..autograd.derivatives import node_class
 from ..autograd.node import joined
 from ..core.aval import Aval
 from ..errors import InternalError
-from ..graph.trace import note_bytes, overflow, state
+from ..graph.trace import note_bytes, overflow, record, state
 from ..graph.value import Value
 from ..ops import signature
 from ..ops.core import PICK
@@ -124,14 +125,12 @@ def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
 
 
 def _picked(value: Value, i: int, a: Aval) -> Value:
-    from ..graph.trace import record
-
     return record(PICK, a, (value,), (i,))
 
 
 def fresh(value: Value, a: Aval) -> Any:
     """A new tensor over a new storage with this content."""
-    t = object.__new__(_tensor_class())
+    t = saved.new_tensor()
     t._storage = Storage(value, a)
     t._aval = a
     return t
@@ -141,12 +140,6 @@ def uncount(tensors: Any) -> None:
     """Make new tensors inference tensors: nobody counts their versions."""
     for t in tensors:
         t._inference, t._count = True, ()
-
-
-def _tensor_class() -> Any:
-    from .tensor import Tensor
-
-    return Tensor
 
 
 class _Writer:
@@ -159,15 +152,15 @@ class _Writer:
         self.lines.append("    " * depth + text)
 
 
-def _parameters(args: tuple[Argument, ...], out: bool, old: bool = False) -> str:
+def _parameters(args: tuple[Argument, ...], out: bool, old: str = "") -> str:
     parts: list[str] = []
     star = False
     variadic = None
     for a in args:
         if a.keyword_only and not star:
             if old:
-                parts.append("old_=None")
-            if variadic is None:
+                parts.append(old)
+            if variadic is None and not old.startswith("*"):
                 parts.append("*")
             star = True
         if a.type == "int*":
@@ -302,8 +295,14 @@ def _row_source(row: Row, dunder: bool) -> str:
     inputs, params = sig.inputs, sig.params
     with_out = "o" in row.forms
     w = _Writer()
-    w(f"def {row.name}({_parameters(sig.arguments, with_out, bool(row.multiplier))}):", 0)
-    if row.multiplier:
+    several = " " in row.multiplier
+    old = "*old_" if several else "old_=None" if row.multiplier else ""
+    w(f"def {row.name}({_parameters(sig.arguments, with_out, old)}):", 0)
+    if several:
+        everything = ", ".join(a.name for a in sig.arguments)
+        places = ", ".join(a.name for a in sig.arguments if not a.keyword_only)
+        w(f"if old_: {everything} = oldest_order(row, ({places}, *old_), {row.multiplier.split()[1]})")
+    elif row.multiplier:
         places = ", ".join(a.name for a in sig.arguments[1:] if not a.keyword_only)
         w(f"if old_ is not None: {row.multiplier}, {places} = old_order(row, {places}, old_)")
     _numpy_names(w, sig.arguments)
@@ -460,7 +459,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 
 
 _HELPERS = (
-    "old_order",
+    "old_order", "oldest_order",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
     "from_varargs", "missing_argument", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip

@@ -13,7 +13,7 @@ pi = math.pi
 e = math.e
 
 _ELSEWHERE = {
-    "set_printoptions": "printing", "bernoulli": "random", "get_num_threads": "threads",
+    "set_printoptions": "printing", "get_num_threads": "threads",
     "set_num_threads": "threads", "get_num_interop_threads": "threads",
     "set_num_interop_threads": "threads",
     **dict.fromkeys(
@@ -24,10 +24,11 @@ _ELSEWHERE = {
          "set_flush_denormal", "typename", "use_deterministic_algorithms"),
         "settings",
     ),
+    **dict.fromkeys(("bernoulli", "binomial", "poisson", "_standard_gamma"), "random"),
     **dict.fromkeys(("bartlett_window", "blackman_window", "hamming_window", "hann_window",
                      "kaiser_window"), "windows"),
     **dict.fromkeys(("empty_permuted", "empty_strided", "inclusive_range", "scalar_tensor"), "creation"),
-    **dict.fromkeys(("detach", "get_device", "is_inference", "is_same_size", "is_signed"), "namespace"),
+    **dict.fromkeys(("detach", "get_device", "is_inference", "is_same_size", "is_signed", "resize_as_"), "namespace"),
 }  # fmt: skip
 
 

@@ -71,10 +71,9 @@ def _item(item: Any) -> Any:
     if isinstance(item, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(item).__name__}': it can't be an index")
     if hasattr(item, "__len__") and hasattr(item, "__getitem__") and not isinstance(item, dict):
-        try:
-            array = np.asarray(call.tensor(list(item)).numpy())
-        except ValueError as error:
-            raise TypeError(f"an index must be numbers: {error}") from None
+        if any(isinstance(i, (str, bytes)) for i in item):
+            raise TypeError("new(): invalid data type 'str': an index must be numbers")
+        array = np.asarray(call.tensor(list(item)).numpy())
         return _array_item(array if array.size else array.astype(np.int64))
     raise IndexError(f"{_VALID} are valid indices (got {type(item).__name__})")
 

@@ -31,12 +31,13 @@ def _layout(t: Any) -> tuple[Any, Any, int]:
 
 def check_target(
     t: Any, name: str, others: tuple[Any, ...] = (), *, uniform: bool = False
-) -> None:
+) -> bool:
     """Refuse what must not be written in place: leaves that require grad, memory that overlaps.
+    Says whether the write is to be recorded in the graph.
 
     `uniform`: all elements get the same value, so that overlaps within `t` don't matter.
     """
-    check_graph(t, name, others)
+    tracked = check_graph(t, name, others)
     if not uniform and t._strides is not None and has_overlap(t._aval.shape, t._strides):
         raise RuntimeError(
             f"{name}: unsupported operation: more than one element of the written-to tensor "
@@ -51,14 +52,22 @@ def check_target(
                     "written-to tensor refer to a single memory location. Please clone() the "
                     "tensor before performing the operation."
                 )
+    return tracked
 
 
-def check_graph(t: Any, name: str, others: tuple[Any, ...] = ()) -> None:
+def _in_graph(x: Any) -> bool:
+    """Whether an operand is a tensor that requires grad, or a volatile one."""
+    flag = getattr(x, "_rg", False)
+    return bool(flag or (getattr(x, "_view", None) is not None and joined(x)))
+
+
+def check_graph(t: Any, name: str, others: tuple[Any, ...] = ()) -> bool:
     """Refuse to write leaves that require grad, views that autograd can't follow, inference
-    tensors. `others` are the operands of the write: any of them may bring the graph."""
-    if t._view is not None:
-        joined(t)
-    if state.grad and (t._rg is True or any(getattr(x, "_rg", False) is True for x in others)):
+    tensors. `others` are the operands of the write: any of them may bring the graph. Says whether
+    one does."""
+    tracked = _in_graph(t) or any([_in_graph(x) for x in others])
+    tracked = tracked and state.grad
+    if tracked:
         if t._origin is not None:
             raise RuntimeError(f"{name}: {_origin_text(t, 'is being modified inplace')}")
         _check_leaf(t, name)
@@ -67,6 +76,7 @@ def check_graph(t: Any, name: str, others: tuple[Any, ...] = ()) -> None:
             f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. "
             "You can make a clone to get a normal tensor before doing inplace update."
         )
+    return tracked
 
 
 def _check_leaf(t: Any, name: str) -> None:
@@ -318,7 +328,7 @@ def multi_view(
     return tuple(out)
 
 
-def _before(t: Any) -> Any:
+def as_before(t: Any) -> Any:
     """A tensor as it is now, in a storage of its own: what an operation in place saves of its
     first argument stays as it was."""
     before = object.__new__(type(t))
@@ -332,13 +342,14 @@ def _before(t: Any) -> Any:
 
 def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     """`x.add_(y)`: the function's result becomes the content of its first argument."""
-    name = row.name + "_"
+    name, uniform, strict = row.name + "_", row.uniform, row.out != "cast"
 
     def inplace(input: Any, *args: Any, **kwargs: Any) -> Any:
-        check_target(input, name, args, uniform=row.uniform)
-        tracked = state.grad and (input._rg or any(getattr(x, "_rg", False) for x in args))
-        result = function(_before(input) if tracked else input, *args, **kwargs)
-        check_result(input, result, name, row.out != "cast")
+        operands = (*args, *kwargs.values()) if kwargs else args
+        tracked = check_target(input, name, operands, uniform=uniform)
+        result = function(as_before(input) if tracked else input, *args, **kwargs)
+        if result._aval is not input._aval:
+            check_result(input, result, name, strict)
         return assign(input, result)
 
     inplace.__name__ = inplace.__qualname__ = name
@@ -352,13 +363,15 @@ def make_relayout(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     name = row.name + "_"
 
     def relayout(input: Any, *args: Any, **kwargs: Any) -> Any:
-        check_graph(input, name)
-        tracked = state.grad and input._rg
+        tracked = check_graph(input, name)
+        old, old_nr = input._node, input._nr
         found = function(input, *args, **kwargs)
         input._aval, input._strides = found._aval, found._strides
         input._offset, input._plain = found._offset, found._plain
         if tracked:
             input._rg, input._node, input._nr = found._rg, found._node, found._nr
+            if input._retains:
+                move_retained(input, old, old_nr)
         bump(input)
         input._seen = version(input)
         return input
@@ -401,7 +414,7 @@ def into_out(
                 "differentiation, but one of the arguments requires grad."
             )
         if not can_cast(r._aval.dtype, o._aval.dtype):
-            raise RuntimeError(
+            raise (TypeError if row.takes_list else RuntimeError)(  # cat and its kin
                 f"{name}(): result type {r._aval.dtype.legacy} can't be cast to the desired output "
                 f"type {o._aval.dtype.legacy}"
             )
@@ -410,9 +423,9 @@ def into_out(
                 f"{name}(): expected an out tensor of dtype {r._aval.dtype}, got {o._aval.dtype}"
             )
     for o, r in zip(outs, results, strict=True):
+        check_target(o, name, operands)
         if o._aval.shape != r._aval.shape:
             _resize_out(o, r, name)
-        check_target(o, name, operands)
         if row.out == "apart" and any(_touch(o, x) for x in operands):
             raise RuntimeError(
                 f"{name}(): unsupported operation: some elements of the input tensor and the "

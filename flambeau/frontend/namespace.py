@@ -87,6 +87,11 @@ def get_device(input: Tensor) -> int:
     return input.get_device()
 
 
+def resize_as_(input: Tensor, the_template: Tensor) -> Tensor:
+    """Give `input` the shape of another tensor; see `Tensor.resize_`."""
+    return input.resize_as_(the_template)  # type: ignore[no-any-return]
+
+
 def numel(input: Tensor) -> int:
     """How many elements `input` has."""
     return input.numel()

@@ -1,7 +1,4 @@
-"""Random tensors, drawn from PyTorch's CPU stream.
-
-Draws happen at the call, in the order of the calls: the generator's state is never behind.
-"""
+"""Random tensors, drawn from PyTorch's CPU stream: `rand`, `randn`, `randint`, `normal` and so on."""
 
 from __future__ import annotations
 
@@ -11,113 +8,30 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.device import device as Device
 from ..core.device import usable
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..ops.table import call
-from ..runtime import random as streams
-from . import inplace
+from . import draws
 from .creation import sizes, wanted, wrap
-from .memory import write
+from .draws import Draw, Shape
+from .generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+    stream_of,
+)
 from .tensor import Tensor
 
-
-class Generator:
-    """A stream of random numbers of its own: `manual_seed`, `get_state`, `set_state`."""
-
-    def __init__(self, device: Any = "cpu") -> None:
-        usable(device)
-        self._stream = streams.Generator()
-
-    @property
-    def device(self) -> Device:
-        return Device("cpu")
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to `seed`."""
-        self._stream.manual_seed(seed)
-        return self
-
-    def seed(self) -> int:
-        """Start a stream from the operating system's entropy, and return its seed."""
-        return int(self._stream.seed())
-
-    def initial_seed(self) -> int:
-        return int(self._stream.initial_seed())
-
-    def get_state(self) -> Tensor:
-        """The state as a uint8 tensor, in PyTorch's layout."""
-        return wrap(np.array(self._stream.get_state(), np.uint8), dtypes.uint8)
-
-    def set_state(self, new_state: Tensor) -> Generator:
-        """Continue where `get_state` was taken."""
-        if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
-            raise TypeError("expected a torch.ByteTensor, but got "
-                            f"{getattr(new_state, 'dtype', type(new_state).__name__)}")  # fmt: skip
-        self._stream.set_state(np.array(new_state._array("set_state()")))
-        return self
-
-    def clone_state(self) -> Generator:
-        other = Generator()
-        other.set_state(self.get_state())
-        return other
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"state": np.array(self._stream.get_state())}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._stream = streams.Generator()
-        self._stream.set_state(state["state"])
-
-
-default_generator = Generator()
-
-
-def stream_of(generator: Any) -> Any:
-    """The stream to draw from: the given generator's or the default one."""
-    if generator is None:
-        return default_generator._stream
-    if not isinstance(generator, Generator):
-        raise TypeError(
-            f"argument 'generator' must be torch.Generator, not {type(generator).__name__}"
-        )
-    return generator._stream
-
-
-def manual_seed(seed: int) -> Generator:
-    """Start the default stream that belongs to `seed`."""
-    return default_generator.manual_seed(int(seed))
-
-
-def seed() -> int:
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    return default_generator.initial_seed()
-
-
-def get_rng_state() -> Tensor:
-    """The default generator's state as a uint8 tensor."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    default_generator.set_state(new_state)
-
-
-def _buffer(array: np.ndarray, dt: dtype) -> np.ndarray:
-    """A draw as a buffer of `dt` (bfloat16 draws come as float32)."""
-    return dtypes.to_bfloat16(array) if dt is dtypes.bfloat16 else np.asarray(array, dt.np)
-
-
-def _finish(array: np.ndarray, dt: dtype, requires_grad: bool, out: Any) -> Tensor:
-    t = wrap(_buffer(array, dt), dt, requires_grad and out is None)
-    if out is None:
-        return t
-    out.resize_(tuple(t.shape))
-    return out.copy_(t)  # type: ignore[no-any-return]
+__all__ = [
+    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
+    "manual_seed", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+]  # fmt: skip
 
 
 def _floating(name: str, dt: Any, out: Any = None) -> dtype:
@@ -127,92 +41,74 @@ def _floating(name: str, dt: Any, out: Any = None) -> dtype:
     return found
 
 
+def _need_tensor(name: str, argument: str, x: Any, position: int = 1) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be Tensor, not "
+            f"{type(x).__name__}"
+        )
+    return x
+
+
+def _made(
+    name: str, g: Any, draw: Draw, shape: Shape, dt: dtype, out: Any, requires_grad: bool = False
+) -> Tensor:
+    if out is not None:
+        return draws.into(out, name, g, draw, shape, dt)
+    t = draws.drawn(g, draw, shape, dt)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _like(
+    name: str, x: Tensor, dt: dtype, draw: Draw, generator: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    """Draws of the shape of `x`, in its memory order."""
+    usable(device)
+    t = draws.drawn(stream_of(generator), draw, tuple(x.shape), dt, x)
+    return t.requires_grad_() if requires_grad else t
+
+
+# --- uniform, normal ----------------------------------------------------------------------------
+
+
 def rand(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+    *args: Any, size: Any = None, generator: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1): `rand(2, 3)`, `rand((2, 3))`."""
     usable(device)
-    dt = _floating("rand", dtype, out)
-    array = stream_of(generator).uniform(sizes("rand", size), dt.name)
-    return _finish(array, dt, requires_grad, out)
+    shape, dt = sizes("rand", args, size), _floating("rand", dtype, out)
+    return _made("rand", stream_of(generator), draws.uniform(), shape, dt, out, requires_grad)
 
 
 def randn(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+    *args: Any, size: Any = None, generator: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Numbers from the standard normal distribution."""
+    """Numbers from the standard normal distribution: `randn(2, 3)`, `randn((2, 3))`."""
     usable(device)
-    dt = _floating("randn", dtype, out)
-    array = stream_of(generator).normal(sizes("randn", size), dt.name)
-    return _finish(array, dt, requires_grad, out)
+    shape, dt = sizes("randn", args, size), _floating("randn", dtype, out)
+    return _made("randn", stream_of(generator), draws.gaussian(), shape, dt, out, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-              memory_format: Any = None, generator: Any = None) -> Tensor:  # fmt: skip
+def rand_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    memory_format: Any = None, generator: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """rand() of input's shape and dtype."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad,
-                generator=generator)  # fmt: skip
+    _need_tensor("rand_like", "input", input)
+    dt = _floating("rand_like", dtype or input.dtype)
+    return _like("rand_like", input, dt, draws.uniform(), generator, device, requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-               memory_format: Any = None, generator: Any = None) -> Tensor:  # fmt: skip
+def randn_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    memory_format: Any = None, generator: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """randn() of input's shape and dtype."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad,
-                 generator=generator)  # fmt: skip
-
-
-def randint(
-    *args: Any, generator: Any = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, out: Any = None, low: Any = None, high: Any = None,
-    size: Any = None, layout: Any = None,
-) -> Tensor:  # fmt: skip
-    """Integers from low (0) to high, without high: `randint(high, size)`, `randint(low, high, size)`."""
-    given = list(args)
-    if size is None:
-        if not given:
-            raise TypeError("randint(): missing argument 'size'")
-        size = given.pop()
-    if high is None:
-        if not given:
-            raise TypeError("randint(): missing argument 'high'")
-        high = given.pop()
-    if given:
-        low = given.pop()
-    usable(device)
-    start, end = operator.index(low or 0), operator.index(high)
-    if start >= end:
-        raise RuntimeError(
-            f"randint(): random_ expects 'from' to be less than 'to', but got from={start} >= to={end}"
-        )
-    dt: dtypes.dtype = wanted("randint", dtype, out) or dtypes.int64
-    array = stream_of(generator).random(sizes("randint", (size,)), dt.name, start, end)
-    return _finish(array, dt, requires_grad, out)
-
-
-def randint_like(input: Tensor, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
-    """randint() of input's shape and dtype."""
-    kwargs.pop("memory_format", None)
-    return randint(*args, size=tuple(input.shape), dtype=dtype or input.dtype, **kwargs)
-
-
-def randperm(
-    n: int, *, generator: Any = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A random order of the integers from 0 to n - 1."""
-    usable(device)
-    count = operator.index(n)
-    if count < 0:
-        raise RuntimeError(f"randperm(): n must be non-negative, got {count}")
-    dt: dtypes.dtype = wanted("randperm", dtype, out) or dtypes.int64
-    return _finish(stream_of(generator).randperm(count, dt.name), dt, requires_grad, out)
-
-
-def _constant(x: Any) -> Any:
-    """What a draw is made with: no gradient goes to it."""
-    return x.detach() if isinstance(x, Tensor) else x
+    _need_tensor("randn_like", "input", input)
+    dt = _floating("randn_like", dtype or input.dtype)
+    return _like("randn_like", input, dt, draws.gaussian(), generator, device, requires_grad)
 
 
 def normal(
@@ -222,33 +118,136 @@ def normal(
 ) -> Tensor:  # fmt: skip
     """Normal numbers; mean and std may be tensors, whose shape is then the result's."""
     usable(device)
-    if isinstance(mean, Tensor) or isinstance(std, Tensor):
-        from .namespace import broadcast_shapes
-
-        shape = broadcast_shapes(*[x.shape for x in (mean, std) if isinstance(x, Tensor)])
-        like = mean if isinstance(mean, Tensor) else std
-        if isinstance(std, Tensor) and std.numel() and bool((std < 0).any()):  # type: ignore[operator]
-            raise RuntimeError("normal expects all elements of std >= 0.0")
-        base = randn(tuple(shape), dtype=like.dtype, generator=generator)
-        moved = base * _constant(std) + _constant(mean)
-        kind = 1 if not isinstance(std, Tensor) else 3 if isinstance(mean, Tensor) else 2
-        tensors = [x if isinstance(x, Tensor) else None for x in (mean, std)]
-        found: Tensor = call.drawn(moved, *tensors, f"NormalBackward{kind}")
-        return found if out is None else out.copy_(found)
-    if std < 0:
+    if not isinstance(std, Tensor) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        return _normal_around(mean, std, generator, out)
     dt = _floating("normal", dtype, out)
-    shape = out.shape if size is None and out is not None else sizes("normal", (size,))
-    array = stream_of(generator).normal(tuple(shape), dt.name, float(mean), float(std))
-    return _finish(array, dt, requires_grad, out)
+    shape = tuple(out.shape) if size is None and out is not None else sizes("normal", (), size)
+    draw = draws.gaussian(float(mean), float(std))
+    return _made("normal", stream_of(generator), draw, shape, dt, out, requires_grad)
+
+
+def _normal_around(mean: Any, std: Any, generator: Any, out: Any) -> Tensor:
+    """Normal numbers with a mean and a deviation for each, one of them at least a tensor."""
+    from .namespace import broadcast_shapes
+
+    shape = tuple(broadcast_shapes(*[x.shape for x in (mean, std) if isinstance(x, Tensor)]))
+    like = mean if isinstance(mean, Tensor) else std
+    if isinstance(std, Tensor) and std.numel() and bool((std < 0).any()):  # type: ignore[operator]
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    dt = _floating("normal", like.dtype)
+    base = draws.drawn(stream_of(generator), draws.gaussian(), shape, dt)
+    moved = base * _constant(std) + _constant(mean)
+    if out is not None:
+        if out.shape != shape:
+            out.resize_(shape)
+        return out.copy_(moved)  # type: ignore[no-any-return]
+    kind = 1 if not isinstance(std, Tensor) else 3 if isinstance(mean, Tensor) else 2
+    tensors = [x if isinstance(x, Tensor) else None for x in (mean, std)]
+    return call.drawn(moved, *tensors, f"NormalBackward{kind}")  # type: ignore[no-any-return]
+
+
+def _constant(x: Any) -> Any:
+    """What a draw is made with: no gradient goes to it."""
+    return x.detach() if isinstance(x, Tensor) else x
+
+
+# --- integers -----------------------------------------------------------------------------------
+
+
+def _range(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int]:
+    """low (0) and high from `(high)`, `(low, high)` or keywords."""
+    given = list(args)
+    if high is None:
+        if not given:
+            raise TypeError(f"{name}(): missing argument 'high'")
+        high = given.pop()
+    if given:
+        low = given.pop()
+    if given:
+        raise TypeError(f"{name}() takes low, high and size, got more arguments: {args}")
+    try:
+        start, end = operator.index(0 if low is None else low), operator.index(high)
+    except TypeError:
+        raise TypeError(f"{name}(): low and high must be int, got {low} and {high}") from None
+    if start >= end:
+        raise RuntimeError(
+            f"{name}(): random_ expects 'from' to be less than 'to', but got from={start} >= to={end}"
+        )
+    return start, end
+
+
+def randint(
+    *args: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, low: Any = None, high: Any = None,
+    size: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """Integers from low (0) to high, without high: `randint(high, size)`, `randint(low, high, size)`."""
+    if size is None:
+        if not args:
+            raise TypeError("randint(): missing argument 'size'")
+        *args, size = args  # type: ignore[assignment]
+    if not hasattr(size, "__iter__"):
+        raise TypeError(
+            f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}"
+        )
+    start, end = _range("randint", tuple(args), low, high)
+    usable(device)
+    dt: dtypes.dtype = wanted("randint", dtype, out) or dtypes.int64
+    draw, shape = draws.integers(start, end), sizes("randint", (), size)
+    return _made("randint", stream_of(generator), draw, shape, dt, out, requires_grad)
+
+
+def randint_like(
+    input: Tensor, *args: Any, low: Any = None, high: Any = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+    generator: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """randint() of input's shape and dtype: `randint_like(x, high)`, `randint_like(x, low, high)`."""
+    _need_tensor("randint_like", "input", input)
+    draw = draws.integers(*_range("randint_like", args, low, high))
+    return _like("randint_like", input, dtype or input.dtype, draw, generator, device, requires_grad)
+
+
+def randperm(
+    n: int, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A random order of the integers from 0 to n - 1."""
+    usable(device)
+    try:
+        count = operator.index(n)
+    except TypeError:
+        raise TypeError(
+            f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}"
+        ) from None
+    if count < 0:
+        raise RuntimeError(f"randperm(): n must be non-negative, got {count}")
+    dt: dtypes.dtype = wanted("randperm", dtype, out) or dtypes.int64
+    return _made(
+        "randperm", stream_of(generator),
+        lambda g, shape, name, dense: g.randperm(count, name), (count,), dt, out, requires_grad,
+    )  # fmt: skip
+
+
+# --- with parameters in tensors -----------------------------------------------------------------
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """Ones with the probabilities in `input` (or `p`), else zeros."""
+    _need_tensor("bernoulli", "input", input)
+    if p is None and input.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(f'"bernoulli" not implemented for \'{input.dtype.legacy}\'')
     odds = float(p) if p is not None else dtypes.widen(input._array("bernoulli()"), input.dtype)
-    array = stream_of(generator).bernoulli(tuple(input.shape), input.dtype.name, odds)
-    found = _finish(array, input.dtype, False, out)
-    if out is not None or not (input.requires_grad and state.grad):
+    g, shape = stream_of(generator), tuple(input.shape)
+    if out is not None:
+        if out.shape != shape:
+            out.resize_(shape)
+        draw = draws.coins(odds, shape, draws.memory_order(out))
+        return draws.into(out, "bernoulli", g, draw, shape, out.dtype)
+    found = draws.drawn(g, draws.coins(odds, shape), shape, input.dtype)
+    if not (input.requires_grad and state.grad):
         return found
     return call.drawn(found, input, None, "BernoulliBackward0")  # type: ignore[no-any-return]
 
@@ -258,108 +257,74 @@ def multinomial(
     out: Any = None,
 ) -> Tensor:  # fmt: skip
     """Indices drawn with the weights of each row of `input`."""
+    _need_tensor("multinomial", "input", input)
     if not input.is_floating_point():
         raise RuntimeError(
             f"multinomial only supports floating-point dtypes for input, got: {input.dtype}"
         )
-    weights = dtypes.widen(input._array("multinomial()"), input.dtype)
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial(): expected an int64 tensor for out, got {out.dtype}")
-    array = stream_of(generator).multinomial(weights, num_samples, replacement)
-    return _finish(array, dtypes.int64, False, out)
+    try:
+        count = operator.index(num_samples)
+    except TypeError:
+        raise TypeError(
+            "multinomial(): argument 'num_samples' (position 2) must be int, not "
+            f"{type(num_samples).__name__}"
+        ) from None
+    weights = dtypes.widen(input._array("multinomial()"), input.dtype)
+    array = stream_of(generator).multinomial(
+        weights, count, bool(replacement), dtype=input.dtype.name
+    )
+    t = wrap(array, dtypes.int64)
+    if out is None:
+        return t
+    if out.shape != t.shape:
+        out.resize_(tuple(t.shape))
+    return out.copy_(t)  # type: ignore[no-any-return]
 
 
-def _fill(name: str, draw: Any) -> Any:
-    """An in-place method that replaces a tensor's content by draws."""
-
-    def fill(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        inplace.check_target(self, name)
-        array = draw(stream_of(generator), self, *args, **kwargs)
-        drawn = wrap(_buffer(array, self.dtype), self.dtype)
-        write(self, drawn._storage.value)
-        if self._rg is True and self._node is not None:
-            self._node = None
-        return self
-
-    fill.__name__ = fill.__qualname__ = name
-    fill.__doc__ = f"{name}: fill the tensor from the generator's stream."
-    return fill
+def _elementwise(name: str, x: Tensor, draw: Any) -> Tensor:
+    """Draws with a parameter for each element."""
+    if x.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(f'"{name}" not implemented for \'{x.dtype.legacy}\'')
+    array = draw(dtypes.widen(x._array(f"{name}()"), x.dtype), x.dtype.name)
+    return wrap(np.array(dtypes.narrow(array, x.dtype), order="C"), x.dtype)
 
 
-def _bernoulli_fill(g: Any, t: Tensor, p: Any = 0.5) -> np.ndarray:
-    odds = p._array("bernoulli_()") if isinstance(p, Tensor) else float(p)
-    return g.bernoulli(tuple(t.shape), t.dtype.name, odds)  # type: ignore[no-any-return]
-
-
-def _random_fill(g: Any, t: Tensor, *args: Any, **kwargs: Any) -> np.ndarray:
-    low, high = kwargs.pop("from", None), kwargs.pop("to", None)
-    if len(args) == 1:
-        low, high = 0, args[0]
-    elif len(args) == 2:
-        low, high = args
-    shape, name = tuple(t.shape), t.dtype.name
-    if low is None and high is None:
-        return g.random(shape, name)  # type: ignore[no-any-return]
-    start = operator.index(low or 0)
-    end = None if high is None else operator.index(high)
-    if end is not None and start >= end:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got from={start} >= to={end}"
-        )
-    return g.random(shape, name, start, end)  # type: ignore[no-any-return]
-
-
-def _distribution(method: str, *names: str) -> Any:
-    """A draw whose keywords are the stream's positional parameters."""
-
-    def draw(g: Any, t: Tensor, *args: Any, **kwargs: Any) -> np.ndarray:
-        values = list(args)
-        for name in names[len(values) :]:
-            values.append(kwargs.pop(name, _DEFAULTS[method, name]))
-        if kwargs:
-            raise TypeError(f"{method}_() got an unexpected keyword argument '{next(iter(kwargs))}'")
-        numbers = [v.item() if isinstance(v, Tensor) else v for v in values]
-        if method in ("uniform", "normal") and not t.dtype.is_differentiable:
-            raise NotImplementedError(f'"{method}_" not implemented for \'{t.dtype.legacy}\'')
-        if method == "uniform" and numbers[0] > numbers[1]:
-            raise RuntimeError(
-                f"uniform_ expects to return a [from, to) range, but found from={numbers[0]} > "
-                f"to={numbers[1]}"
-            )
-        if method == "normal" and numbers[1] < 0:
-            raise RuntimeError(f"normal expects std >= 0.0, but found std {numbers[1]}")
-        found: np.ndarray = getattr(g, method)(tuple(t.shape), t.dtype.name, *numbers)
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Poisson numbers for the rates in `input`."""
+    _need_tensor("poisson", "input", input)
+    found = _elementwise("poisson", input, stream_of(generator).poisson)
+    if not (input.requires_grad and state.grad):
         return found
-
-    return draw
-
-
-_DEFAULTS: dict[tuple[str, str], float] = {
-    ("uniform", "from"): 0.0, ("uniform", "to"): 1.0, ("normal", "mean"): 0.0,
-    ("normal", "std"): 1.0, ("exponential", "lambd"): 1.0, ("geometric", "p"): 0.5,
-    ("cauchy", "median"): 0.0, ("cauchy", "sigma"): 1.0, ("log_normal", "mean"): 1.0,
-    ("log_normal", "std"): 2.0,
-}  # fmt: skip
-
-_METHODS: dict[str, Any] = {
-    "uniform_": _fill("uniform_", _distribution("uniform", "from", "to")),
-    "normal_": _fill("normal_", _distribution("normal", "mean", "std")),
-    "exponential_": _fill("exponential_", _distribution("exponential", "lambd")),
-    "geometric_": _fill("geometric_", _distribution("geometric", "p")),
-    "cauchy_": _fill("cauchy_", _distribution("cauchy", "median", "sigma")),
-    "log_normal_": _fill("log_normal_", _distribution("log_normal", "mean", "std")),
-    "bernoulli_": _fill("bernoulli_", _bernoulli_fill),
-    "random_": _fill("random_", _random_fill),
-    "bernoulli": bernoulli,
-    "multinomial": multinomial,
-}
-
-def _bernoulli_mask(shape: tuple[int, ...], dt: dtype, p: float) -> Tensor:
-    """Ones with probability p, else zeros: dropout's mask."""
-    return wrap(_buffer(default_generator._stream.bernoulli(shape, dt.name, p), dt), dt)
+    return call.drawn(found, input, None, "PoissonBackward0")  # type: ignore[no-any-return]
 
 
-call.define(bernoulli_mask=_bernoulli_mask)
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """Binomial numbers: of `count` trials, how many succeed with probability `prob`."""
+    _need_tensor("binomial", "count", count)
+    _need_tensor("binomial", "prob", prob, 2)
+    if count.dtype is not prob.dtype:
+        raise RuntimeError(f"Found dtype {prob.dtype.legacy} but expected {count.dtype.legacy}")
+    odds = dtypes.widen(prob._array("binomial()"), prob.dtype)
+    g = stream_of(generator)
+    return _elementwise(
+        "binomial", count, lambda n, name: g.binomial(n, np.broadcast_to(odds, n.shape), name)
+    )
 
-for _name, _method in _METHODS.items():
+
+def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
+    """Gamma numbers of rate 1 for the shape parameters in `input`; without a derivative."""
+    _need_tensor("_standard_gamma", "input", input)
+    if input.requires_grad and state.grad:
+        raise RuntimeError(
+            "_standard_gamma(): the derivative by the shape parameter is not implemented: "
+            "detach() it"
+        )
+    return _elementwise("_standard_gamma", input, stream_of(generator).standard_gamma)
+
+
+for _name, _method in {
+    **draws.METHODS, "bernoulli": bernoulli, "multinomial": multinomial,
+}.items():  # fmt: skip
     setattr(Tensor, _name, _method)

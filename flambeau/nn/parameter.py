@@ -7,7 +7,7 @@ from typing import Any
 
 import flambeau as torch
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(torch.Tensor):
@@ -76,6 +76,77 @@ class Buffer(torch.Tensor):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _rebuild_buffer, (self.detach(), self.persistent)
+
+
+class _Uninitialized:
+    """A tensor of a lazy module that has no shape yet; `materialize` gives it one."""
+
+    _becomes: type
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary parameter or buffer of this shape, not filled."""
+        tensor: Any = self
+        known = tensor.data.dtype if dtype is None else dtype
+        tensor.data = torch.empty(shape, dtype=known, device=device)
+        tensor.__class__ = self._becomes
+
+    def _refuse(self) -> Any:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer: call the lazy module "
+            "once with an input (a dry run) before you look at its parameters' shapes"
+        )
+
+    @property
+    def shape(self) -> Any:
+        return self._refuse()
+
+    def size(self, dim: int | None = None) -> Any:
+        return self._refuse()
+
+    def numel(self) -> Any:
+        return self._refuse()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            tensor: Any = self
+            memo[id(self)] = type(self)(tensor.requires_grad, dtype=tensor.data.dtype)  # type: ignore[call-arg]
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        tensor: Any = self
+        return type(self), (tensor.requires_grad, None, tensor.data.dtype)
+
+
+class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
+    """A parameter of a lazy module that has no shape yet."""
+
+    _becomes = Parameter
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
+    ) -> UninitializedParameter:
+        data = torch.empty(0, device=device, dtype=dtype)
+        return torch.Tensor._make_subclass(cls, data, requires_grad)
+
+
+class UninitializedBuffer(_Uninitialized, torch.Tensor):  # type: ignore[misc]
+    """A buffer of a lazy module that has no shape yet."""
+
+    _becomes = torch.Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None
+    ) -> UninitializedBuffer:
+        data = torch.empty(0, device=device, dtype=dtype)
+        return torch.Tensor._make_subclass(cls, data, requires_grad)
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether a parameter or buffer has no shape yet."""
+    return isinstance(param, _Uninitialized)
 
 
 def _rebuild_parameter(data: torch.Tensor, requires_grad: bool, hooks: Any) -> Parameter:

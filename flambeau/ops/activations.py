@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval
+from . import mask_kernels
 from .formulas import Samples, float_only, one, with_gradient
 from .rules import matching, pointwise
 from .table import Spec, call, row
@@ -18,7 +19,7 @@ _SLOPES: Samples = lambda m: [((m(2, 3), m(2, 3)), {}), ((m(), m()), {})]  # noq
 
 def _kept(chosen: Any, grad: Any) -> Any:
     """The gradient where it passes, zero elsewhere."""
-    return np.where(chosen, grad, grad.dtype.type(0))
+    return mask_kernels.kept(chosen, grad)
 
 
 # --- cut off ------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ row(
 row(
     "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
     rule=float_only, forms="fi", where="nn",
-    numpy=lambda x, slope: np.where(x > 0, x, x * x.dtype.type(slope)),
+    numpy=lambda x, slope: mask_kernels.chosen(x > 0, x, x * x.dtype.type(slope)),
     grads={"input": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
     samples=one(0.1), doc="input where it is positive, negative_slope * input elsewhere.",
@@ -154,7 +155,7 @@ row(
 row(
     "leaky_relu_backward(Tensor grad_output, Tensor input, float negative_slope) -> Tensor",
     rule=with_gradient, forms="",
-    numpy=lambda g, x, slope: np.where(x > 0, g, g * g.dtype.type(slope)),
+    numpy=lambda g, x, slope: mask_kernels.chosen(x > 0, g, g * g.dtype.type(slope)),
     grads={"grad_output": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0.1), {})],

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
+from . import mask_kernels
 from .rules import common_dtype, common_shape, pointwise
 from .table import Spec, call, row
 
@@ -30,6 +31,9 @@ def _where(condition: np.ndarray, a: Any, b: Any) -> Any:
     kind = next((x.dtype for x in (a, b) if isinstance(x, np.ndarray)), None)
     if kind is not None and kind.kind in "iu":
         a, b = _as_integer(a, kind), _as_integer(b, kind)
+    if kind is not None and kind.kind == "f":
+        a, b = (x if isinstance(x, np.ndarray) else kind.type(x) for x in (a, b))
+        return mask_kernels.chosen(condition, a, b)
     return np.where(condition, a, b)
 
 
@@ -87,7 +91,8 @@ def _mask_rule(x: Aval, mask: Aval, value: Any) -> Spec:
             "only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s) (shape {list(value.shape)})"
         )
-    if value is complex and not x.dtype.is_complex:
+    kind = value.dtype.is_complex if isinstance(value, Aval) else value is complex
+    if kind and not x.dtype.is_complex:
         raise RuntimeError(f"a complex value cannot be converted to {x.dtype} without overflow")
     return Spec(x.with_shape(layout.broadcast(x.shape, mask.shape)), x.dtype)
 
@@ -97,7 +102,7 @@ def _mask_filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
         if isinstance(value, float) and x.dtype.kind in "iu":
             value = int(value)
         value = _as_integer(value, x.dtype) if x.dtype.kind in "iu" else x.dtype.type(value)
-    return np.where(mask, value, x)
+    return mask_kernels.chosen(mask, value, x)
 
 
 row(

@@ -211,16 +211,18 @@ def _forward_by_sample(
     line = _line(w)
     out = np.empty((n, o, *w.size), x.dtype)
     flat = weight.reshape(groups, o // groups, -1)
+    column = None if bias is None else bias.reshape(-1, *[1] * len(w.size))
     for part, columns in _columns(x, w, line, groups):
         count = columns.shape[0]
-        wide = line.room(count, o, x.dtype)
+        plain = line.shape == w.size
+        wide = out[part] if plain else line.room(count, o, x.dtype)
         found = wide.reshape(count, groups, o // groups, -1)[..., : line.length]
         np.matmul(flat, columns, out=found)
-        if bias is not None:
-            found += bias.reshape(groups, -1, 1)
-        if line.shape == w.size and count == n:
-            return wide.reshape(out.shape)
-        out[part] = line.cut(wide)
+        if column is None:
+            if not plain:
+                out[part] = line.cut(wide)
+        else:
+            np.add(wide if plain else line.cut(wide), column, out=out[part])
     return out
 
 

@@ -50,8 +50,10 @@ def _indices_of(name: str) -> Any:
 
 
 row("triu_indices(int row, int col, int offset=0) -> Tensor", forms="f", body=_indices_of("triu"),
+    samples=lambda m: [((3, 4), {}), ((2, 3, 1), {})],
     doc="See body.")  # fmt: skip
 row("tril_indices(int row, int col, int offset=0) -> Tensor", forms="f", body=_indices_of("tril"),
+    samples=lambda m: [((3, 4), {}), ((2, 3, -1), {})],
     doc="See body.")  # fmt: skip
 
 

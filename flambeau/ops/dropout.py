@@ -8,9 +8,12 @@ from typing import Any
 from .table import call, row
 
 
-def _check(p: float) -> None:
+def _probability(name: str, p: Any) -> float:
+    if isinstance(p, bool) or not isinstance(p, (int, float)):
+        raise TypeError(f"{name}(): argument 'p' (position 2) must be float, not {type(p).__name__}")
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return float(p)
 
 
 def _noise_shape(input: Any) -> tuple[int, ...]:
@@ -20,13 +23,17 @@ def _noise_shape(input: Any) -> tuple[int, ...]:
 
 
 def _dropped(input: Any, p: float, train: bool, feature: bool, alpha: bool) -> Any:
-    _check(p)
     if p == 0 or not train or not input.numel():
         return input
+    if not input.dtype.is_differentiable:
+        raise RuntimeError(
+            f"dropout: result type Float can't be cast to the desired output type "
+            f"{input.dtype.legacy}"
+        )
     if p == 1:
         return input * call.zeros((), dtype=input.dtype)
     shape = _noise_shape(input) if feature else tuple(input.shape)
-    kept = call.bernoulli_mask(shape, input.dtype, 1 - p)
+    kept = call.bernoulli_mask(input, shape, 1 - p)
     if not alpha:
         return input * (kept / (1 - p))
     # Klambauer et al. 2017: dropped units take alpha', and a and b restore mean and variance.
@@ -37,8 +44,8 @@ def _dropped(input: Any, p: float, train: bool, feature: bool, alpha: bool) -> A
 
 
 def _variant(feature: bool, alpha: bool, name: str) -> Any:
-    def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
-        return _dropped(input, float(p), bool(train), feature, alpha)
+    def dropout(input: Any, p: float, train: bool) -> Any:
+        return _dropped(input, _probability(name, p), bool(train), feature, alpha)
 
     dropout.__name__ = name
     dropout.__doc__ = (
@@ -52,5 +59,5 @@ for _name, _feature, _alpha in (
     ("dropout", False, False), ("feature_dropout", True, False),
     ("alpha_dropout", False, True), ("feature_alpha_dropout", True, True),
 ):  # fmt: skip
-    row(f"{_name}(Tensor input, float p=0.5, bool train=True) -> Tensor",
+    row(f"{_name}(Tensor input, float p, bool train) -> Tensor",
         body=_variant(_feature, _alpha, _name), forms="fI", doc="See body.")  # fmt: skip

@@ -29,8 +29,8 @@ def size_along(x: Aval, dim: int) -> int:
 
 
 def need_integers(i: Aval) -> None:
-    """RuntimeError where an index tensor is neither int64 nor int32."""
-    if i.dtype is not dtypes.int64 and i.dtype is not dtypes.int32:
+    """RuntimeError where an index tensor with elements is neither int64 nor int32."""
+    if i.numel and i.dtype is not dtypes.int64 and i.dtype is not dtypes.int32:
         raise RuntimeError(f"Expected dtype int64 or int32 for index, but got {i.dtype}")
 
 
@@ -108,7 +108,7 @@ def _take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
             f"take_along_dim(): expected an integer tensor of indices, but got {indices.dtype}"
         )
     if dim is None:
-        return input.reshape(-1).gather(0, indices.reshape(-1))
+        return _take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "take_along_dim(): input and indices should have the same number of dimensions, but "
@@ -118,7 +118,9 @@ def _take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
     lead = tuple(s for k, s in enumerate(input.shape) if k != d)
     other = tuple(s for k, s in enumerate(indices.shape) if k != d)
     shape = layout.broadcast(lead, other)
-    whole = (*shape[:d], input.shape[d], *shape[d:])
+    n = input.shape[d]
+    whole = (*shape[:d], n, *shape[d:])
+    indices = call.where_chosen(indices < 0, indices + n, indices)
     return input.expand(whole).gather(d, indices.expand((*shape[:d], indices.shape[d], *shape[d:])))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval
 from ..errors import shape_text
+from . import mask_kernels
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
@@ -190,15 +191,15 @@ row(
 )  # fmt: skip
 
 
-def _put_mask(x: np.ndarray, mask: np.ndarray, value: Any, reuse: bool = False) -> np.ndarray:
-    out = x if reuse else x.copy(order="C")
-    np.copyto(out, value, casting="unsafe", where=mask)
-    return out
+def _put_mask(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
+    if not isinstance(value, np.ndarray):
+        value = np.asarray(value).astype(x.dtype)
+    return mask_kernels.chosen(mask, value, x)
 
 
 row(
     "index_put_mask(Tensor input, Tensor mask, Operand value) -> Tensor",
-    rule=lambda x, mask, value: Spec(x, x.dtype), numpy=_put_mask, writes=True, keeps=("mask",),
+    rule=lambda x, mask, value: Spec(x, x.dtype), numpy=_put_mask, keeps=("mask",),
     forms="", node="IndexPutBackward0", called="index_put",
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),
            "value": lambda grad, mask: call.where(mask, grad, 0).sum()},

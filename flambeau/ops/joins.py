@@ -181,6 +181,7 @@ row(
     "block_diag_of(Tensor[] tensors) -> Tensor", rule=_block_rule, numpy=_blocks, moves=True,
     forms="", node="BlockDiagBackward0", called="block_diag",
     grads={"tensors": lambda grad, shapes: _block_grads(grad, shapes)},
+    samples=lambda m: [(([m(2, 1), m(1, 2)],), {})],
     doc="Matrices along the diagonal of a larger one; see block_diag.",
 )  # fmt: skip
 

@@ -171,7 +171,7 @@ def _sum_of(product: Any) -> Any:
 
 row(
     "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_mm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact",
+    rule=_added(_mm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "mat1": lambda grad, mat2, alpha: _scale(grad.mm(adjoint(mat2)), alpha),
            "mat2": lambda grad, mat1, alpha: _scale(adjoint(mat1).mm(grad), alpha)},
@@ -180,7 +180,7 @@ row(
 )  # fmt: skip
 row(
     "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_mv_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact",
+    rule=_added(_mv_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "mat": lambda grad, vec, alpha: _scale(grad.unsqueeze(1) * conj(vec), alpha),
            "vec": lambda grad, mat, alpha: _scale(adjoint(mat).mv(grad), alpha)},
@@ -197,7 +197,7 @@ def _outer_rule(a: Aval, b: Aval) -> Spec:
 
 row(
     "addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_outer_rule), numpy=_sum_of(np.multiply.outer), forms="fmio", out="exact",
+    rule=_added(_outer_rule), numpy=_sum_of(np.multiply.outer), forms="fmio", out="exact", multiplier="beta alpha",
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "vec1": lambda grad, vec2, alpha: _scale(grad.mv(conj(vec2)), alpha),
            "vec2": lambda grad, vec1, alpha: _scale(grad.t().mv(conj(vec1)), alpha)},
@@ -206,7 +206,7 @@ row(
 )  # fmt: skip
 row(
     "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_bmm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact",
+    rule=_added(_bmm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "batch1": lambda grad, batch2, alpha: _scale(grad.bmm(adjoint(batch2)), alpha),
            "batch2": lambda grad, batch1, alpha: _scale(adjoint(batch1).bmm(grad), alpha)},
@@ -227,7 +227,7 @@ def _spread(grad: Any, batch: Any) -> Any:
 
 row(
     "addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_summed_rule), numpy=_sum_of(lambda a, b: np.matmul(a, b).sum(0)), forms="fmio", out="exact",
+    rule=_added(_summed_rule), numpy=_sum_of(lambda a, b: np.matmul(a, b).sum(0)), forms="fmio", out="exact", multiplier="beta alpha",
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "batch1": lambda grad, batch2, alpha: _scale(_spread(grad, batch2).bmm(adjoint(batch2)), alpha),
            "batch2": lambda grad, batch1, alpha: _scale(adjoint(batch1).bmm(_spread(grad, batch1)), alpha)},

@@ -225,6 +225,7 @@ row(
     "copy_same(Tensor input, Tensor src) -> Tensor",
     rule=_copy_rule, numpy=_copied, moves=True, forms="", node="CopyBackwards", called="copy_",
     grads={"input": lambda grad: call.zeros_like(grad), "src": lambda grad: grad},
+    samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 1), m()), {})],
     doc="`src` broadcast to input's shape; see Tensor.copy_.",
 )  # fmt: skip
 
@@ -262,6 +263,7 @@ row(
     "zero(Tensor input) -> Tensor",
     rule=same, numpy=np.zeros_like, forms="I", moves=True, uniform=True,
     grads={"input": lambda grad: call.zeros_like(grad)},
+    samples=lambda m: [((m(2, 3),), {}), ((m(),), {})],
     doc="Zeros of input's shape.",
 )  # fmt: skip
 
@@ -279,3 +281,21 @@ row(
     rule=_full_rule, numpy=_full, forms="", moves=True,
     doc="A tensor of one number; see torch.full.",
 )  # fmt: skip
+
+
+def _applied(name: str, input: Any, others: tuple[Any, ...], function: Any) -> Any:
+    if input.requires_grad:
+        raise RuntimeError(
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+        )
+    columns = [t.detach().expand(input.shape).reshape(-1).tolist() for t in (input, *others)]
+    values = [function(*numbers) for numbers in zip(*columns, strict=True)]
+    return input.copy_(call.tensor(values, dtype=input.dtype).reshape(input.shape))
+
+
+row("apply_(Tensor input, any callable) -> Tensor", forms="m",
+    body=lambda input, callable: _applied("apply_", input, (), callable),
+    doc="Each number replaced by what a Python function makes of it, one call each.")  # fmt: skip
+row("map_(Tensor input, Tensor tensor, any callable) -> Tensor", forms="m",
+    body=lambda input, tensor, callable: _applied("map_", input, (tensor,), callable),
+    doc="Each number replaced by what a Python function makes of it and another tensor's.")  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
 from .reductions import restore
@@ -237,6 +237,9 @@ def _cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any
             "cosine_similarity(): expected common dtype to be floating point, yet got "
             f"{x1.dtype} and {x2.dtype}"
         )
+    if x1.shape != x2.shape:
+        shape = layout.broadcast(tuple(x1.shape), tuple(x2.shape))
+        x1, x2 = x1.expand(shape), x2.expand(shape)
     a = _at_least(call.vector_norm(x1, 2.0, (dim,), True), eps)
     b = _at_least(call.vector_norm(x2, 2.0, (dim,), True), eps)
     return ((x1 / a) * (x2 / b)).sum(dim)

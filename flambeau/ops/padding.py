@@ -145,6 +145,7 @@ row(
     "edge_pad_backward(Tensor grad, int[] shape, int[] pad, str mode) -> Tensor",
     rule=lambda g, shape, pad, mode: Spec(g.with_shape(shape)), numpy=_edge_fold, forms="",
     grads={"grad": lambda grad, pad, mode: call.edge_pad(grad, pad, mode)},
+    samples=lambda m: [((m(2, 5), (2, 3), (1, 1), "reflect"), {}), ((m(2, 4), (2, 3), (-1, 2), "circular"), {})],
     doc="Gradient of edge_pad.",
 )  # fmt: skip
 

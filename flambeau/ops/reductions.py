@@ -53,9 +53,9 @@ def _sum_rule(x: Aval, dim: Any, keepdim: bool, dt: Any) -> Spec:
     return Spec(aval(shape, dt, x.device), dt)
 
 
-_LONG = 4096
-"""Float32 sums of so many rows are taken in parts: NumPy adds rows one by one, and the error of
-that grows with their number (it halves within a row, as PyTorch does everywhere)."""
+_PART = 256
+"""Float32 sums over more rows than this are taken in parts of so many: NumPy adds row by row, and
+the error of that grows with their number. (Within a row it adds in pairs, as PyTorch does.)"""
 
 
 def total(x: np.ndarray, axis: Any, keepdims: bool = False) -> Any:
@@ -64,12 +64,18 @@ def total(x: np.ndarray, axis: Any, keepdims: bool = False) -> Any:
         dims = axis if isinstance(axis, tuple) else (axis,)
         lead = len(dims)
         rows = math.prod(x.shape[:lead])
-        if lead < x.ndim and rows > _LONG and sorted(d % x.ndim for d in dims) == list(range(lead)):
-            flat = x.reshape(rows, -1)
-            cut = rows - rows % 256
-            out = flat[:cut].reshape(-1, 256, flat.shape[1]).sum(1).sum(0) + flat[cut:].sum(0)
+        if lead < x.ndim and rows > _PART and sorted(d % x.ndim for d in dims) == list(range(lead)):
+            out = _in_parts(x.reshape(rows, -1))
             return out.reshape((1,) * (lead * keepdims) + x.shape[lead:])
     return x.sum(axis=axis, keepdims=keepdims)
+
+
+def _in_parts(rows: np.ndarray) -> np.ndarray:
+    while len(rows) > _PART:
+        cut = len(rows) - len(rows) % _PART
+        parts = rows[:cut].reshape(-1, _PART, rows.shape[1]).sum(1)
+        rows = np.concatenate([parts, rows[cut:]]) if cut < len(rows) else parts
+    return rows.sum(0)  # type: ignore[no-any-return]
 
 
 row(
@@ -109,6 +115,8 @@ def _sum_to_size(input: Any, *size: Any) -> Any:
         raise RuntimeError(
             f"sum_to_size(): size {list(target)} is not expandable to size {list(shape)}"
         )
+    if not target:
+        return call.sum(input)
     dims = tuple(range(lead)) + tuple(
         i + lead for i, s in enumerate(target) if s == 1 and shape[i + lead] != 1
     )

@@ -126,6 +126,8 @@ def _scatter_body(
         )
     if reduce not in ("add", "multiply"):
         raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce!r}")
+    if isinstance(given, float) and input.dtype.category < dtypes.FLOAT:
+        given = int(given)
     return call.scatter_by(input, index, given, dim, reduce)
 
 
@@ -409,12 +411,16 @@ row(
     doc="input with indices of a dimension set to a number.",
 )  # fmt: skip
 
+def _filled(grad: Any, dim: int, index: Any) -> Any:
+    return call.index_fill(call.zeros(tuple(grad.shape), dtype=dtypes.bool_), dim, index, True)
+
+
 row(
     "index_fill_tensor(Tensor input, Tensor index, Tensor value, int dim) -> Tensor",
     **_FILL, node="IndexFillBackward1",
     grads={"input": lambda grad, index, dim: call.index_fill(grad, dim, index, 0),
-           "value": lambda grad, index, dim: grad.index_select(dim, index % max(grad.shape[dim], 1)).sum()
-               if grad.ndim else grad},
+           "value": lambda grad, index, dim:
+               call.where_chosen(_filled(grad, dim, index), grad, 0).sum()},
     doc="input with indices of a dimension set to a 0-d tensor.",
 )  # fmt: skip
 

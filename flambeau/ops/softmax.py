@@ -10,7 +10,7 @@ from ..core import layout
 from ..core.aval import Aval
 from .formulas import conj
 from .reductions import restore
-from .rules import floating, reduced_shape
+from .rules import floating, reduced_shape, same
 from .table import Spec, call, row
 
 
@@ -35,13 +35,6 @@ def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     return e
 
 
-def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:
-    """result * (grad - sum(grad * result)); 16-bit floats are rounded once, at the end."""
-    if result.dtype.is_narrow:
-        return _softmax_grad(grad.float(), result.float(), dim).to(result.dtype)
-    return result * (grad - (grad * result).sum(dim, True))
-
-
 def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
         return _log_softmax(x[None], 0, dt)[0]
@@ -54,16 +47,46 @@ _SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}),
 
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_softmax, forms="fmo", out="exact",
-    grads={"input": lambda grad, result, dim: _softmax_grad(grad, result, dim)},
+    rule=_rule, numpy=_softmax,
+    grads={"input": lambda grad, result, dim: call.softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
 )  # fmt: skip
 
 row(
     "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_log_softmax, forms="fmo", out="exact",
-    grads={"input": lambda grad, result, dim: grad - result.exp() * grad.sum(dim, True)},
+    rule=_rule, numpy=_log_softmax,
+    grads={"input": lambda grad, result, dim: call.log_softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="log(softmax(x)) along a dimension.",
+)  # fmt: skip
+
+
+def _sum(x: np.ndarray, dim: int) -> Any:
+    return x.sum(axis=dim, keepdims=True) if x.ndim else x
+
+
+def _softmax_backward(g: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
+    out = g * y
+    return (g - _sum(out, dim)) * y
+
+
+row(
+    "softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
+    rule=same, numpy=_softmax_backward, forms="", node="SoftmaxBackwardDataBackward0",
+    grads={"outer": lambda grad, output, dim: call.softmax_backward(grad, output, dim),
+           "output": lambda grad, outer, output, dim:
+               grad * (outer - (outer * output).sum(dim, True)) - outer * (grad * output).sum(dim, True)},
+    samples=lambda m: [((m(2, 3), m(2, 3), 1), {}), ((m(), m(), 0), {}), ((m(3, 2).t(), m(2, 3), 0), {})],
+    doc="Gradient of softmax from its result.",
+)  # fmt: skip
+
+row(
+    "log_softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
+    rule=same, forms="", node="LogSoftmaxBackwardDataBackward0",
+    numpy=lambda g, y, dim: g - np.exp(y) * _sum(g, dim),
+    grads={"outer": lambda grad, output, dim: grad - (grad * output.exp()).sum(dim, True),
+           "output": lambda grad, outer, output, dim: -(grad * output.exp() * outer.sum(dim, True))},
+    samples=lambda m: [((m(2, 3), m(2, 3), 1), {}), ((m(), m(), 0), {}), ((m(3, 2).t(), m(2, 3), 0), {})],
+    doc="Gradient of log_softmax from its result.",
 )  # fmt: skip
 
 

@@ -129,9 +129,11 @@ def _nonzero(input: Any, *, as_tuple: bool = False) -> Any:
 
 
 row("nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", body=_nonzero, forms="fmo", out="exact",
+    samples=lambda m: [((m.int(2, 3, high=2),), {}), ((m.bool(4),), {"as_tuple": True})],
     doc="See body.")  # fmt: skip
 
 row("argwhere(Tensor input) -> Tensor", body=lambda input: _nonzero(input), forms="fm",
+    samples=lambda m: [((m.int(2, 3, high=2),), {})],
     doc="Where input is not zero, as (n, ndim) indices.")  # fmt: skip
 
 
@@ -192,7 +194,8 @@ def _unique(
 
 
 row("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
-    body=_unique, forms="fm", doc="See body.")  # fmt: skip
+    body=_unique, forms="fm", samples=lambda m: [((m.int(2, 3, high=3),), {}), ((m.int(4, 2, high=2), True, True, True, 0), {}), ((m(4),), {})],
+    doc="See body.")  # fmt: skip
 
 
 def _unique_consecutive(
@@ -212,7 +215,8 @@ def _unique_consecutive(
 
 
 row("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
-    body=_unique_consecutive, forms="fm", doc="See body.")  # fmt: skip
+    body=_unique_consecutive, forms="fm", samples=lambda m: [((m.int(6, high=2), True, True), {}), ((m(4),), {})],
+    doc="See body.")  # fmt: skip
 
 
 # --- searching ----------------------------------------------------------------------------------

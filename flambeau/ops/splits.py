@@ -65,6 +65,7 @@ row(
     view=_split, multi_view=True, forms="", called="split", node="SplitBackward0",
     grads={"input": lambda grads, input_shape, split_size, dim:
            _joined(grads, _equal_sizes(input_shape[dim], split_size), input_shape, dim)},
+    samples=lambda m: [((m(5, 2), 2), {}), ((m(2, 3), 2, -1), {})],
     doc="Parts of equal size along a dimension; see split.",
 )  # fmt: skip
 

@@ -120,7 +120,8 @@ class Row:
         self.rounds: bool = fields.pop("rounds", False)
         """Numbers beside 16-bit floats are rounded to their dtype first, as for comparisons."""
         self.multiplier: str = fields.pop("multiplier", "")
-        """A keyword that PyTorch 0.3 took in second place: add(input, alpha, other)."""
+        """A keyword that PyTorch 0.3 took in second place: add(input, alpha, other). Two of them
+        came before the tensors that they multiply: addmm(beta, input, alpha, mat1, mat2)."""
         self.memo: dict[Any, Any] = {}
         if fields:
             raise TypeError(f"row {self.name}: unknown fields {sorted(fields)}")

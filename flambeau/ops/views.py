@@ -43,6 +43,7 @@ row(
     "reshape_view(Tensor input, int* size) -> Tensor", view=_view, forms="", called="reshape",
     node="ViewBackward0",
     grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
+    samples=lambda m: [((m(2, 3), 3, -1), {})],
     doc="A reshape that copies nothing.",
 )  # fmt: skip
 
@@ -329,7 +330,7 @@ row(
 
 row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     body=lambda input, size, stride, storage_offset=None:
-        input.as_strided(size, stride, storage_offset), forms="f",
+        input.as_strided(size, stride, storage_offset), forms="fv",
     samples=lambda m: [((m(6), (2, 3), (3, 1)), {}), ((m(3, 3), (2, 2), (1, 2), 1), {})],
     doc="Any layout of the storage, in elements from its beginning.")  # fmt: skip
 

@@ -24,9 +24,16 @@ def test_a_chain_of_many_nodes_needs_no_recursion() -> None:
         y = y + 1
     y.sum().backward()
     assert x.grad.tolist() == [1.0, 1.0]
+    del y  # taking it down needs none either
+
+
+def test_a_long_chain_to_one_input() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x
+    for _ in range(LONG // 10):
+        y = y + 1
     (g,) = torch.autograd.grad(y.sum(), x)
     assert g.tolist() == [1.0, 1.0]
-    del y  # taking it down needs none either
 
 
 def test_a_long_chain_of_views_and_writes() -> None:

@@ -22,6 +22,7 @@ from .margin_loss import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .resize import *  # noqa: F403
+from .sampling import *  # noqa: F403
 from .vision import *  # noqa: F403
 
 __getattr__ = refusing(__name__)

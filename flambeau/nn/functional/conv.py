@@ -134,7 +134,8 @@ def unfold(
     rows, columns = _indices_of_blocks(input.shape[2:], kernel, dilation, padding, stride)
     padded = torch._nn.pad(input, (pw, pw, ph, ph), "constant", 0)
     blocks = padded[:, :, rows, columns]
-    return blocks.reshape(input.size(0), input.size(1) * kernel[0] * kernel[1], -1)
+    count = rows.size(2) * columns.size(3)
+    return blocks.reshape(input.size(0), input.size(1) * kernel[0] * kernel[1], count)
 
 
 def fold(

@@ -265,7 +265,7 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """(log(var) + (input - target)² / var) / 2 with `var` at least `eps`.
 
-    `var` has the shape of `input`, or lacks its last dimension, or has 1 there. `full` adds
+    `var` has the shape of `input`, or lacks its last dimension, or has one of size 1. `full` adds
     log(2 pi) / 2. Raises `ValueError` for another shape and for a negative variance.
     """
     if reduction not in ("none", "mean", "sum"):
@@ -292,9 +292,11 @@ def _variance_like(var: Tensor, input: Tensor) -> Tensor:
         return var
     if tuple(input.shape[:-1]) == tuple(var.shape):
         return var.unsqueeze(-1)
-    if tuple(input.shape[:-1]) == tuple(var.shape[:-1]) and var.size(-1) == 1:
-        return var
+    if input.dim() == var.dim():
+        other = [n for m, n in zip(input.shape, var.shape, strict=True) if m != n]
+        if other == [1]:
+            return var
     raise ValueError(
-        f"gaussian_nll_loss(): var is of incorrect size: {var.size()} for input {input.size()}; the same size, the "
-        "size without its last dimension, or 1 there would fit"
+        f"gaussian_nll_loss(): var is of incorrect size: {var.size()} for input {input.size()}; "
+        "the same size, the size without its last dimension, or one dimension of 1 would fit"
     )

@@ -37,6 +37,9 @@ def batch_norm(
     """
     if training:
         _check_values_per_channel(input)
+    if eps < 0 or training and eps == 0:
+        wanted = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm(): eps must be {wanted}, but got {eps}")
     return torch.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps, True
     )

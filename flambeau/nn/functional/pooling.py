@@ -263,7 +263,7 @@ def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Ints, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` and the index into the flattened (H, W) of each maximum."""
-    values, indices = _nn.adaptive_max_pool2d(input, _filled(output_size, input))
+    values, indices = _nn.adaptive_max_pool2d(input, _filled("adaptive_max_pool2d", output_size, input))
     return values, indices
 
 
@@ -271,7 +271,7 @@ def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Ints, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool3d` and the index into the flattened (D, H, W) of each maximum."""
-    values, indices = _nn.adaptive_max_pool3d(input, _filled(output_size, input, 3))
+    values, indices = _nn.adaptive_max_pool3d(input, _filled("adaptive_max_pool3d", output_size, input, 3))
     return values, indices
 
 
@@ -282,24 +282,25 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Ints) -> Tensor:
     """The mean of each of (h, w) windows that cover (H, W) evenly. None keeps a size."""
-    return _nn.adaptive_avg_pool2d(input, _filled(output_size, input))
+    return _nn.adaptive_avg_pool2d(input, _filled("adaptive_avg_pool2d", output_size, input))
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Ints) -> Tensor:
     """The mean of each of (d, h, w) windows that cover (D, H, W) evenly. None keeps a size."""
-    return _nn.adaptive_avg_pool3d(input, _filled(output_size, input, 3))
+    return _nn.adaptive_avg_pool3d(input, _filled("adaptive_avg_pool3d", output_size, input, 3))
 
 
-def _filled(output_size: Ints, input: Tensor, spatial: int = 2) -> Ints:
+def _filled(name: str, output_size: Ints, input: Tensor, spatial: int = 2) -> Ints:
     """`output_size` with the input's own where there is None."""
     if output_size is None or isinstance(output_size, int):
         output_size = (output_size,) * spatial
+    elif input.dim() <= len(output_size):
+        raise ValueError(
+            f"{name}(): Input dimension should be at least {len(output_size) + 1}, got "
+            f"{input.dim()} for output_size {tuple(output_size)}"
+        )
     if None not in output_size:
         return output_size
-    if input.dim() <= len(output_size):
-        raise ValueError(
-            f"Input dimension should be at least {len(output_size) + 1}, got {input.dim()}"
-        )
     own = input.shape[-len(output_size) :]
     return tuple(n if want is None else want for want, n in zip(output_size, own, strict=True))
 
@@ -385,6 +386,11 @@ def _unpooled(
 
 def _put_back(input: Tensor, indices: Tensor, size: tuple[int, ...]) -> Tensor:
     spatial = len(size)
+    if indices.shape != input.shape:
+        raise RuntimeError(
+            f"max_unpool{spatial}d(): Expected shape of indices to be same as that of the input "
+            f"tensor ({list(input.shape)}) but got indices tensor with shape {list(indices.shape)}"
+        )
     total = 1
     for n in size:
         total *= n

@@ -163,6 +163,14 @@ class ReplicationPad3d(_ReplicationPadNd):
 class _CircularPadNd(_PadNd):
     _mode = "circular"
 
+    def forward(self, input: Tensor) -> Tensor:
+        n = self._sides // 2
+        if input.dim() not in (n + 1, n + 2):
+            raise ValueError(
+                f"CircularPad{n}d: expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)"
+            )
+        return super().forward(input)
+
 
 class CircularPad1d(_CircularPadNd):
     """Pads the last dimension with its other end."""

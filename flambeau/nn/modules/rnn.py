@@ -67,6 +67,13 @@ class RNNBase(Module):
         super().__init__()
         if mode not in _GATES:
             raise ValueError("Unrecognized RNN mode: " + mode)
+        for name, flag in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(flag, bool):
+                raise TypeError(
+                    f"{mode}: {name} should be of type bool, got: {type(flag).__name__}"
+                )
+        if input_size <= 0:
+            raise ValueError(f"{mode}: input_size must be greater than zero, got {input_size}")
         _check_sizes(mode, hidden_size, num_layers, dropout, proj_size)
         self.mode = mode
         self.input_size = input_size

@@ -1,0 +1,1 @@
+"""From loops and contractions to machine code."""

@@ -1,0 +1,221 @@
+"""How draws from a stream become tensors, and the in-place methods that fill with them.
+
+Draws happen at the call, in the order of the calls: the generator's state is never behind. PyTorch
+fills a tensor in the order of its memory, whatever the order of its dimensions.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dtypes import dtype
+from ..graph.trace import state
+from ..ops.table import call
+from . import inplace
+from .creation import wrap
+from .generator import default_generator, stream_of
+from .memory import stride, write
+from .tensor import Tensor
+
+Shape = tuple[int, ...]
+Draw = Callable[[Any, Shape, str, bool], np.ndarray]
+"""Draws from a stream for a shape and the name of a dtype; the bool tells whether the elements lie
+one behind the other."""
+
+
+def memory_order(t: Tensor) -> Shape | None:
+    """A tensor's dimensions from the one with the largest stride on; None if that is as they are."""
+    steps = stride(t)
+    order = tuple(sorted(range(t.ndim), key=lambda k: -steps[k] if t.shape[k] > 1 else 0))
+    moved = [k for k in order if t.shape[k] > 1]
+    return None if moved == sorted(moved) else order
+
+
+def drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any = None, gaps: bool = False) -> Tensor:
+    """A new tensor of draws, in the memory order of `like`; `gaps`: its elements do not lie one
+    behind the other."""
+    order = None if like is None else memory_order(like)
+    if order is None:
+        array = draw(g, shape, dt.name, not gaps)
+    else:
+        array = draw(g, tuple(shape[k] for k in order), dt.name, False)
+        array = array.transpose(np.argsort(order))
+    if dt is dtypes.bfloat16:  # these draws come as float32
+        array = dtypes.to_bfloat16(array)
+    return wrap(np.ascontiguousarray(np.asarray(array, dt.np)).reshape(shape), dt)
+
+
+def into(out: Any, name: str, g: Any, draw: Draw, shape: Shape, dt: dtype) -> Tensor:
+    """Draws into `out`, which takes the shape."""
+    if out.shape != shape:
+        out.resize_(shape)
+    inplace.check_target(out, name)
+    write(out, drawn(g, draw, shape, dt, out, not out.is_contiguous())._storage.value)
+    return out  # type: ignore[no-any-return]
+
+
+# --- distributions ------------------------------------------------------------------------------
+
+
+def _plain(method: str, *numbers: Any) -> Draw:
+    return lambda g, shape, name, dense: getattr(g, method)(shape, name, *numbers)
+
+
+def uniform(low: float = 0.0, high: float = 1.0) -> Draw:
+    return _plain("uniform", low, high)
+
+
+def gaussian(mean: float = 0.0, std: float = 1.0) -> Draw:
+    return lambda g, shape, name, dense: g.normal(shape, name, mean, std, contiguous=dense)
+
+
+def integers(low: int | None, high: int | None) -> Draw:
+    return _plain("random", low, high)
+
+
+def coins(p: Any, shape: Shape, order: Shape | None = None) -> Draw:
+    """Ones with probability `p`, a number or an array that broadcasts to `shape`, for elements in
+    the `order` of dimensions."""
+    if isinstance(p, np.ndarray):
+        try:
+            p = np.broadcast_to(p, shape)
+        except ValueError:
+            raise RuntimeError(
+                f"bernoulli: probabilities of shape {list(p.shape)} do not broadcast to "
+                f"{list(shape)}"
+            ) from None
+        p = np.ascontiguousarray(p.transpose(order or range(p.ndim)))
+    return _plain("bernoulli", p)
+
+
+# --- in place -----------------------------------------------------------------------------------
+
+
+def _number(name: str, argument: str, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (bool, int, float)):
+        raise TypeError(f"{name}(): argument '{argument}' must be a number, not {value!r}")
+    return value
+
+
+def _arguments(
+    name: str, names: tuple[str, ...], defaults: tuple[Any, ...], args: Any, kwargs: Any
+) -> list[Any]:
+    """The distribution's parameters in order."""
+    if len(args) > len(names):
+        raise TypeError(
+            f"{name}() takes {len(names)} positional arguments but {len(args)} were given"
+        )
+    values = list(args)
+    for k, argument in enumerate(names[len(args) :], len(args)):
+        if argument in kwargs:
+            values.append(kwargs.pop(argument))
+        elif defaults[k] is ...:
+            raise TypeError(f"{name}() missing 1 required positional arguments: \"{argument}\"")
+        else:
+            values.append(defaults[k])
+    if kwargs:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    return [_number(name, argument, v) for argument, v in zip(names, values, strict=True)]
+
+
+def _filled(self: Tensor, name: str, node: str, g: Any, draw: Draw) -> Tensor:
+    """Replace a tensor's content by draws; in the graph, they have a node of their own."""
+    inplace.check_target(self, name)
+    made = drawn(g, draw, tuple(self.shape), self.dtype, self, not self.is_contiguous())
+    if state.grad and self.requires_grad:
+        return inplace.assign(self, call.drawn(made, self, None, node))  # type: ignore[no-any-return]
+    write(self, made._storage.value)
+    return self
+
+
+def _check(name: str, t: Tensor, numbers: list[Any]) -> None:
+    kind = t.dtype
+    if name in ("uniform_", "normal_") and not kind.is_differentiable:
+        raise NotImplementedError(f'"{name}" not implemented for \'{kind.legacy}\'')
+    if name == "uniform_" and not numbers[0] <= numbers[1]:
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={numbers[0]} > "
+            f"to={numbers[1]}"
+        )
+    if name == "normal_" and not numbers[1] >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {numbers[1]}")
+
+
+def _fill(name: str, node: str, names: tuple[str, ...], defaults: tuple[Any, ...]) -> Any:
+    """The in-place method of a distribution of numbers."""
+    method = name.removesuffix("_")
+
+    def fill(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
+        numbers = _arguments(name, names, defaults, args, kwargs)
+        _check(name, self, numbers)
+        draw = gaussian(*numbers) if method == "normal" else _plain(method, *numbers)
+        return _filled(self, name, node, stream_of(generator), draw)
+
+    fill.__name__ = fill.__qualname__ = name
+    fill.__doc__ = f"Fill with draws of the {method} distribution with {', '.join(names)}."
+    return fill
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Fill with ones with probability `p` (a number, or a tensor that broadcasts), else zeros."""
+    if isinstance(p, Tensor):
+        if p.dtype.category != dtypes.FLOAT:
+            raise NotImplementedError(f'"bernoulli_" not implemented for \'{p.dtype.legacy}\'')
+        odds: Any = dtypes.widen(p._array("bernoulli_()"), p.dtype)
+        node = "BernoulliBackward1"
+    else:
+        odds, node = float(_number("bernoulli_", "p", p)), "BernoulliBackward2"
+    draw = coins(odds, tuple(self.shape), memory_order(self))
+    return _filled(self, "bernoulli_", node, stream_of(generator), draw)
+
+
+def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
+    """Fill with integers: `random_()` of the dtype's range, `random_(to)`, `random_(from, to)`."""
+    given = dict(zip(("to",) if len(args) == 1 else ("from", "to"), args, strict=False), **kwargs)
+    if len(args) > 2 or not set(given) <= {"from", "to"}:
+        raise TypeError(f"random_() takes from and to, got {args} and {kwargs}")
+    try:
+        low, high = (
+            None if given.get(k) is None else operator.index(given[k]) for k in ("from", "to")
+        )
+    except TypeError:
+        raise TypeError(f"random_(): argument 'to' must be int, got {given}") from None
+    if low is None and high is not None:
+        low = 0
+    if low is not None and high is not None and low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    node = {0: "RandomBackward2", 1: "RandomBackward1", 2: "RandomBackward0"}[len(given)]
+    return _filled(self, "random_", node, stream_of(generator), integers(low, high))
+
+
+METHODS: dict[str, Any] = {
+    "uniform_": _fill("uniform_", "UniformBackward0", ("from", "to"), (0.0, 1.0)),
+    "normal_": _fill("normal_", "NormalBackward0", ("mean", "std"), (0.0, 1.0)),
+    "exponential_": _fill("exponential_", "ExponentialBackward0", ("lambd",), (1.0,)),
+    "geometric_": _fill("geometric_", "GeometricBackward0", ("p",), (...,)),
+    "cauchy_": _fill("cauchy_", "CauchyBackward0", ("median", "sigma"), (0.0, 1.0)),
+    "log_normal_": _fill("log_normal_", "LogNormalBackward0", ("mean", "std"), (1.0, 2.0)),
+    "bernoulli_": bernoulli_,
+    "random_": random_,
+}
+
+
+def mask(like: Tensor, shape: Shape, p: float) -> Tensor:
+    """Ones with probability p, else zeros: dropout's mask for `like`, of its shape or one that
+    broadcasts to it."""
+    same = shape == tuple(like.shape)
+    return drawn(default_generator._stream, _plain("bernoulli", p), shape, like.dtype, like if same else None)
+
+
+call.define(bernoulli_mask=mask)
