@@ -13,6 +13,9 @@ class Workload(NamedTuple):
     make: Callable[[Any], Callable[[], Any]]
     steps: int
     warmup: int = 3
+    must: float = 1.0
+    """By how much flambeau is to be faster than PyTorch."""
+    aim: float = 1.0
 
 
 def _classifier(torch: Any, net: Any, x: Any, y: Any, optimizer: Any) -> Callable[[], Any]:
@@ -75,9 +78,8 @@ def mlp(torch: Any) -> Callable[[], Any]:
     return _classifier(torch, net, x, y, torch.optim.Adam(net.parameters(), 1e-3))
 
 
-def resnet18(torch: Any) -> Callable[[], Any]:
-    """ResNet-18 with a stem for 32 x 32 images (3x3, stride 1, no pooling)."""
-    torch.manual_seed(0)
+def residual_net(torch: Any, stem: list[Any], classes: int) -> Any:
+    """ResNet-18 behind a stem of 64 channels."""
     nn, functional = torch.nn, torch.nn.functional
 
     class Block(nn.Module):
@@ -97,16 +99,53 @@ def resnet18(torch: Any) -> Callable[[], Any]:
             y = functional.relu(self.bn1(self.conv1(x)))
             return functional.relu(self.bn2(self.conv2(y)) + self.skip(x))
 
-    layers: list[Any] = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    layers = list(stem)
     width = 64
     for outside, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         layers += [Block(width, outside, stride), Block(outside, outside, 1)]
         width = outside
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10)]
-    net = nn.Sequential(*layers)
-    x = torch.randn(8, 3, 32, 32)
-    y = torch.randint(0, 10, (8,))
-    return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01, momentum=0.9))
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)]
+    return nn.Sequential(*layers)
+
+
+def small_resnet(torch: Any) -> Any:
+    """With a stem for 32 x 32 images (3x3, stride 1, no pooling)."""
+    nn = torch.nn
+    stem = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    return residual_net(torch, stem, 10)
+
+
+def large_resnet(torch: Any) -> Any:
+    """With the stem for 224 x 224 images."""
+    nn = torch.nn
+    stem = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+    ]  # fmt: skip
+    return residual_net(torch, stem, 1000)
+
+
+def resnet18(net_of: Callable[[Any], Any], batch: int, size: int) -> Callable[[Any], Callable[[], Any]]:
+    def make(torch: Any) -> Callable[[], Any]:
+        torch.manual_seed(0)
+        net = net_of(torch)
+        x = torch.randn(batch, 3, size, size)
+        y = torch.randint(0, 10, (batch,))
+        return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01, momentum=0.9))
+
+    return make
+
+
+def inference(torch: Any) -> Callable[[], Any]:
+    """ResNet-18 at 224 x 224 looking at one image."""
+    torch.manual_seed(0)
+    net = large_resnet(torch).eval()
+    x = torch.randn(1, 3, 224, 224)
+
+    def step() -> Any:
+        with torch.no_grad():
+            return net(x).sum()
+
+    return step
 
 
 def rnn(torch: Any) -> Callable[[], Any]:
@@ -145,11 +184,95 @@ def rnn(torch: Any) -> Callable[[], Any]:
     return step
 
 
+def lstm(torch: Any) -> Callable[[], Any]:
+    """An LSTM of one layer written with operations: 64 steps, batch 16, 128 hidden units."""
+    torch.manual_seed(0)
+    nn = torch.nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.from_input = nn.Linear(64, 4 * 128)
+            self.from_hidden = nn.Linear(128, 4 * 128)
+            self.head = nn.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            h = torch.zeros(x.size(1), 128)
+            c = torch.zeros(x.size(1), 128)
+            for t in range(x.size(0)):
+                gates = self.from_input(x[t]) + self.from_hidden(h)
+                i, f, g, o = gates.chunk(4, 1)
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                h = torch.sigmoid(o) * torch.tanh(c)
+            return self.head(h)
+
+    net = Net()
+    x = torch.randn(64, 16, 64)
+    y = torch.randint(0, 10, (16,))
+    return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01))
+
+
+def gpt(torch: Any) -> Callable[[], Any]:
+    """Four transformer blocks, 192 wide, 6 heads, 128 tokens, batch 8, AdamW."""
+    torch.manual_seed(0)
+    nn, functional = torch.nn, torch.nn.functional
+    width, heads, length, words = 192, 6, 128, 65
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1 = nn.LayerNorm(width)
+            self.qkv = nn.Linear(width, 3 * width)
+            self.out = nn.Linear(width, width)
+            self.norm2 = nn.LayerNorm(width)
+            self.up = nn.Linear(width, 4 * width)
+            self.down = nn.Linear(4 * width, width)
+
+        def forward(self, x: Any) -> Any:
+            b, t, _ = x.shape
+            q, k, v = self.qkv(self.norm1(x)).split(width, 2)
+            q, k, v = (z.view(b, t, heads, width // heads).transpose(1, 2) for z in (q, k, v))
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(y.transpose(1, 2).reshape(b, t, width))
+            return x + self.down(functional.gelu(self.up(self.norm2(x))))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = nn.Embedding(words, width)
+            self.places = nn.Embedding(length, width)
+            self.blocks = nn.Sequential(*[Block() for _ in range(4)])
+            self.norm = nn.LayerNorm(width)
+            self.head = nn.Linear(width, words)
+
+        def forward(self, x: Any) -> Any:
+            h = self.words(x) + self.places(torch.arange(x.size(1)))
+            return self.head(self.norm(self.blocks(h)))
+
+    net = Net()
+    x = torch.randint(0, words, (8, length))
+    y = torch.randint(0, words, (8, length))
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(net(x).view(-1, words), y.view(-1))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 WORKLOADS = (
-    Workload("tutorial CNN, batch 4", cnn(4), 20, 10),
-    Workload("tutorial CNN, batch 64", cnn(64), 5),
-    Workload("tutorial CNN, batch 256", cnn(256), 2),
-    Workload("MLP 784-512-512-10, dropout, batch 128, Adam", mlp, 5),
-    Workload("hand-written RNN, 10 steps, batch 1", rnn, 20, 10),
-    Workload("ResNet-18 (32x32 stem), batch 8", resnet18, 1, 1),
+    Workload("tutorial CNN, batch 4", cnn(4), 20, 40, 3, 6),
+    Workload("tutorial CNN, batch 64", cnn(64), 5, 15, 2.5, 5),
+    Workload("tutorial CNN, batch 256", cnn(256), 2, 10, 2.5, 4),
+    Workload("MLP 784-512-512-10, dropout, batch 128, Adam", mlp, 5, 15, 1.3, 2),
+    Workload("ResNet-18 (32x32 stem), batch 32", resnet18(small_resnet, 32, 32), 1, 4, 1.3, 2),
+    Workload("ResNet-18 at 224x224, batch 4", resnet18(large_resnet, 4, 224), 1, 4, 1.2, 1.8),
+    Workload("ResNet-18 at 224x224, inference, batch 1", inference, 3, 6, 1.3, 2),
+    Workload("hand-written RNN, 10 steps, batch 1", rnn, 20, 40, 2, 5),
+    Workload("LSTM of operations, 64 steps, batch 16", lstm, 2, 8, 1.5, 3),
+    Workload("GPT blocks, 4 layers, 192 wide, AdamW", gpt, 2, 8, 1.1, 1.6),
 )

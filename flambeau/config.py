@@ -10,6 +10,13 @@ def _int(name: str, default: int) -> int:
     return int(text) if text.lstrip("-").isdigit() else default
 
 
+def _cache_dir() -> str:
+    """XDG's directory for caches, unless told otherwise; empty where there is no home."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    default = os.path.join(base, "flambeau") if os.path.isabs(base) else ""
+    return os.environ.get("FLAMBEAU_CACHE_DIR", default)
+
+
 max_pending_nodes: int = _int("FLAMBEAU_MAX_PENDING", 1024)
 """FLAMBEAU_MAX_PENDING: how many operations are recorded at most before they run. 1 runs each
 operation at its call."""
@@ -20,11 +27,32 @@ max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 256 << 20)
 debug: int = _int("FLAMBEAU_DEBUG", 0)
 """FLAMBEAU_DEBUG: 1 prints each flush with its reason, 2 also the program it captured."""
 
+compile: str = os.environ.get("FLAMBEAU_COMPILE", "background")
+"""FLAMBEAU_COMPILE: background compiles what repeats while the interpreter goes on, sync compiles
+everything at once and waits, off interprets everything."""
+
+fusion: bool = _int("FLAMBEAU_FUSION", 1) != 0
+"""FLAMBEAU_FUSION=0: every operation of a compiled program runs in a loop of its own."""
+
+verify: bool = _int("FLAMBEAU_VERIFY", 0) != 0
+"""FLAMBEAU_VERIFY=1: run every program in both tiers and stop at the first operation that differs."""
+
+profile: bool = False
+"""Whether compiled programs note the time of each of their kernels; `python -m flambeau explain`
+sets it."""
+
 check: bool = _int("FLAMBEAU_CHECK", 0) != 0
 """FLAMBEAU_CHECK=1: verify the shape and dtype of every result of the interpreter."""
 
 program_cache_size: int = _int("FLAMBEAU_PROGRAM_CACHE", 512)
 """FLAMBEAU_PROGRAM_CACHE: how many captured programs are kept, the least recently used go."""
+
+num_threads: int = _int("FLAMBEAU_NUM_THREADS", 0)
+"""FLAMBEAU_NUM_THREADS: how many threads compiled programs use; 0 for one a core."""
+
+cache_dir: str = _cache_dir()
+"""FLAMBEAU_CACHE_DIR: where compiled kernels are kept between processes (~/.cache/flambeau); empty
+for nowhere."""
 
 MAIN = "FLAMBEAU_MAIN"
 """FLAMBEAU_MAIN: set by `python -m flambeau run` for the processes that the program spawns; says

@@ -4,7 +4,7 @@ A row's derivatives say by the names of their parameters what they need. From th
 are generated for each row, as its operation is (`frontend.dispatch`): `record` makes the node where
 an operation is called, `apply` runs the derivatives in a backward pass. For `mul` they are
 
-    def record(t, x0, x1, k0, k1, g0, g1, params):
+    def record(t, x0, x1, k0, k1, g0, g1, params, token):
         if g0 is True: e0 = ...  # the edge of x0
         ...
         node = new(cls)
@@ -192,7 +192,7 @@ class _Plan:
     def record_source(self) -> str:
         n = len(self.kinds)
         heads = [f"{letter}{i}" for letter in "xkg" for i in range(n)]
-        lines = [f"def record(t, {''.join(h + ', ' for h in heads)}params):"]
+        lines = [f"def record(t, {''.join(h + ', ' for h in heads)}params, token):"]
         for i in self.targets:
             lines += [
                 f" if g{i} is True:",
@@ -229,6 +229,7 @@ class _Plan:
             " node.params = params",
             f" node.out = {out}",
             " node.extra = None",
+            " node.token = token",
             " node.sequence_nr = clock.tick()",
         ]
         if self.several:

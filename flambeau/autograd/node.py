@@ -48,7 +48,7 @@ class Node:
     """One function of the graph."""
 
     __slots__ = (
-        "edges", "saved", "saved_results", "params", "avals", "out", "sequence_nr", "extra",
+        "edges", "saved", "saved_results", "params", "avals", "out", "sequence_nr", "extra", "token",
         "__weakref__",
     )  # fmt: skip
     requires_grad = True
@@ -65,6 +65,9 @@ class Node:
         """Avals of the results."""
         self.sequence_nr = clock.tick()
         self.extra: Extra | None = None
+        self.token = 0
+        """Of a row's node: stands for its class, params, and the avals of inputs and results. 0 for
+        others, whose derivatives may do anything."""
 
     def name(self) -> str:
         """The node's name, as PyTorch calls it: `AddBackward0`."""

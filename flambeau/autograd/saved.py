@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.layout import contiguous_strides
+from ..runtime.storage import Storage
 from .node import Node, version
 
 new_tensor: Callable[[], Any] = object
@@ -83,6 +84,14 @@ def unpack_result(node: Node, position: int) -> Any:
     if found != expected:
         raise _changed(node.out[position], f"output {position} of {node.name()}", found, expected)
     return result_tensor(storage, node.out[position], node, position)
+
+
+def fresh(value: Any, a: Any) -> Any:
+    """A new tensor over a new storage with this content."""
+    t = new_tensor()
+    t._storage = Storage(value, a)
+    t._aval = a
+    return t
 
 
 def result_tensor(storage: Any, out: Any, node: Node, position: int) -> Any:

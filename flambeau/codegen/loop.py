@@ -133,3 +133,105 @@ def words(
             out.append(a.gather)
     out += numbers
     return out
+
+
+def verify(loop: Loop) -> None:
+    """Check the grammar; an AssertionError says what is wrong."""
+    assert loop.par >= 1 and loop.red >= 0, "at least one parallel dimension"
+    assert loop.vector in ("par", "red"), loop.vector
+    assert loop.vector == "par" or loop.red, "vectors along a reduction need one"
+    assert loop.red or [s.level for s in loop.stages] == ["full"], "elementwise: one full stage"
+    assert not loop.dense or (loop.par == 1 and loop.vector == "par"), "blocks of one dimension"
+    for o in (*loop.inputs, *loop.outputs):
+        assert o.dtype in DTYPES and o.inner in (0, 1, 2, None), o
+    assert all(t in ("float64", "int64") for t in loop.numbers), loop.numbers
+    assert all(0 <= g < len(loop.inputs) for g in loop.gathers), loop.gathers
+    seen: list[tuple[Statement, int]] = []
+    for number, stage in enumerate(loop.stages):
+        assert stage.level in ("full", "row"), stage.level
+        for s in stage.body:
+            try:
+                _verify_statement(loop, number, s, seen)
+            except AssertionError as e:
+                raise AssertionError(f"%{len(seen)} = {s}: {e}") from None
+            seen.append((s, number))
+
+
+def _verify_statement(
+    loop: Loop, number: int, s: Statement, seen: list[tuple[Statement, int]]
+) -> None:
+    level = loop.stages[number].level
+    for a in s.args:
+        assert 0 <= a < len(seen), f"%{a} is not there yet"
+        t, stage = seen[a]
+        assert t.op != "store", f"%{a} has no value"
+        if t.op == "reduce":
+            assert stage < number, f"%{a} is reduced in this stage"
+        elif t.op not in ("number", "const"):
+            same = stage == number or loop.stages[stage].level == "row"
+            assert same, f"%{a} belongs to another full stage"
+    kinds = [seen[a][0].dtype for a in s.args]
+    assert s.dtype in DTYPES, s.dtype
+    if s.op == "load":
+        assert 0 <= s.attr < len(loop.inputs) and loop.inputs[s.attr].dtype == s.dtype, "operand"
+        assert len(s.args) == (s.attr in loop.gathers) and kinds in ([], ["int64"]), "index"
+    elif s.op == "store":
+        assert 0 <= s.attr < len(loop.outputs) and loop.outputs[s.attr].dtype == s.dtype, "operand"
+        assert kinds == [s.dtype], "the value has the output's dtype"
+    elif s.op == "number":
+        assert not s.args and 0 <= s.attr < len(loop.numbers), "number"
+    elif s.op == "const":
+        assert not s.args and isinstance(s.attr, (int, float)), "const"
+    elif s.op == "index":
+        dims = loop.par + (loop.red if level == "full" else 0)
+        assert not s.args and 0 <= s.attr < dims and s.dtype == "int64", "index"
+    elif s.op == "cast":
+        assert len(s.args) == 1, "cast"
+    elif s.op == "reduce":
+        assert loop.red and level == "full" and len(s.args) == 1, "reduce"
+        _verify_reduction(loop, s, kinds[0])
+    else:
+        _verify_operation(s, kinds)
+
+
+_INTEGERS = frozenset(["uint8", "int8", "int16", "int32", "int64"])
+_FLOATS = frozenset(["float32", "float64"])
+_BITWISE = frozenset(["not", "and", "or", "xor"])
+_ANY = frozenset(
+    "neg abs floor ceil trunc rint isnan add sub mul min max fmin fmax lt le gt ge eq ne".split()
+)
+_COMPARISONS = frozenset(["lt", "le", "gt", "ge", "eq", "ne", "isnan"])
+
+
+def _verify_reduction(loop: Loop, s: Statement, source: str) -> None:
+    assert s.attr in REDUCTIONS and source not in ("float16", "bfloat16"), s.attr
+    assert s.dtype not in ("float16", "bfloat16"), "accumulators of 16 bits"
+    if s.attr in ("any", "all"):
+        assert s.dtype == "bool", "any and all are bools"
+    if s.attr in ("argmax", "argmin"):
+        assert s.dtype == "int64" and loop.red == 1, "an int64 index in one dimension"
+
+
+def _verify_operation(s: Statement, kinds: list[str]) -> None:
+    count = 1 if s.op in UNARY else 2 if s.op in BINARY else 3 if s.op in TERNARY else 0
+    assert count and len(kinds) == count, "operation and its arguments"
+    values = kinds
+    if s.op == "select":
+        assert kinds[0] == "bool", "the condition is a bool"
+        values = kinds[1:]
+    assert len(set(values)) == 1, "arguments of one dtype"
+    kind = values[0]
+    assert s.dtype == ("bool" if s.op in _COMPARISONS else kind), "the result's dtype"
+    if s.op == "select":
+        return
+    numbers = _INTEGERS | _FLOATS
+    if s.op in _BITWISE:
+        assert kind in _INTEGERS or kind == "bool", "of bools and integers"
+    elif s.op in ("shl", "shr"):
+        assert kind in _INTEGERS, "of integers"
+    elif s.op in ("floordiv", "remainder"):
+        assert kind in numbers, "of numbers"
+    elif s.op in _ANY:
+        assert kind in numbers or kind == "bool" and s.op not in ("neg", "abs"), "of numbers"
+    else:
+        assert kind in _FLOATS, "of floats"

@@ -13,25 +13,14 @@ from ..graph.program import Straggler, capture
 from ..graph.trace import state
 from ..graph.value import Value
 from . import tiering
+from .buffers import as_array
 
 _lock = threading.RLock()
 
 
-class _Gone:
-    """The buffer of a value whose memory was given to the operation that overwrites it. It is
-    seen again only where that operation was interrupted half-way."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(
-            "this tensor's content was lost when the operation that was overwriting it failed"
-        )
-
-
-_GONE = _Gone()
-
-
-def flush(reason: str) -> None:
-    """Run this thread's pending trace. Does nothing where nothing is pending.
+def flush(reason: str, observed: bool = False) -> None:
+    """Run this thread's pending trace. Does nothing where nothing is pending. `observed`: somebody
+    waits for a result.
 
     Where an operation fails, the error is raised here, and what was pending stays computable: a
     value that is looked at later is run by itself, with what it needs.
@@ -41,20 +30,21 @@ def flush(reason: str) -> None:
             nodes = state.nodes
             state.nodes = []
             state.pending_bytes = 0
-            run(nodes, reason)
+            run(nodes, reason, observed)
 
 
 def realise(value: Value, reason: str) -> Any:
-    """The buffer of a value, computed now if need be."""
+    """A value's content as an array (a tuple of them for several results), computed now if need
+    be. It must not be written."""
     if value.buffer is None:
-        flush(reason)
+        flush(reason, True)
         if value.buffer is None:
             with _lock:
                 _pull(value, reason)
-    return value.buffer
+    return as_array(value)
 
 
-def run(nodes: list[Value], reason: str) -> None:
+def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
     """Capture pending nodes as a program and run it.
 
     Nodes that have a buffer by now (another thread needed them) are left out; inputs that another
@@ -69,22 +59,9 @@ def run(nodes: list[Value], reason: str) -> None:
         except Straggler as missing:
             _pull(missing.value, "another thread reads it")
     program = tiering.find(captured.key)
-    executable = tiering.choose(program)
+    tier = tiering.run(program, captured, observed)
     if config.debug:
-        _report(reason, program, executable)
-    leaves = captured.leaves
-    buffers = [leaf.buffer for leaf in leaves]
-    for slot in executable.donated:
-        leaves[slot].buffer = _GONE
-    try:
-        outputs = executable.run(buffers, captured.scalars)
-    except BaseException:
-        for slot in executable.donated:
-            if buffers[slot] is not None:
-                leaves[slot].buffer = buffers[slot]
-        raise
-    for value, buffer in zip(captured.results, outputs, strict=True):
-        value.buffer = buffer
+        _report(reason, program, tier)
     for node in nodes:
         node.inputs = ()
         node.params = ()
@@ -105,15 +82,15 @@ def _pull(value: Value, reason: str) -> None:
             seen.add(id(node))
             stack.append((node, True))
             stack.extend((x, False) for x in node.inputs if isinstance(x, Value))
-    run(order, reason)
+    run(order, reason, True)
 
 
-def _report(reason: str, program: Any, executable: Any) -> None:
+def _report(reason: str, program: Any, tier: str) -> None:
     known = f"use {program.uses}" if program.uses > 1 else "first seen"
     print(
         f"[flambeau] flush: {reason}; {len(program.instructions)} operations, "
         f"{len(program.inputs)} inputs, {len(program.outputs)} outputs, {known}, "
-        f"{executable.tier}",
+        f"{tier}",
         file=sys.stderr,
     )
     if config.debug > 1:
@@ -125,6 +102,7 @@ def _after_fork() -> None:
     not there any more."""
     global _lock
     _lock = threading.RLock()
+    tiering.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

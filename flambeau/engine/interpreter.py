@@ -13,15 +13,14 @@ import numpy as np
 from .. import config
 from ..core.dtypes import INT, dtype, narrow, widen
 from ..errors import InternalError
-from ..graph.program import Instruction, Program
+from ..graph.program import Capture, Instruction, Program
+from .buffers import GONE, as_array
 
 ndarray = np.ndarray
 
 
 class Interpreter:
-    """An executable that interprets. `run` takes the inputs' buffers and the scalars."""
-
-    tier = "interpreter"
+    """What interprets a program. `run` takes the inputs' buffers and the scalars."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -29,6 +28,25 @@ class Interpreter:
         self._steps = tuple(_step(program, ins, avals) for ins in program.instructions)
         self._spare = len(program.instructions)
         self.donated = _donated(program)
+
+    def execute(self, captured: Capture) -> None:
+        """Run with a capture's inputs and give its results their buffers.
+
+        Where an operation fails, the inputs that were not overwritten yet keep theirs.
+        """
+        leaves = captured.leaves
+        buffers = [as_array(leaf) for leaf in leaves]
+        for slot in self.donated:
+            leaves[slot].buffer = GONE
+        try:
+            outputs = self.run(buffers, captured.scalars)
+        except BaseException:
+            for slot in self.donated:
+                if buffers[slot] is not None:
+                    leaves[slot].buffer = buffers[slot]
+            raise
+        for value, buffer in zip(captured.results, outputs, strict=True):
+            value.buffer = buffer
 
     def run(self, buffers: list[Any], scalars: list[Any]) -> list[Any]:
         """Give the outputs' buffers: C-contiguous arrays of the avals' shapes and dtypes.
@@ -79,6 +97,18 @@ def _reusable(values: list[Any]) -> bool:
 
 
 _HELD_BY_LIST = (lambda values: getrefcount(values[0]))([np.empty(1)])
+
+
+def step_of(program: Program, ins: Instruction) -> Any:
+    """One instruction alone: a function of its arguments' buffers (None where not given) that gives
+    its result's buffer."""
+    fn, _, params, _, _, finish = _step(program, ins._replace(dies=()), _register_avals(program))
+
+    def run(values: list[Any]) -> Any:
+        with np.errstate(all="ignore"):
+            return finish(fn(values, params))
+
+    return run
 
 
 def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> tuple[Any, ...]:

@@ -1,29 +1,26 @@
 """Tiering: finds or makes what runs a program.
 
-A program seen for the first time runs in the interpreter. This is where a compiled executable
-takes over: `choose` is asked at every run, and sees how often the program has been used.
+A program seen for the first time runs in the interpreter; nobody waits for the compiler. Seen again,
+it is compiled in the background, and runs compiled from when that is ready. Whole numbers that were
+the same both times are constants of the code; where one changes after all, the program is compiled
+once more without that assumption.
 """
 
 from __future__ import annotations
 
+import queue
+import sys
+import threading
+import traceback
 from collections import OrderedDict
-from typing import Any, Protocol
+from typing import Any
 
 from .. import config
-from ..graph.program import Key, Program, build
+from ..graph.program import Capture, Key, Program, build
 from .interpreter import Interpreter
 
-
-class Executable(Protocol):
-    """What can run a program."""
-
-    tier: str
-    donated: tuple[int, ...]
-    """Inputs whose memory `run` may overwrite; they are dead afterwards."""
-
-    def run(self, buffers: list[Any], scalars: list[Any]) -> list[Any]:
-        """The outputs' buffers, from the inputs' buffers and the scalars."""
-
+VARIANTS = 4
+"""How often a program is compiled at most: then nothing is taken for constant any more."""
 
 _programs: OrderedDict[Key, Program] = OrderedDict()
 hits = 0
@@ -48,13 +45,140 @@ def find(key: Key) -> Program:
     return program
 
 
-def choose(program: Program) -> Executable:
-    """What runs this program now."""
+def run(program: Program, captured: Capture, observed: bool) -> str:
+    """Run a program in the best tier that is ready; gives the tier's name. `observed` says that
+    somebody waits for a result."""
     program.uses += 1
-    if program.executable is None:
-        program.executable = Interpreter(program)
-    chosen: Executable = program.executable
-    return chosen
+    compiled = program.compiled
+    if compiled is not None:
+        if _compiled(program, captured, observed):
+            return "compiled"
+        _reconsider(program, captured.scalars)
+    elif not program.state and config.compile != "off":
+        _consider(program, captured.scalars)
+        if program.compiled is not None and _compiled(program, captured, observed):
+            return "compiled"
+    if program.interpreter is None:
+        program.interpreter = Interpreter(program)
+    program.interpreter.execute(captured)
+    return "interpreter"
+
+
+def _compiled(program: Program, captured: Capture, observed: bool) -> bool:
+    if config.verify:
+        from . import verify
+
+        return verify.run(program, captured, program.compiled)
+    done: bool = program.compiled.run(captured, observed)
+    return done
+
+
+# --- when to compile ----------------------------------------------------------------------------
+
+
+def _consider(program: Program, scalars: list[Any]) -> None:
+    """Compile a program that is seen again (now, where compiling is synchronous)."""
+    if complex in program.scalars or any(isinstance(a, tuple) for a in program.inputs):
+        program.state = "not compiled: it has complex numbers among its scalars, or parts of results"
+        return
+    if config.compile == "sync":
+        _order(program, _constants(program, scalars, scalars), 1)
+    elif program.seen is None:
+        program.seen = tuple(scalars)
+    else:
+        _order(program, _constants(program, program.seen, scalars), 1)
+
+
+def _constants(program: Program, a: Any, b: Any) -> dict[int, int]:
+    """Whole numbers that are the same in two runs, by position."""
+    return {
+        i: x for i, (kind, x, y) in enumerate(zip(program.scalars, a, b, strict=True))
+        if kind is not float and x == y
+    }  # fmt: skip
+
+
+def _reconsider(program: Program, scalars: list[Any]) -> None:
+    """A number has changed that was taken for a constant."""
+    guard = program.compiled.guard
+    if program.state.startswith("compiling"):
+        return
+    same = {i: v for i, v in zip(guard.places, guard.values, strict=True) if scalars[i] == v}
+    if len(same) == len(guard.places):
+        return  # a number beyond 64 bits: the interpreter's, this once
+    times = program.compiled.variant + 1
+    _order(program, {} if times >= VARIANTS else same, times)
+
+
+def _order(program: Program, constants: dict[int, int], variant: int) -> None:
+    program.state = "compiling" if variant == 1 else "compiling again: a number has changed"
+    if config.compile == "sync":
+        _compile(program, constants, variant)
+    else:
+        _worker.put((program, constants, variant))
+
+
+def _compile(program: Program, constants: dict[int, int], variant: int) -> None:
+    from ..runtime import native
+
+    try:
+        if not native.available():
+            program.state = f"not compiled: {native.reason()}"
+            return
+        from .compiled import Compiled, Guard
+
+        made = Compiled(program, Guard(tuple(constants), tuple(constants.values())), config.fusion)
+        made.variant = variant
+        program.compiled = made
+        program.state = "compiled"
+    except Exception as error:
+        program.compiled = None
+        program.state = f"not compiled: {type(error).__name__}: {error}"
+        if config.check:
+            raise
+        if config.debug:
+            print(f"[flambeau] a program could not be compiled: {error}", file=sys.stderr)
+            if config.debug > 1:
+                traceback.print_exc()
+
+
+class _Worker:
+    """The thread that compiles in the background."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.thread: threading.Thread | None = None
+        self.idle = threading.Event()
+        self.idle.set()
+
+    def put(self, job: Any) -> None:
+        self.idle.clear()
+        self.jobs.put(job)
+        if self.thread is None or not self.thread.is_alive():
+            self.thread = threading.Thread(target=self._work, name="flambeau compiler", daemon=True)
+            self.thread.start()
+
+    def _work(self) -> None:
+        while True:
+            _compile(*self.jobs.get())
+            if self.jobs.empty():
+                self.idle.set()
+
+
+_worker = _Worker()
+
+
+def wait_for_compiler(timeout: float | None = None) -> bool:
+    """Wait until all that was ordered is compiled."""
+    return _worker.idle.wait(timeout)
+
+
+def after_fork() -> None:
+    """A forked child has no compiling thread: what was ordered is ordered anew."""
+    global _worker
+    _worker = _Worker()
+    for program in _programs.values():
+        if program.state.startswith("compiling"):
+            program.state, program.seen = "", None
 
 
 def programs() -> list[Program]:

@@ -127,8 +127,13 @@ def to_int(row: Row, name: str, x: Any) -> int:
     raise _bad(row, name, "int", x)
 
 
+_INT = {int}
+
+
 def to_ints(row: Row, name: str, x: Any) -> tuple[int, ...]:
     """A tuple of ints, from one int or any sequence of them."""
+    if isinstance(x, (tuple, list)) and not {v.__class__ for v in x} - _INT:
+        return tuple(x)
     try:
         return (operator.index(x),)
     except TypeError:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
-from ..autograd import saved
 from ..autograd.derivatives import node_class
 from ..autograd.node import joined
+from ..autograd.saved import fresh
 from ..core.aval import Aval
 from ..errors import InternalError
 from ..graph.trace import note_bytes, overflow, record, state
-from ..graph.value import Value
+from ..graph.value import Value, new_token
 from ..ops import signature
 from ..ops.core import PICK
 from ..ops.signature import Argument
@@ -51,7 +51,7 @@ def infer(row: Row, key: Any, *operands: Any) -> Any:
     spec = found if isinstance(found, Spec) else Spec(found)
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
-    row.memo[key] = (spec.aval, spec.cast)
+    row.memo[key] = (spec.aval, spec.cast, new_token())
     return row.memo[key]
 
 
@@ -67,7 +67,8 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
     many = found if isinstance(found, list) else [found]
-    made = [_placed(a, layout, t._storage.aval) for layout in many]
+    token = new_token()
+    made = [(*_placed(a, layout, t._storage.aval), token) for layout in many]
     row.memo[key] = made if isinstance(found, list) else made[0]
     return row.memo[key]
 
@@ -125,15 +126,22 @@ def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
 
 
 def _picked(value: Value, i: int, a: Aval) -> Value:
-    return record(PICK, a, (value,), (i,))
+    pick = record(PICK, a, (value,), (i,))
+    pick.token = pick_token(i, a)
+    return pick
 
 
-def fresh(value: Value, a: Aval) -> Any:
-    """A new tensor over a new storage with this content."""
-    t = saved.new_tensor()
-    t._storage = Storage(value, a)
-    t._aval = a
-    return t
+_pick_tokens: dict[tuple[int, Aval], int] = {}
+
+
+def pick_token(i: int, a: Aval) -> int:
+    """The token of the part number `i`, of aval `a`, of several results."""
+    token = _pick_tokens.get((i, a))
+    if token is None:
+        if len(_pick_tokens) >= _MEMO_LIMIT:
+            _pick_tokens.clear()
+        token = _pick_tokens[i, a] = new_token()
+    return token
 
 
 def uncount(tensors: Any) -> None:
@@ -318,9 +326,9 @@ def _row_source(row: Row, dunder: bool) -> str:
         _read_input(w, i, a, dunder)
     key, operands = _key(sig)
     w("try:")
-    w(f"aval, cast = memo[{key}]", 2)
+    w(f"aval, cast, token = memo[{key}]", 2)
     w("except KeyError:")
-    w(f"aval, cast = infer(row, {key}, {operands})", 2)
+    w(f"aval, cast, token = infer(row, {key}, {operands})", 2)
     listed = [a for a in inputs if a.type == "Tensor[]"]
     tensors = ", ".join(f"*{a.name}" if a.type == "Tensor[]" else a.name for a in inputs)
     if row.check is not None:
@@ -344,7 +352,9 @@ def _row_source(row: Row, dunder: bool) -> str:
     ps = ", ".join(a.name for a in params)
     ps = f"({ps},)" if params else "()"
     # Trailing underscores keep these apart from arguments: fill() has one called value.
-    w(f"value_ = Value(row, aval, ({xs},), {ps})")
+    w("value_ = new(Value)")
+    w(f"value_.op = row; value_.aval = aval; value_.inputs = ({xs},); value_.params = {ps}")
+    w("value_.buffer = None; value_.token = token")
     w("nodes = state.nodes")
     w("nodes.append(value_)")
     w("if len(nodes) >= LIMIT: overflow(value_)")
@@ -356,13 +366,14 @@ def _row_source(row: Row, dunder: bool) -> str:
         w("t_ = new(Tensor)")
         w("t_._storage = Storage(value_, aval)")
         w("t_._aval = aval")
+        w("t_._plain = True; t_._rg = False; t_._view = t_._node = t_._count = None; t_._nr = 0")
     if row.grads or row.not_differentiable:
         test = " or ".join(f"g{i}" for i in range(len(inputs)))
         w(f"if {test}:")
         given = [a.name for a in inputs]
         given += [f"{letter}{i}" for letter in "kg" for i in range(len(inputs))]
         made = "results" if several else "t_"
-        w(f"if state.grad: record({made}, {', '.join(given)}, {ps})", 2)
+        w(f"if state.grad: record({made}, {', '.join(given)}, {ps}, token)", 2)
         # Only where a graph could have been: other operations would pay for asking.
         w(f"elif state.inference: uncount({made if several else '(t_,)'})", 2)
     w("return result_type(results)" if several else "return t_")
@@ -396,12 +407,17 @@ def _view_source(row: Row) -> str:
         return "\n".join(w.lines)
     w("t = new(Tensor)")
     w(f"t._storage = {n}._storage")
-    w("t._aval, t._strides, t._offset, t._plain = found")
+    w("t._aval, t._strides, t._offset, t._plain, token = found")
+    w("t._rg = False; t._node = t._count = None; t._nr = 0")
     w(f"root = {n}._view")
     w(f"t._view = {n} if root is None else root")
     w(f"t._seen = {n}._storage.version")
-    w(f"if {n}._rg or {n}._count is not None or {n}._origin or (root is not None and joined({n})):")
-    w(f"note_view(record, t, {n}, {ps})", 2)
+    w(f"if {n}._count is None and root is None:")
+    w(f"if {n}._rg:", 2)
+    w(f"if state.grad: record(t, {n}, k, {n}._rg, {ps}, token)", 3)
+    w("else: t._origin = unfollowed()", 3)
+    w(f"elif {n}._rg or {n}._count is not None or {n}._origin or joined({n}):")
+    w(f"note_view(record, t, {n}, {ps}, token)", 2)
     w("return t")
     return "\n".join(w.lines)
 
@@ -441,7 +457,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "read": read, "convert": convert, "record": record, "uncount": uncount, "Aval": Aval,
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
-        "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view,
+        "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view, "unfollowed": inplace.unfollowed,
         "joined": joined, "MISSING": MISSING,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,

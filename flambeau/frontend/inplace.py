@@ -280,7 +280,7 @@ def view_node(t: Any) -> Any:
 
 
 def note_view(
-    record: Callable[..., None], t: Any, source: Any, params: tuple[Any, ...]
+    record: Callable[..., None], t: Any, source: Any, params: tuple[Any, ...], token: int
 ) -> None:
     """Pass on to a new view what its source is: silent, made in inference mode, in the graph."""
     if source._view is not None:
@@ -288,9 +288,14 @@ def note_view(
     _note(t, source)
     if source._rg:
         if state.grad:
-            record(t, source, source._aval, source._rg, params)
+            record(t, source, source._aval, source._rg, params, token)
         else:
-            t._origin = INFERENCE if state.inference else NO_GRAD
+            t._origin = unfollowed()
+
+
+def unfollowed() -> str:
+    """The origin of a view that is made while nothing is recorded."""
+    return INFERENCE if state.inference else NO_GRAD
 
 
 def _note(t: Any, source: Any) -> None:
@@ -310,7 +315,7 @@ def multi_view(
 
     out = []
     root = source._view
-    for aval, strides, offset, plain in found:
+    for aval, strides, offset, plain, _ in found:
         t: Any = object.__new__(Tensor)
         t._storage = source._storage
         t._aval, t._strides, t._offset, t._plain = aval, strides, offset, plain
@@ -321,10 +326,10 @@ def multi_view(
         out.append(t)
     if source._rg or (root is not None and joined(source)):
         if state.grad:
-            record(out, source, source._aval, source._rg, params)
+            record(out, source, source._aval, source._rg, params, found[0][4] if found else 0)
         else:
             for t in out:
-                t._origin = INFERENCE if state.inference else NO_GRAD
+                t._origin = unfollowed()
     return tuple(out)
 
 

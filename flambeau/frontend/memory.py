@@ -11,6 +11,7 @@ import numpy as np
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
+from ..engine.buffers import as_array
 from ..engine.flush import realise
 from ..graph.trace import record
 from ..graph.value import Value, leaf
@@ -126,17 +127,19 @@ def expose(storage: Storage) -> np.ndarray:
     """
     if storage.value is not None:
         value = storage.value
-        realise(value, "memory is shown to the outside")
+        array = realise(value, "memory is shown to the outside")
         own = getrefcount(value) <= _VALUE_REFS
         buffer = value.buffer
-        if not (
+        block = buffer is not array  # its memory goes back to where it came from
+        del array
+        if block or not (
             own
             and buffer.base is None
             and buffer.flags.c_contiguous
             and buffer.flags.writeable
             and getrefcount(buffer) <= _BUFFER_REFS
         ):
-            buffer = buffer.copy(order="C")
+            buffer = as_array(value).copy(order="C")
         storage.share(buffer.reshape(-1))
     assert storage.buffer is not None
     return storage.buffer

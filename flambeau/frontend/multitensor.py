@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import config
+from ..core.aval import Aval
 from ..graph.trace import overflow, state
 from ..graph.value import Value
 from ..ops.core import PICK
 from ..ops.optimizers import formulas
-from ..ops.table import call, table
-from .dispatch import infer
+from ..ops.table import Row, call, table
+from .dispatch import infer, pick_token
 from .inplace import check_target
 from .memory import read, write
+
+new = object.__new__
+
+_LIMIT = 256
+"""How many steps are remembered, each with the avals of all its tensors."""
 
 Roles = Sequence[Sequence[Any]]
 
@@ -28,51 +34,85 @@ def update_(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool
         flags: the row's switches.
 
     In grad mode the step is written in tensor operations, for autograd to follow; so it is where
-    parameters share memory, for one to see what the other has become.
+    parameters share memory, for one to see what the other has become. Complex parameters are
+    updated as pairs of real numbers.
 
     Raises:
         RuntimeError: a gradient or buffer without its parameter's shape and dtype. Nothing is
             changed then.
     """
     params = roles[0]
+    if True in [p._aval.dtype.is_complex for p in params]:
+        _as_pairs(name, roles, scalars, flags)
+        return
     if state.grad or len({id(p._storage) for p in params}) < len(params):
         _one_by_one(name, roles, scalars, flags)
         return
-    row = table[name]
     tensors = [t for role in roles for t in role]
     avals = tuple([t._aval for t in tensors])
-    key = (avals, len(roles), flags)
-    try:
-        results, _ = row.memo[key]
-    except KeyError:
-        results, _ = infer(row, key, avals, len(roles), *flags)
-    written = [*params, *tensors[2 * len(params) :]]
+    plan = _plans.get((name, avals, len(roles), flags))
+    if plan is None:
+        plan = _plan(name, avals, len(roles), flags)
+    row, results, token, parts = plan
+    count = len(params)
+    written = [*params, *tensors[2 * count :]]
     for t in written:
         if t._inference or t._strides is not None:
             check_target(t, name)
-    inputs = [
-        (t._storage.value if t._plain and t._storage.value is not None else read(t))
-        for t in tensors
-    ]
-    inputs.extend(scalars)
-    value = Value(row, results, tuple(inputs), (len(roles), *flags))
+    inputs = [t._storage.value if t._plain else None for t in tensors]
+    if None in inputs:
+        inputs = [x or read(t) for x, t in zip(inputs, tensors, strict=True)]
+    value = new(Value)
+    value.op, value.aval, value.inputs = row, results, (*inputs, *scalars)
+    value.params, value.buffer, value.token = (len(roles), *flags), None, token
     del inputs
+    picks = []
+    for aval, number, token in parts:
+        pick = new(Value)
+        pick.op, pick.aval, pick.inputs, pick.params = PICK, aval, (value,), number
+        pick.buffer, pick.token = None, token
+        picks.append(pick)
     nodes = state.nodes
     nodes.append(value)
-    picks = [Value(PICK, t._aval, (value,), (i,)) for i, t in enumerate(written)]
-    nodes.extend(picks)
+    nodes += picks
     # Memory that the outside sees is written at once. The step must then be held by its picks
     # alone: as a whole it cannot be the output of a program.
     del value
     for t, pick in zip(written, picks, strict=True):
         storage = t._storage
-        if t._plain and storage.value is not None:
+        if t._plain and storage.value is not None and not t._count:
             storage.version += 1
             storage.value = pick
         else:
             write(t, pick)
     if len(state.nodes) >= config.max_pending_nodes:
         overflow(picks[-1])
+
+
+_Plan = tuple[Row, tuple[Aval, ...], int, list[tuple[Aval, tuple[int], int]]]
+"""A step's row, the avals of its results, its token, and the aval, params and token of each
+result's pick."""
+
+_plans: dict[tuple[Any, ...], _Plan] = {}
+
+
+def _plan(name: str, avals: tuple[Aval, ...], roles: int, flags: tuple[bool, ...]) -> _Plan:
+    row = table[name]
+    results, _, token = infer(row, (avals, roles, flags), avals, roles, *flags)
+    if len(_plans) >= _LIMIT:
+        _plans.clear()
+    parts = [(a, (i,), pick_token(i, a)) for i, a in enumerate(results)]
+    found = _plans[name, avals, roles, flags] = (row, results, token, parts)
+    return found
+
+
+def _as_pairs(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool, ...]) -> None:
+    pairs = [[call.view_as_real(t) if t.is_complex() else t for t in role] for role in roles]
+    update_(name, pairs, scalars, flags)
+    for i in (0, *range(2, len(roles))):
+        for t, pair in zip(roles[i], pairs[i], strict=True):
+            if t.is_complex():
+                t.copy_(call.view_as_complex(pair))
 
 
 def _one_by_one(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool, ...]) -> None:

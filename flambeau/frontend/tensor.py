@@ -257,6 +257,8 @@ class Tensor(Differentiable):
         t = object.__new__(cls)
         t._storage, t._aval = data._storage, data._aval
         t._strides, t._offset, t._plain = data._strides, data._offset, data._plain
+        t._view = t._node = t._count = None
+        t._nr = 0
         t.requires_grad = require_grad
         return t
 
@@ -281,6 +283,7 @@ class Tensor(Differentiable):
             raise TypeError(
                 "Got unsupported ScalarType BFloat16: NumPy has none; use .float().numpy()"
             )
+        state.looks += 1
         expose(self._storage)
         return window(self)
 
@@ -297,6 +300,7 @@ class Tensor(Differentiable):
 
     def _array(self, reason: str) -> np.ndarray:
         """The content, to be looked at only."""
+        state.looks += 1
         return array_of(self, reason)
 
     def item(self) -> Any:

@@ -156,6 +156,10 @@ class Builder:
         shape = tuple(
             1 if i in over else s for i, s in enumerate(x.shape) if keepdim or i not in over
         )
+        if all(x.shape[i] == 1 for i in over):
+            if kind in ("argmax", "argmin"):
+                return self.full(shape, 0, "int64")
+            return self.reshape(self.cast(x, dtype), shape)
         return self.make("reduce", (x,), (kind, over, keepdim), shape, dtype)
 
     def sum(self, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False) -> Node:
@@ -177,6 +181,8 @@ class Builder:
         run_time: Node | None = None,
     ) -> Node:  # fmt: skip
         """Elements of x's row-major memory (x of any op: it is computed whole first)."""
+        if run_time is not None and run_time.op == "const":
+            offset, run_time = offset + int(run_time.attr), None
         args = (x,) if run_time is None else (x, run_time)
         shape, strides = tuple(shape), tuple(strides)
         if len(args) == 1 and not offset and shape == x.shape and strides == contiguous_strides(shape):

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import chain, count
+from operator import gt
 from sys import getrefcount
 from typing import Any, NamedTuple
 
-from .value import Value
+from .value import Value, new_token
 
-Key = tuple[Any, ...]
+Parts = tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, ...], tuple[int, ...]]
+
+
+class Key:
+    """What a program is found by: everything that its meaning depends on. Keys of equal parts are
+    one object (see `intern`), so that comparing and hashing them costs nothing.
+
+    `entries` are (op, aval, params, refs), where a ref is the number of an entry, -1 - the number
+    of an input, the type of a scalar, or None. `inputs` are avals, `outputs` numbers of entries,
+    `dying` the inputs that nobody else refers to.
+    """
+
+    __slots__ = ("entries", "inputs", "outputs", "dying")
+
+    def __init__(self, parts: Parts) -> None:
+        self.entries, self.inputs, self.outputs, self.dying = parts
+
+
+_keys: dict[Parts, Key] = {}
+_LIMIT = 1024
+"""How many keys and plans are remembered. Forgetting costs time only: a key that is made anew
+is not found among the programs."""
+
+
+def intern(parts: Parts) -> Key:
+    """The key of these parts."""
+    found = _keys.get(parts)
+    if found is None:
+        if len(_keys) >= _LIMIT:
+            _keys.clear()
+            _plans.clear()
+        found = _keys[parts] = Key(parts)
+    return found
 
 
 class Instruction(NamedTuple):
@@ -31,7 +66,10 @@ class Program:
     `outputs` are targets; a register in `dies` is not read afterwards and is no output.
     """
 
-    __slots__ = ("key", "inputs", "scalars", "instructions", "outputs", "uses", "executable")
+    __slots__ = (
+        "key", "inputs", "scalars", "instructions", "outputs", "uses", "interpreter", "compiled",
+        "state", "seen",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,8 +85,13 @@ class Program:
         self.instructions = instructions
         self.outputs = outputs
         self.uses = 0
-        self.executable: Any = None
-        """What tiering chose to run the program."""
+        self.interpreter: Any = None
+        self.compiled: Any = None
+        """What runs the program in either tier, where it is there already."""
+        self.state = ""
+        """What tiering knows of compiling it: nothing, or a word for people."""
+        self.seen: tuple[Any, ...] | None = None
+        """The numbers of its first run."""
 
     def verify(self) -> None:
         """Check the grammar above; AssertionError where it is broken."""
@@ -94,113 +137,164 @@ class Straggler(Exception):
         self.value = value
 
 
-def _calibrate() -> int:
-    """What getrefcount reports for a value held by a list, a loop variable and nothing else.
-    Measured, since Python versions differ in what a call's argument counts."""
-    nodes = [Value(None, None, (), ())]
-    count = 0
-    for node in reversed(nodes):
-        count = getrefcount(node)
-    return count
+class _Outcome(NamedTuple):
+    """What becomes of a trace: the program, and where in the trace its parts are."""
+
+    key: Key
+    leaves: list[int]
+    scalars: list[int]
+    """Places among all inputs of all nodes."""
+    results: list[int]
 
 
-_HELD_BY_LIST = _calibrate()
+class _Plan:
+    """What is known of all traces of one structure.
 
-
-def _live(nodes: list[Value]) -> tuple[list[bool], list[bool]]:
-    """Which nodes are needed, and which of them somebody outside the trace still holds.
-
-    A node is held where it has more references than the trace and its readers account for: from
-    a storage, or from something saved for backward. A node that is not held and that no live
-    node reads is dropped.
+    `counts` are the reference counts that nodes, then leaves, have where nobody outside the trace
+    refers to them. Which of them do have more tells the outcome.
     """
-    n = len(nodes)
-    uses = [0] * n
-    position = 0
-    for node in nodes:
-        node.index = position
-        position += 1
-        for x in node.inputs:
-            if x.__class__ is Value and x.buffer is None:
-                i = x.index
-                if i >= n or nodes[i] is not x:
-                    raise Straggler(x)
-                uses[i] += 1
-    node = x = None  # type: ignore[assignment]  # or these variables would count as holders
-    readers = [0] * n
-    live = [False] * n
-    held = [False] * n
-    for node in reversed(nodes):
-        position -= 1
-        if getrefcount(node) > _HELD_BY_LIST + uses[position]:
-            held[position] = True
-        elif not readers[position]:
-            continue
-        live[position] = True
-        for x in node.inputs:
-            if x.__class__ is Value and x.buffer is None:
-                readers[x.index] += 1
-        x = None
-    return live, held
+
+    __slots__ = ("counts", "outcomes")
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = counts
+        self.outcomes: dict[bytes, _Outcome] = {}
+
+
+_plans: dict[tuple[Any, ...], _Plan] = {}
+_tokens: dict[tuple[Any, ...], int] = {}
+
+
+def token_of(node: Value) -> int:
+    """The token of a value that was recorded without one."""
+    key = (node.op, node.aval, node.params, len(node.inputs))
+    token = _tokens.get(key)
+    if token is None:
+        if len(_tokens) >= 16 * _LIMIT:
+            _tokens.clear()
+        token = _tokens[key] = new_token()
+    node.token = token
+    return token
 
 
 def capture(nodes: list[Value]) -> Capture:
     """Number the live part of a trace canonically: instructions in order of recording, inputs in
-    order of first use. The key holds everything that the program's meaning depends on, so equal
-    keys are equal programs; scalars count by type only, their values are given at each run.
+    order of first use. Scalars count by type only, their values are given at each run.
+
+    A node is an output where somebody besides the trace and its readers refers to it: a storage,
+    or something saved for backward. A node that is not, and that no live node reads, is dropped.
+
+    Everything here is done once for each structure of a trace and then looked up: what remains is
+    a pass over the nodes, over their inputs, and over reference counts, each in one expression.
     """
-    live, held = _live(nodes)
-    entries: list[Any] = []
-    leaves: list[Value] = []
-    leaf_uses: list[int] = []
-    scalars: list[Any] = []
-    results: list[Value] = []
-    outputs: list[int] = []
-    for node, alive, kept in zip(nodes, live, held, strict=True):
-        if not alive:
-            continue
-        refs: list[Any] = []
-        for x in node.inputs:
-            if x.__class__ is Value:
-                i = x.index
-                if x.buffer is None:
-                    refs.append(i)
-                    continue
-                if i >= len(leaves) or leaves[i] is not x:
-                    i = x.index = len(leaves)
-                    leaves.append(x)
-                    leaf_uses.append(0)
-                leaf_uses[i] += 1
-                refs.append(-1 - i)
-            elif x is None:
-                refs.append(None)
-            else:
-                refs.append(x.__class__)
-                scalars.append(x)
-        node.index = len(entries)
-        if kept:
-            results.append(node)
-            outputs.append(len(entries))
-        entries.append((node.op, node.aval, node.params, tuple(refs)))
-    node = x = None  # type: ignore[assignment]
-    dying = []
-    i = 0
-    for leaf in leaves:  # not enumerate(): its tuple would count too
-        if getrefcount(leaf) == _HELD_BY_LIST + leaf_uses[i]:
-            dying.append(i)
-        i += 1
-    key = (
-        tuple(entries),
-        tuple([leaf.aval for leaf in leaves]),
-        tuple(outputs),
-        tuple(dying),
+    n = len(nodes)
+    number: Any = defaultdict(count(n).__next__, zip(nodes, range(n)))
+    flat = list(chain.from_iterable([node.inputs for node in nodes]))
+    refs = [number[x] if x.__class__ is Value else x.__class__ for x in flat]
+    tokens = [node.token for node in nodes]
+    if 0 in tokens:
+        tokens = [node.token or token_of(node) for node in nodes]
+    nodes_and_leaves = list(number)
+    leaves = nodes_and_leaves[n:]
+    structure = (n, *tokens, *refs, *[leaf.aval for leaf in leaves])
+    plan = _plans.get(structure)
+    if plan is None:
+        plan = _plans[structure] = _Plan(_unheld_counts(n, refs, len(nodes_and_leaves)))
+    held = bytes(map(gt, map(getrefcount, nodes_and_leaves), plan.counts))
+    for leaf in leaves:
+        if leaf.buffer is None:
+            raise Straggler(leaf)
+    outcome = plan.outcomes.get(held)
+    if outcome is None:
+        outcome = plan.outcomes[held] = _outcome(nodes, flat, refs, leaves, held)
+    return Capture(
+        outcome.key,
+        [leaves[i] for i in outcome.leaves],
+        [flat[i] for i in outcome.scalars],
+        [nodes[i] for i in outcome.results],
     )
-    return Capture(key, leaves, scalars, results)
+
+
+def _calibrate() -> tuple[int, int]:
+    """What `capture` counts for a node that nothing but the trace refers to, and for a leaf, each
+    without its readers. Measured, since Python versions differ in what a call counts."""
+    nodes = [Value(None, None, (), ())]
+    nodes.append(Value(None, None, (), ()))
+    number: Any = defaultdict(count(2).__next__, zip(nodes, range(2)))
+    nodes_and_leaves = list(number)
+    leaf = nodes_and_leaves[1:]
+    del nodes[1]
+    found = list(map(getrefcount, nodes_and_leaves))
+    del leaf
+    return found[0], found[1]
+
+
+_NODE, _LEAF = _calibrate()
+
+
+def _unheld_counts(n: int, refs: list[Any], total: int) -> list[int]:
+    """The reference counts of nodes and leaves that nobody outside refers to. A reader has two: in
+    its inputs, and among all inputs."""
+    counts = [_NODE] * n + [_LEAF] * (total - n)
+    for ref in refs:
+        if ref.__class__ is int:
+            counts[ref] += 2
+    return counts
+
+
+def _outcome(
+    nodes: list[Value], flat: list[Any], refs: list[Any], leaves: list[Value], held: bytes
+) -> _Outcome:
+    """Find out which nodes are needed, and make the key of the program they are."""
+    n = len(nodes)
+    starts = [0]
+    for node in nodes:
+        starts.append(starts[-1] + len(node.inputs))
+    read = [False] * (n + len(leaves))
+    for i in reversed(range(n)):
+        if held[i] or read[i]:
+            read[i] = True
+            for ref in refs[starts[i] : starts[i + 1]]:
+                if ref.__class__ is int:
+                    read[ref] = True
+    entries: list[Any] = []
+    places: dict[int, int] = {}
+    """Numbers of the capture → refs of the program."""
+    used: list[int] = []
+    scalars: list[int] = []
+    results: list[int] = []
+    outputs: list[int] = []
+    for i in range(n):
+        if not read[i]:
+            continue
+        canonical: list[Any] = []
+        for at in range(starts[i], starts[i + 1]):
+            ref = refs[at]
+            if ref.__class__ is int:
+                if ref not in places:
+                    places[ref] = -1 - len(used)
+                    used.append(ref - n)
+                canonical.append(places[ref])
+            elif flat[at] is None:
+                canonical.append(None)
+            else:
+                canonical.append(ref)
+                scalars.append(at)
+        if held[i]:
+            results.append(i)
+            outputs.append(len(entries))
+        places[i] = len(entries)
+        node = nodes[i]
+        entries.append((node.op, node.aval, node.params, tuple(canonical)))
+    inputs = tuple([leaves[i].aval for i in used])
+    dying = tuple([k for k, i in enumerate(used) if not held[n + i]])
+    key = intern((tuple(entries), inputs, tuple(outputs), dying))
+    return _Outcome(key, used, scalars, results)
 
 
 def build(key: Key) -> Program:
     """The program that a key stands for."""
-    entries, inputs, outputs, dying = key
+    entries, inputs, outputs, dying = key.entries, key.inputs, key.outputs, key.dying
     n_in = len(inputs)
     kinds = tuple(r for _, _, _, refs in entries for r in refs if isinstance(r, type))
     base = n_in + len(kinds)

@@ -20,9 +20,13 @@ class State(threading.local):
         self.inference = False
         self.asked = True
         """What grad mode was asked for in inference mode, where nothing is recorded."""
+        self.looks = 0
+        """How often a tensor's content was looked at."""
 
 
 state = State()
+
+new = object.__new__
 
 flush_hook: Callable[[str], None] | None = None
 """Set by the engine, which lies above this layer: runs what is pending, for the given reason."""
@@ -30,7 +34,9 @@ flush_hook: Callable[[str], None] | None = None
 
 def record(op: Any, aval: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Value:
     """Append one operation to this thread's trace. Inputs are Values, Python numbers or None."""
-    value = Value(op, aval, inputs, params)
+    value = new(Value)
+    value.op, value.aval, value.inputs, value.params = op, aval, inputs, params
+    value.buffer, value.token = None, 0
     nodes = state.nodes
     nodes.append(value)
     if len(nodes) >= config.max_pending_nodes:
@@ -46,7 +52,12 @@ def overflow(_newest: Value) -> None:
 
 def note_bytes(aval: Any) -> None:
     """Count a big pending value; run the trace when what is pending weighs too much."""
-    state.pending_bytes += aval.nbytes
+    note_many_bytes(aval.nbytes)
+
+
+def note_many_bytes(nbytes: int) -> None:
+    """The same for big values of so many bytes together."""
+    state.pending_bytes += nbytes
     if state.pending_bytes > config.max_pending_bytes:
         assert flush_hook is not None
         flush_hook("the trace reached its size limit")

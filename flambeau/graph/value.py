@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
+
+new_token = count(1).__next__
+"""Tokens number what a program's key has of a value besides its inputs: op, aval, params, and how
+many inputs. Whoever memoises these keeps a token with them: equal tokens say that they are equal,
+but not the reverse."""
 
 
 class Value:
@@ -15,7 +21,7 @@ class Value:
     A value with several results has a tuple of avals, and `Pick` values name its parts.
     """
 
-    __slots__ = ("op", "aval", "inputs", "params", "buffer", "index")
+    __slots__ = ("op", "aval", "inputs", "params", "buffer", "token")
 
     def __init__(
         self, op: Any, aval: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]
@@ -25,7 +31,8 @@ class Value:
         self.inputs = inputs
         self.params = params
         self.buffer: Any = None
-        self.index = 0
+        self.token = 0
+        """See `new_token`; 0 where none was given yet."""
 
     def __repr__(self) -> str:
         state = "pending" if self.buffer is None else "computed"

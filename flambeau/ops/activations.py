@@ -11,6 +11,8 @@ from ..core import dtypes
 from ..core.aval import Aval
 from . import mask_kernels
 from .formulas import Samples, float_only, one, with_gradient
+from .lowering import activations as low
+from .lowering.pointwise import arithmetic
 from .rules import matching, pointwise
 from .table import Spec, call, row
 
@@ -34,6 +36,7 @@ def _relu_rule(x: Aval) -> Spec:
 row(
     "relu(Tensor input) -> Tensor",
     rule=_relu_rule, numpy=lambda x: np.maximum(x, 0), forms="fmi",
+    lower=low.relu,
     grads={"input": lambda grad, result: call.threshold_backward(grad, result, 0)},
     samples=one(), doc="max(0, input).",
 )  # fmt: skip
@@ -41,6 +44,7 @@ row(
 row(
     "threshold_backward(Tensor grad_output, Tensor input, number threshold) -> Tensor",
     rule=with_gradient, forms="", numpy=lambda g, x, threshold: _kept(~(x <= threshold), g),
+    lower=low.threshold_backward,
     grads={"grad_output": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0), {})],
@@ -51,6 +55,7 @@ row(
     "threshold(Tensor input, number threshold, number value) -> Tensor",
     rule=lambda x, threshold, value: pointwise(allow="if")(x), forms="fi",
     numpy=lambda x, threshold, value: np.where(x <= threshold, x.dtype.type(value), x),
+    lower=low.threshold,
     grads={"input": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},
     samples=one(0.05, -1.0), doc="input where it is above the threshold, `value` elsewhere.",
@@ -60,6 +65,7 @@ row(
     "hardtanh(Tensor input, float min_val=-1.0, float max_val=1.0) -> Tensor",
     rule=lambda x, low, high: _relu_rule(x), forms="fi", where="nn",
     numpy=lambda x, low, high: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)),
+    lower=low.hardtanh,
     grads={"input": lambda grad, input, min_val, max_val:
            call.hardtanh_backward(grad, input, min_val, max_val)},
     samples=one(-0.55, 0.55), doc="input cut to [min_val, max_val].",
@@ -69,6 +75,7 @@ row(
     "hardtanh_backward(Tensor grad_output, Tensor input, float min_val, float max_val) -> Tensor",
     rule=with_gradient, forms="",
     numpy=lambda g, x, low, high: _kept(~((x <= low) | (x >= high)), g),
+    lower=low.hardtanh_backward,
     grads={"grad_output": lambda grad, input, min_val, max_val:
            call.hardtanh_backward(grad, input, min_val, max_val)},
     samples=lambda m: [((m(2, 3), m(2, 3), -0.55, 0.55), {})],
@@ -81,6 +88,7 @@ row("relu6(Tensor input) -> Tensor", body=lambda input: call.hardtanh(input, 0.0
 row(
     "hardsigmoid(Tensor input) -> Tensor",
     rule=float_only, forms="fi", where="nn", numpy=lambda x: np.clip(x + 3, 0, 6) / 6,
+    lower=low.hardsigmoid,
     grads={"input": lambda grad, input:
            call.where_chosen((input > -3) & (input < 3), grad / 6, 0)},
     samples=one(), doc="relu6(input + 3) / 6.",
@@ -89,6 +97,7 @@ row(
 row(
     "hardswish(Tensor input) -> Tensor",
     rule=float_only, forms="fi", where="nn", numpy=lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    lower=low.hardswish,
     grads={"input": lambda grad, input: call.hardswish_backward(grad, input)},
     samples=one(), doc="input * relu6(input + 3) / 6.",
 )  # fmt: skip
@@ -101,6 +110,7 @@ def _hardswish_slope(g: Any, x: Any) -> Any:
 row(
     "hardswish_backward(Tensor grad_output, Tensor input) -> Tensor",
     rule=with_gradient, forms="", numpy=_hardswish_slope,
+    lower=low.hardswish_backward,
     grads={"grad_output": lambda grad, input: call.hardswish_backward(grad, input),
            "input": lambda grad, grad_output, input:
                call.hardtanh_backward(grad * grad_output, input, -3.0, 3.0) / 3},
@@ -119,6 +129,7 @@ row(
     rule=_shrink_rule, forms="fo", out="exact", where="nn",
     numpy=lambda x, lambd: np.where(
         x > lambd, x - lambd, np.where(x < -lambd, x + lambd, np.where(np.isnan(x), x, 0))),
+    lower=low.softshrink,
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=one(0.25), doc="input moved towards zero by lambd, and zero within it.",
 )  # fmt: skip
@@ -127,6 +138,7 @@ row(
     "hardshrink(Tensor input, float lambd=0.5) -> Tensor",
     rule=float_only, forms="fmo", out="exact",
     numpy=lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
+    lower=low.hardshrink,
     grads={"input": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=one(0.25), doc="input where |input| > lambd, zero elsewhere.",
 )  # fmt: skip
@@ -135,6 +147,7 @@ row(
     "shrink_backward(Tensor grad_output, Tensor input, float lambd) -> Tensor",
     rule=with_gradient, forms="",
     numpy=lambda g, x, lambd: _kept(~((x >= -lambd) & (x <= lambd)), g),
+    lower=low.shrink_backward,
     grads={"grad_output": lambda grad, input, lambd: call.shrink_backward(grad, input, lambd)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0.25), {})],
     doc="The gradient where |input| > lambd, zero elsewhere.",
@@ -147,6 +160,7 @@ row(
     "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
     rule=float_only, forms="fi", where="nn",
     numpy=lambda x, slope: mask_kernels.chosen(x > 0, x, x * x.dtype.type(slope)),
+    lower=low.leaky_relu,
     grads={"input": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
     samples=one(0.1), doc="input where it is positive, negative_slope * input elsewhere.",
@@ -156,6 +170,7 @@ row(
     "leaky_relu_backward(Tensor grad_output, Tensor input, float negative_slope) -> Tensor",
     rule=with_gradient, forms="",
     numpy=lambda g, x, slope: mask_kernels.chosen(x > 0, g, g * g.dtype.type(slope)),
+    lower=low.leaky_relu_backward,
     grads={"grad_output": lambda grad, input, negative_slope:
            call.leaky_relu_backward(grad, input, negative_slope)},
     samples=lambda m: [((m(2, 3), m(2, 3), 0.1), {})],
@@ -200,6 +215,7 @@ def _prelu_rule(x: Aval, weight: Aval) -> Spec:
 row(
     "prelu_kernel(Tensor input, Tensor weight) -> Tensor",
     rule=_prelu_rule, forms="", numpy=lambda x, w: np.where(x > 0, x, x * w), node="PreluKernel",
+    lower=low.prelu,
     grads={"input": lambda grad, input, weight:
                call.where_chosen(input > 0, grad, grad * weight),
            "weight": lambda grad, input: call.where_chosen(input > 0, 0, grad * input)},
@@ -210,6 +226,7 @@ row(
 row(
     "rrelu_with_noise(Tensor input, Tensor noise) -> Tensor",
     rule=with_gradient, forms="", numpy=np.multiply,
+    lower=arithmetic("mul"),
     grads={"input": lambda grad, noise: grad * noise,
            "noise": lambda grad, input: grad * input},
     samples=_SLOPES, doc="rrelu() with its slopes drawn.",
@@ -256,6 +273,7 @@ def _elu_slope(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -
 row(
     "elu(Tensor input, float alpha=1.0, float scale=1.0, float input_scale=1.0) -> Tensor",
     rule=float_only, forms="fi", where="nn", numpy=_elu,
+    lower=low.elu,
     grads={"input": lambda grad, input, alpha, scale, input_scale:
            call.elu_backward(grad, input, alpha, scale, input_scale)},
     samples=lambda m: [*one(0.7)(m), ((m(2, 3), 1.5, 1.2, 0.8), {})],
@@ -275,6 +293,7 @@ row(
     "elu_backward(Tensor grad_output, Tensor input, float alpha, float scale, float input_scale)"
     " -> Tensor",
     rule=with_gradient, forms="", numpy=_elu_slope,
+    lower=low.elu_backward,
     grads={"grad_output": lambda grad, input, alpha, scale, input_scale:
                call.elu_backward(grad, input, alpha, scale, input_scale),
            "input": _elu_second},
@@ -299,6 +318,7 @@ def _celu_rule(x: Aval, alpha: float) -> Spec:
 row(
     "celu(Tensor input, float alpha=1.0) -> Tensor",
     rule=_celu_rule, forms="fi", numpy=lambda x, alpha: _elu(x, alpha, 1.0, 1.0 / alpha),
+    lower=low.celu,
     grads={"input": lambda grad, input, alpha:
            call.elu_backward(grad, input, alpha, 1.0, 1.0 / alpha)},
     samples=one(1.3), doc="max(0, input) + min(0, alpha * (exp(input / alpha) - 1)).",

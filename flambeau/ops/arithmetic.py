@@ -9,6 +9,8 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from .formulas import analytic, conj
+from .lowering import pointwise as low
+from .lowering.common import primitive
 from .rules import common_dtype, common_shape, matching, pointwise
 from .table import Spec, call, row
 
@@ -55,6 +57,7 @@ def _times_alpha(grad: Any, alpha: Any) -> Any:
 row(
     "add(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
     rule=scaled, numpy=_plus, forms="fmio", multiplier="alpha",
+    lower=low.add,
     grads={"input": lambda grad: grad,
            "other": lambda grad, alpha: _times_alpha(grad, conj(alpha))},
     samples=lambda m: [
@@ -67,6 +70,7 @@ row(
 row(
     "sub(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
     rule=_no_bool_subtract, numpy=_minus, forms="fmio", alias=("subtract",), multiplier="alpha",
+    lower=low.sub,
     grads={"input": lambda grad: grad,
            "other": lambda grad, alpha: -_times_alpha(grad, conj(alpha))},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 1), m(3)), {"alpha": 2}), ((m(3), 2.5), {})],
@@ -77,6 +81,7 @@ row(
     "rsub(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
     rule=_no_bool_subtract, numpy=lambda a, b, alpha: _minus(b, a, alpha),
     number_node="RsubBackward1",
+    lower=lambda b, x, y, alpha: low.sub(b, y, x, alpha),
     grads={"input": lambda grad, alpha: -_times_alpha(grad, conj(alpha)),
            "other": lambda grad: grad},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 3), 2.0), {"alpha": 3})],
@@ -86,6 +91,7 @@ row(
 row(
     "mul(Operand input, Operand other) -> Tensor",
     rule=pointwise(), numpy=np.multiply, forms="fmio", alias=("multiply",),
+    lower=low.arithmetic("mul"),
     grads={"input": lambda grad, other: grad * conj(other),
            "other": lambda grad, input: grad * conj(input)},
     samples=lambda m: [
@@ -99,6 +105,7 @@ row(
 row(
     "neg(Tensor input) -> Tensor",
     rule=lambda x: _negatable(x), numpy=np.negative, forms="fmio", out="exact", alias=("negative",),
+    lower=primitive("neg"),
     grads={"input": lambda grad: -grad},
     samples=lambda m: [((m(2, 3),), {}), ((m(),), {}), ((m(0),), {})],
     doc="-input.",
@@ -139,6 +146,7 @@ def _like(value: Any, array: Any) -> Any:
 row(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     rule=pointwise(operands=3), numpy=_addcmul, forms="fmio", multiplier="value",
+    lower=low.addcmul,
     grads={"input": lambda grad: grad,
            "tensor1": lambda grad, tensor2, value: grad * conj(_times_alpha(tensor2, value)),
            "tensor2": lambda grad, tensor1, value: grad * conj(_times_alpha(tensor1, value))},
@@ -167,6 +175,7 @@ def _addcdiv(x: Any, a: Any, b: Any, value: Any) -> Any:
 row(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     rule=_addcdiv_rule, numpy=_addcdiv, forms="fmio", multiplier="value",
+    lower=low.addcdiv,
     grads={"input": lambda grad: grad,
            "tensor1": lambda grad, tensor2, value: grad * conj(value / tensor2),
            "tensor2": lambda grad, tensor1, tensor2, value:
@@ -204,6 +213,7 @@ def _rest(weight: Any) -> Any:
 row(
     "lerp_number(Tensor input, Tensor end, Scalar weight) -> Tensor",
     rule=_lerp_rule, numpy=_lerp, forms="", node="LerpBackward0",
+    lower=low.lerp,
     grads={"input": lambda grad, weight: grad * _rest(weight),
            "end": lambda grad, weight: grad * conj(weight)},
     samples=lambda m: [((m(2, 3), m(3), 0.3), {}), ((m(2), m(), 0.9), {})],
@@ -213,6 +223,7 @@ row(
 row(
     "lerp_tensor(Tensor input, Tensor end, Tensor weight) -> Tensor",
     rule=_lerp_rule, numpy=_lerp, forms="", node="LerpBackward1",
+    lower=low.lerp,
     grads={"input": lambda grad, weight: grad * _rest(weight),
            "end": lambda grad, weight: grad * conj(weight),
            "weight": lambda grad, input, end: grad * conj(end - input)},

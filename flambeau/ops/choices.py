@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from . import mask_kernels
+from .lowering import pointwise as low
 from .rules import common_dtype, common_shape, pointwise
 from .table import Spec, call, row
 
@@ -45,6 +46,7 @@ def _as_integer(x: Any, kind: np.dtype[Any]) -> Any:
 row(
     "where_chosen(Tensor condition, Operand input, Operand other) -> Tensor",
     rule=_where_rule, numpy=_where, forms="", node="WhereBackward0", keeps=("condition",),
+    lower=low.where,
     grads={"input": lambda grad, condition: call.where_chosen(condition, grad, 0),
            "other": lambda grad, condition: call.where_chosen(condition, 0, grad)},
     samples=lambda m: [
@@ -108,6 +110,7 @@ def _mask_filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
 row(
     "masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor",
     rule=_mask_rule, numpy=_mask_filled, forms="fmi", keeps=("mask",),
+    lower=low.masked_fill,
     node="MaskedFillBackward1", number_node="MaskedFillBackward0",
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),
            "value": lambda grad, mask: call.where_chosen(mask, grad, 0).sum()},
@@ -148,6 +151,7 @@ def _within(grad: Any, input: Any, low: Any, high: Any) -> Any:
 row(
     "clamp_numbers(Tensor input, Scalar min, Scalar max) -> Tensor",
     rule=_bounded, numpy=_clip, forms="", node="ClampBackward1",
+    lower=low.clamp,
     grads={"input": lambda grad, input, min, max: _within(grad, input, min, max)},
     samples=lambda m: [((m(2, 3), -0.55, 0.55), {}), ((m(), 0, 1), {}), ((m(0), -1, 1.0), {})],
     doc="clamp() between two numbers.",
@@ -156,6 +160,7 @@ row(
 row(
     "clamp_low(Tensor input, Scalar min) -> Tensor",
     rule=_bounded, numpy=lambda x, low: np.maximum(x, low), forms="", node="ClampBackward1",
+    lower=lambda b, x, least: low.clamp(b, x, least, None),
     grads={"input": lambda grad, input, min: _within(grad, input, min, None)},
     samples=lambda m: [((m(2, 3), 0.05), {}), ((m(), 0), {})],
     doc="clamp() with a lower number alone.",
@@ -164,6 +169,7 @@ row(
 row(
     "clamp_high(Tensor input, Scalar max) -> Tensor",
     rule=_bounded, numpy=lambda x, high: np.minimum(x, high), forms="", node="ClampBackward1",
+    lower=lambda b, x, most: low.clamp(b, x, None, most),
     grads={"input": lambda grad, input, max: _within(grad, input, None, max)},
     samples=lambda m: [((m(2, 3), 0.05), {}), ((m(), 0), {})],
     doc="clamp() with an upper number alone.",
@@ -183,6 +189,7 @@ def _above(grad: Any, input: Any, low: Any, high: Any) -> Any:
 row(
     "clamp_tensors(Tensor input, Tensor? min, Tensor? max) -> Tensor",
     rule=_bounded, numpy=_clip, forms="", node="ClampBackward0",
+    lower=low.clamp,
     grads={"input": lambda grad, input, min, max: _within(grad, input, min, max),
            "min": lambda grad, input, min, max: _below(grad, input, min, max),
            "max": lambda grad, input, min, max: _above(grad, input, min, max)},
@@ -223,6 +230,7 @@ row("clamp(Tensor input, any min=None, any max=None) -> Tensor", body=_clamp, fo
 row(
     "clamp_min(Tensor input, Operand min) -> Tensor",
     rule=_bounded, numpy=lambda x, low: np.maximum(x, low), forms="fmio",
+    lower=lambda b, x, least: low.clamp(b, x, least, None),
     node="ClampMinBackward1", number_node="ClampMinBackward0",
     grads={"input": lambda grad, input, min: _within(grad, input, min, None),
            "min": lambda grad, input, min: call.where_chosen(input < min, grad, 0)},
@@ -233,6 +241,7 @@ row(
 row(
     "clamp_max(Tensor input, Operand max) -> Tensor",
     rule=_bounded, numpy=lambda x, high: np.minimum(x, high), forms="fmio",
+    lower=lambda b, x, most: low.clamp(b, x, None, most),
     node="ClampMaxBackward1", number_node="ClampMaxBackward0",
     grads={"input": lambda grad, input, max: _within(grad, input, None, max),
            "max": lambda grad, input, max: call.where_chosen(input > max, grad, 0)},

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.aval import Aval
 from .formulas import refusing, two, two_or_number
+from .lowering import pointwise as low
 from .rules import pointwise
 from .table import Spec, call, row
 
@@ -17,35 +18,41 @@ _COMPARED = two_or_number()
 row(
     "eq(Tensor input, Operand other) -> Tensor", rule=pointwise("bool"), numpy=np.equal,
     forms="fmio", rounds=True, samples=_COMPARED, doc="Whether input == other, element by element.",
+    lower=low.compare("eq"),
 )  # fmt: skip
 
 row(
     "ne(Tensor input, Operand other) -> Tensor", rule=pointwise("bool"), numpy=np.not_equal,
     forms="fmio", alias=("not_equal",), rounds=True, samples=_COMPARED,
+    lower=low.compare("ne"),
     doc="Whether input != other, element by element.",
 )  # fmt: skip
 
 row(
     "lt(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
     numpy=np.less, forms="fmio", alias=("less",), rounds=True, samples=_COMPARED,
+    lower=low.compare("lt"),
     doc="Whether input < other, element by element.",
 )  # fmt: skip
 
 row(
     "le(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
     numpy=np.less_equal, forms="fmio", alias=("less_equal",), rounds=True, samples=_COMPARED,
+    lower=low.compare("le"),
     doc="Whether input <= other, element by element.",
 )  # fmt: skip
 
 row(
     "gt(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
     numpy=np.greater, forms="fmio", alias=("greater",), rounds=True, samples=_COMPARED,
+    lower=low.compare("gt"),
     doc="Whether input > other, element by element.",
 )  # fmt: skip
 
 row(
     "ge(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
     numpy=np.greater_equal, forms="fmio", alias=("greater_equal",), rounds=True, samples=_COMPARED,
+    lower=low.compare("ge"),
     doc="Whether input >= other, element by element.",
 )  # fmt: skip
 
@@ -62,6 +69,7 @@ def _no_complex(name: str) -> Any:
 row(
     "maximum(Tensor input, Tensor other) -> Tensor", rule=_no_complex("maximum"),
     numpy=np.maximum, forms="fmo",
+    lower=low.arithmetic("max"),
     grads={"input": lambda grad, input, other: _shared(grad, input < other, input == other),
            "other": lambda grad, input, other: _shared(grad, other < input, input == other)},
     samples=two(), doc="The larger of two elements; NaN where one of them is.",
@@ -70,6 +78,7 @@ row(
 row(
     "minimum(Tensor input, Tensor other) -> Tensor", rule=_no_complex("minimum"),
     numpy=np.minimum, forms="fmo",
+    lower=low.arithmetic("min"),
     grads={"input": lambda grad, input, other: _shared(grad, input > other, input == other),
            "other": lambda grad, input, other: _shared(grad, other > input, input == other)},
     samples=two(), doc="The smaller of two elements; NaN where one of them is.",
@@ -78,6 +87,7 @@ row(
 row(
     "fmax(Tensor input, Tensor other) -> Tensor", rule=_no_complex("fmax"), numpy=np.fmax,
     forms="fmo",
+    lower=low.prefer("max"),
     grads={"input": lambda grad, input, other: _chosen(grad, (input >= other) | call.isnan(other)),
            "other": lambda grad, input, other: _passed(grad, (input >= other) | call.isnan(other))},
     samples=two(), doc="The larger of two elements; a number wins over NaN.",
@@ -86,6 +96,7 @@ row(
 row(
     "fmin(Tensor input, Tensor other) -> Tensor", rule=_no_complex("fmin"), numpy=np.fmin,
     forms="fmo",
+    lower=low.prefer("min"),
     grads={"input": lambda grad, input, other: _chosen(grad, (input <= other) | call.isnan(other)),
            "other": lambda grad, input, other: _passed(grad, (input <= other) | call.isnan(other))},
     samples=two(), doc="The smaller of two elements; a number wins over NaN.",
@@ -111,6 +122,7 @@ def _heaviside_rule(x: Aval, values: Aval) -> Spec:
 row(
     "heaviside(Tensor input, Tensor values) -> Tensor", rule=_heaviside_rule, forms="fmio", out="exact",
     numpy=lambda x, values: np.where(x == 0, values, x > 0),
+    lower=low.heaviside,
     samples=two(), not_differentiable="PyTorch has no derivative of it",
     doc="0 below zero, 1 above, `values` at zero.",
 )  # fmt: skip
@@ -142,6 +154,7 @@ row(
     "isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, "
     "bool equal_nan=False) -> Tensor",
     rule=_isclose_rule, numpy=_isclose, samples=two(),
+    lower=low.isclose,
     doc="Whether |input - other| <= atol + rtol * |other|, element by element.",
 )  # fmt: skip
 

@@ -14,12 +14,15 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from .formulas import Samples, analytic, conj, one
+from .lowering import pointwise as low
+from .lowering.common import same as unchanged
 from .rules import common_shape, same
 from .table import Spec, call, row
 
 row(
     "conjugated(Tensor input) -> Tensor",
     rule=same, numpy=np.conj, forms="", node="Conj",
+    lower=unchanged,
     grads={"input": lambda grad: conj(grad)},
     samples=analytic(), doc="The conjugate, in memory of its own.",
 )  # fmt: skip
@@ -55,6 +58,7 @@ def _part(x: Aval) -> Spec:
 
 row(
     "real_part(Tensor input) -> Tensor", rule=_part, numpy=np.real, forms="", node="Select",
+    lower=unchanged,
     grads={"input": lambda grad, input_dtype: grad.to(input_dtype)},
     doc="real() of a complex tensor.",
 )  # fmt: skip
@@ -180,6 +184,7 @@ def _angle_grad(grad: Any, input: Any) -> Any:
 
 row(
     "angle(Tensor input) -> Tensor", rule=_angle_rule, numpy=_angle, forms="fmo",
+    lower=low.angle,
     grads={"input": _angle_grad}, samples=analytic(),
     doc="The angle of a complex number; for real ones 0, or pi where they are negative.",
 )  # fmt: skip

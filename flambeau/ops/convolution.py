@@ -11,6 +11,7 @@ from ..core.aval import Aval
 from ..errors import shape_text
 from . import conv_kernels
 from .formulas import conj
+from .lowering import contractions as low
 from .rules import matching
 from .table import Spec, call, row
 
@@ -154,6 +155,7 @@ _BIAS = lambda grad: grad.sum((0, *range(2, grad.ndim)))  # noqa: E731
 row(
     f"convolution(Tensor input, Tensor weight, Tensor? bias, {_TAIL}) -> Tensor",
     rule=_rule, numpy=_forward, forms="",
+    lower=low.convolution,
     grads={
         "input": lambda grad, weight, input_shape, stride, padding, dilation, groups:
             call.convolution_input(grad, conj(weight), input_shape, stride, padding, dilation, groups),
@@ -172,6 +174,7 @@ row(
 row(
     "convolution_transposed(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] output_padding, int[] dilation, int groups) -> Tensor",
     rule=_transposed_rule, numpy=_transposed, forms="", node="ConvolutionBackward0",
+    lower=low.convolution_transposed,
     grads={
         "input": lambda grad, weight, input_shape, stride, padding, dilation, groups:
             _cut(call.convolution(grad, conj(weight), None, stride, padding, dilation, groups), input_shape),
@@ -189,6 +192,7 @@ row(
     f"convolution_input(Tensor outer, Tensor weight, int[] shape, {_TAIL}) -> Tensor",
     rule=lambda g, w, shape, *tail: (matching(g, w), Spec(g.with_shape(tuple(shape))))[1],
     numpy=conv_kernels.by_input, forms="", node="ConvolutionBackwardBackward0",
+    lower=low.convolution_input,
     grads={
         "outer": lambda grad, weight, outer_shape, stride, padding, dilation, groups:
             _cut(call.convolution(grad, conj(weight), None, stride, padding, dilation, groups), outer_shape),
@@ -204,6 +208,7 @@ row(
     f"convolution_weight(Tensor outer, Tensor input, int[] shape, {_TAIL}) -> Tensor",
     rule=lambda g, x, shape, *tail: (matching(g, x), Spec(g.with_shape(tuple(shape))))[1],
     numpy=conv_kernels.by_weight, forms="", node="ConvolutionBackwardBackward0",
+    lower=low.convolution_weight,
     grads={
         "outer": lambda grad, input, outer_shape, stride, padding, dilation, groups:
             _cut(call.convolution(conj(input), grad, None, stride, padding, dilation, groups), outer_shape),
@@ -222,6 +227,8 @@ row(
 def _tuple(value: Any, n: int, name: str, operation: str) -> Ints:
     if value.__class__ is int:
         return (value,) * n
+    if value.__class__ is tuple and [v.__class__ for v in value] == [int] * n:
+        return value  # type: ignore[no-any-return]
     try:
         if isinstance(value, str):
             raise TypeError

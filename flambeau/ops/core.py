@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from .lowering import moves as low
 from .table import Row
 
 
@@ -39,24 +40,25 @@ def _write(
 
 VIEW = Row(
     "view(Tensor base, Scalar offset, int[] shape, int[] strides) -> Tensor",
-    numpy=_view, moves=True,
+    numpy=_view, moves=True, lower=low.view,
     doc="Elements of a value's row-major memory, seen through a layout. The offset is a run-time "
     "number, so that x[0] and x[1] are one program; it is None where it is zero.",
 )  # fmt: skip
 
 WRITE = Row(
     "write(Tensor base, Tensor value, Scalar offset, int[] shape, int[] strides) -> Tensor",
-    numpy=_write, moves=True, writes=True,
+    numpy=_write, moves=True, writes=True, lower=low.write,
     doc="`base` with the elements of a layout replaced by `value`.",
 )  # fmt: skip
 
 CONVERT = Row(
     "convert(Tensor input, dtype source, dtype target) -> Tensor",
-    numpy=dtypes.convert, moves=True, doc="The same numbers in another dtype.",
+    numpy=dtypes.convert, moves=True, lower=low.convert,
+    doc="The same numbers in another dtype.",
 )  # fmt: skip
 
 PICK = Row(
     "pick(Tensor results, int position) -> Tensor",
-    numpy=lambda results, position: results[position], moves=True,
+    numpy=lambda results, position: results[position], moves=True, lower=low.pick,
     doc="One of an operation's several results.",
 )  # fmt: skip

@@ -10,6 +10,8 @@ from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..core.layout import contiguous_strides, wrap_dim
 from .core import strided
+from .lowering import moves as low
+from .lowering import reductions
 from .table import Spec, call, row
 from .views import diagonal_layout, put_back
 
@@ -24,6 +26,7 @@ for _name, _np in (("triu", np.triu), ("tril", np.tril)):
     row(
         f"{_name}(Tensor input, int diagonal=0) -> Tensor", rule=_matrix_rule, moves=True,
         numpy=_np, forms="fmio", out="exact",
+        lower=low.triangle(_name == "triu"),
         grads={"input": (lambda n: lambda grad, diagonal: getattr(grad, n)(diagonal))(_name)},
         samples=lambda m: [((m(3, 3),), {}), ((m(2, 3, 4), 1), {}), ((m(3, 2), -1), {}), ((m(0, 2),), {})],
         doc=f"The {'upper' if _name == 'triu' else 'lower'} triangle of matrices, zeros elsewhere.",
@@ -83,6 +86,7 @@ def _embed(x: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
 row(
     "diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
     rule=_embed_rule, numpy=_embed, moves=True,
+    lower=low.diag_embed,
     grads={"input": lambda grad, offset, dim1, dim2: grad.diagonal(offset, dim1, dim2)},
     samples=lambda m: [((m(3),), {}), ((m(2, 3), 1), {}), ((m(2, 2), 0, 0, 2), {}), ((m(2, 3), -1, 2, 0), {})],
     doc="The last dimension as the diagonal of a new matrix in dimensions dim1 and dim2.",
@@ -120,6 +124,7 @@ def _trace_grad(grad: Any, shape: Any) -> Any:
 
 row(
     "trace(Tensor input) -> Tensor", rule=_trace_rule, numpy=np.trace,
+    lower=reductions.trace,
     grads={"input": lambda grad, input_shape: _trace_grad(grad, tuple(input_shape))},
     samples=lambda m: [((m(3, 3),), {}), ((m(2, 3),), {}), ((m(0, 2),), {})],
     doc="The sum of a matrix's diagonal.",
@@ -144,6 +149,7 @@ def _fill_diagonal(x: np.ndarray, value: Any, wrap: bool) -> np.ndarray:
 row(
     "fill_diagonal(Tensor input, Scalar fill_value, bool wrap=False) -> Tensor",
     rule=_fill_diagonal_rule, numpy=_fill_diagonal, forms="i",
+    lower=low.fill_diagonal,
     grads={"input": lambda grad, wrap: call.fill_diagonal(grad, 0, wrap)},
     samples=lambda m: [((m(3, 3), 2.5), {}), ((m(5, 2), 1), {"wrap": True}), ((m(2, 2, 2), 0), {})],
     doc="input with a number on its main diagonal; `wrap` starts it again in tall matrices.",

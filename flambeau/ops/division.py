@@ -10,12 +10,15 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval
 from .formulas import analytic, conj, two, two_or_number
+from .lowering import pointwise as low
+from .lowering.common import primitive
 from .rules import common_dtype, pointwise, with_a_tensor
 from .table import Spec, call, row
 
 row(
     "true_divide(Operand input, Operand other) -> Tensor",
     rule=pointwise("float"), numpy=np.true_divide, forms="fmio", node="Div",
+    lower=primitive("div"),
     grads={"input": lambda grad, other: grad / conj(other),
            "other": lambda grad, input, other: -grad * conj(input / other / other)},
     samples=lambda m: [
@@ -67,6 +70,7 @@ row(
     rule=lambda a, b, mode: pointwise(allow="if")(a, b), check=_no_zero_divisor,
     numpy=lambda a, b, mode: _floor(a, b) if mode == "floor" else _truncated(a, b),
     forms="", node="DivBackward2",
+    lower=low.div_rounded,
     grads={"input": lambda grad: call.zeros_like(grad),
            "other": lambda grad: call.zeros_like(grad)},
     samples=lambda m: [
@@ -99,6 +103,7 @@ row("div(Operand input, Operand other, *, str? rounding_mode=None) -> Tensor", b
 row(
     "floor_divide(Operand input, Operand other) -> Tensor",
     rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=_floor, forms="fmio",
+    lower=low.floor_divide,
     samples=_INTEGER_PAIRS, not_differentiable="PyTorch has no derivative of it",
     doc="The quotient rounded down. RuntimeError where an integer is divided by zero.",
 )  # fmt: skip
@@ -117,6 +122,7 @@ row(
     "remainder(Operand input, Operand other) -> Tensor",
     rule=with_a_tensor(pointwise(allow="if")), rounds=True, check=_no_zero_divisor,
     numpy=_remainder, forms="fmio",
+    lower=low.remainder,
     node="RemainderBackward1", number_node="RemainderBackward0",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "floor")},
@@ -127,6 +133,7 @@ row(
 row(
     "fmod(Tensor input, Operand other) -> Tensor",
     rule=pointwise(allow="if"), rounds=True, check=_no_zero_divisor, numpy=np.fmod, forms="fmio",
+    lower=low.fmod,
     node="FmodBackward1", number_node="FmodBackward0",
     grads={"input": lambda grad: grad,
            "other": lambda grad, input, other: -grad * call.div_rounded(input, other, "trunc")},
@@ -140,6 +147,7 @@ row(
 row(
     "reciprocal(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=lambda x: np.true_divide(1, x), forms="fmio",
+    lower=lambda b, x: b.div(1.0, x),
     grads={"input": lambda grad, result: -grad * conj(result * result)},
     samples=analytic(low=0.5, high=2.0), doc="1 / input.",
 )  # fmt: skip
@@ -147,6 +155,7 @@ row(
 row(
     "sqrt(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.sqrt, forms="fmio",
+    lower=primitive("sqrt"),
     grads={"input": lambda grad, result: grad / conj(result * 2)},
     samples=analytic(low=0.5, high=2.0), doc="The square root; NaN for negative real numbers.",
 )  # fmt: skip
@@ -154,6 +163,7 @@ row(
 row(
     "rsqrt(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=lambda x: np.true_divide(1, np.sqrt(x)), forms="fmio",
+    lower=lambda b, x: b.div(1.0, b.sqrt(x)),
     grads={"input": lambda grad, result: grad * -0.5 * conj(result * result * result)},
     samples=analytic(low=0.5, high=2.0), doc="1 / sqrt(input).",
 )  # fmt: skip
@@ -209,6 +219,7 @@ def _power_grad(grad: Any, input: Any, exponent: Any) -> Any:
 row(
     "pow_number(Tensor input, number exponent) -> Tensor",
     rule=_scalar_power_rule, numpy=_scalar_power, forms="", node="PowBackward0",
+    lower=low.pow_number,
     grads={"input": _power_grad},
     samples=lambda m: [
         ((m(2, 3), 2), {}), ((m(2, 3, low=0.5, high=2.0), -1.5), {}),
@@ -242,6 +253,7 @@ def _as_tensor(x: Any, like: Any) -> Any:
 row(
     "pow_tensors(Tensor input, Tensor exponent) -> Tensor",
     rule=pointwise(allow="ifc"), numpy=_power, forms="", node="PowBackward1",
+    lower=low.pow_tensors,
     grads={"input": _base_grad, "exponent": _exponent_grad},
     samples=lambda m: [
         ((m(2, 3, low=0.5, high=2.0), m(3)), {}), ((m(low=0.5, high=2.0), m(2)), {}),
@@ -253,6 +265,7 @@ row(
 row(
     "pow_base(Operand input, Tensor exponent) -> Tensor",
     rule=pointwise(), numpy=_power, forms="", node="PowBackward2",
+    lower=low.pow_tensors,
     grads={"exponent": _exponent_grad},
     samples=lambda m: [((2.0, m(2, 3)), {}), ((3, m()), {})],
     doc="pow() with a number as base.",
@@ -298,6 +311,7 @@ row(
     "ldexp(Tensor input, Tensor other) -> Tensor",
     rule=pointwise("float"), forms="fmio",
     numpy=lambda x, power: np.multiply(x, np.exp2(power)),
+    lower=lambda b, x, power: b.mul(x, b.exp2(power)),
     grads={"input": lambda grad, other: grad * conj(call.pow_base(2.0, other)),
            "other": lambda grad, result: grad * conj(result) * math.log(2)},
     samples=two(), doc="input * 2 ** other.",

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from .losses import check_reduction, elementwise_rule, numpy_reduce, reduce
+from .lowering import losses as low
 from .rules import common_dtype
 from .table import Spec, call, row
 
@@ -57,6 +58,7 @@ def _smooth_rule(x: Aval, y: Aval, beta: float, reduction: str) -> Spec:
 row(
     "smooth_l1(Tensor input, Tensor target, float beta, str reduction) -> Tensor",
     rule=_smooth_rule, numpy=_smooth, forms="", node="SmoothL1LossBackward0",
+    lower=low.smooth_l1,
     grads={"input": lambda grad, input, target, beta, reduction:
            _smooth_grad(grad, input, target, beta, reduction),
            "target": lambda grad, input, target, beta, reduction:
@@ -86,6 +88,7 @@ def _huber_rule(x: Aval, y: Aval, delta: float, reduction: str) -> Spec:
 row(
     "huber(Tensor input, Tensor target, float delta, str reduction) -> Tensor",
     rule=_huber_rule, numpy=_huber, forms="", node="HuberLossBackward0",
+    lower=low.huber,
     grads={"input": lambda grad, input, target, delta, reduction:
            (input - target).clamp(-delta, delta) * _each(grad, input, target, reduction),
            "target": lambda grad, input, target, delta, reduction:
@@ -136,6 +139,7 @@ def _bce_grad(grad: Any, x: Any, y: Any, w: Any, reduction: str) -> Any:
 row(
     "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, str reduction='mean') -> Tensor",
     rule=_bce_rule, numpy=_bce, forms="f", where="nn", check=_bce_check,
+    lower=low.binary_cross_entropy,
     node="BinaryCrossEntropyBackward0",
     grads={"input": lambda grad, input, target, weight, reduction:
            _bce_grad(grad, input, target, weight, reduction),
@@ -176,6 +180,7 @@ def _logits_grad(grad: Any, x: Any, y: Any, w: Any, p: Any, reduction: str) -> A
 row(
     "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, str reduction='mean') -> Tensor",
     rule=_logits_rule, numpy=_logits, forms="f", where="nn",
+    lower=low.cross_entropy_with_logits,
     node="BinaryCrossEntropyWithLogitsBackward0",
     grads={"input": lambda grad, input, target, weight, pos_weight, reduction:
            _logits_grad(grad, input, target, weight, pos_weight, reduction),

@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.aval import Aval
 from ..errors import shape_text
 from .indexing import add_at, places
+from .lowering import indexing as low
 from .table import Spec, call, row
 
 
@@ -38,6 +39,7 @@ row(
     "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
     rule=_rule, forms="f", moves=True, check=_check,
     numpy=lambda w, i, *_: w.take(i, axis=0) if i.size else np.empty((*i.shape, w.shape[1]), w.dtype),
+    lower=low.embedding,
     grads={"weight": lambda grad, indices, weight_shape, padding_idx, scale_grad_by_freq:
            call.embedding_backward(grad, indices, weight_shape[0], padding_idx, scale_grad_by_freq)},
     samples=lambda m: [((m(4, 3), m.int(2, 3, high=4)), {}), ((m(4, 2), m.int(high=4)), {})],
@@ -63,6 +65,7 @@ row(
     "embedding_backward(Tensor outer, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor",
     rule=lambda g, i, num, padding, scale: Spec(g.with_shape((num, g.shape[-1]))),
     numpy=_backward, forms="",
+    lower=low.embedding_backward,
     grads={"outer": lambda grad, indices, padding_idx, scale_grad_by_freq:
            _double_backward(grad, indices, padding_idx, scale_grad_by_freq)},
     samples=lambda m: [((m(5, 2), m.int(5, high=4), 4, 1, True), {}), ((m(2, 3, 2), m.int(2, 3, high=4), 4, -1, False), {})],

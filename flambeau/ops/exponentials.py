@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from .formulas import analytic, conj
+from .lowering import pointwise as low
+from .lowering.common import primitive
 from .rules import pointwise, with_a_tensor
 from .table import call, row
 
@@ -16,6 +18,7 @@ from .table import call, row
 row(
     "exp(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.exp, forms="fmio",
+    lower=primitive("exp"),
     grads={"input": lambda grad, result: grad * conj(result)},
     samples=analytic(), doc="e to the power of input.",
 )  # fmt: skip
@@ -23,6 +26,7 @@ row(
 row(
     "exp2(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.exp2, forms="fmio", node="Exp2Backward0",
+    lower=primitive("exp2"),
     grads={"input": lambda grad, result: grad * conj(result) * math.log(2)},
     samples=analytic(), doc="2 to the power of input.",
 )  # fmt: skip
@@ -30,6 +34,7 @@ row(
 row(
     "expm1(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.expm1, forms="fmio", node="Expm1Backward0",
+    lower=primitive("expm1"),
     grads={"input": lambda grad, result: grad * (conj(result) + 1)},
     samples=analytic(), doc="exp(input) - 1, exact for small numbers.",
 )  # fmt: skip
@@ -37,6 +42,7 @@ row(
 row(
     "log(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.log, forms="fmio",
+    lower=primitive("log"),
     grads={"input": lambda grad, input: grad / conj(input)},
     samples=analytic(low=0.5, high=3.0), doc="The natural logarithm.",
 )  # fmt: skip
@@ -44,6 +50,7 @@ row(
 row(
     "log1p(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.log1p, forms="fmio", node="Log1P",
+    lower=primitive("log1p"),
     grads={"input": lambda grad, input: grad / (conj(input) + 1)},
     samples=analytic(low=-0.5, high=3.0), doc="log(1 + input), exact for small numbers.",
 )  # fmt: skip
@@ -51,6 +58,7 @@ row(
 row(
     "log2(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.log2, forms="fmio", node="Log2Backward0",
+    lower=primitive("log2"),
     grads={"input": lambda grad, input: grad / (conj(input) * math.log(2))},
     samples=analytic(low=0.5, high=3.0), doc="The logarithm to base 2.",
 )  # fmt: skip
@@ -58,6 +66,7 @@ row(
 row(
     "log10(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.log10, forms="fmio", node="Log10Backward0",
+    lower=primitive("log10"),
     grads={"input": lambda grad, input: grad / (conj(input) * math.log(10))},
     samples=analytic(low=0.5, high=3.0), doc="The logarithm to base 10.",
 )  # fmt: skip
@@ -79,6 +88,7 @@ def _logaddexp_grad(grad: Any, input: Any, other: Any) -> Any:
 row(
     "logaddexp(Tensor input, Tensor other) -> Tensor",
     rule=pointwise(allow="fc"), forms="fmo", numpy=_logaddexp,
+    lower=low.logaddexp,
     grads={"input": _logaddexp_grad,
            "other": lambda grad, input, other: _logaddexp_grad(grad, other, input)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})],
@@ -93,6 +103,7 @@ def _logaddexp2_grad(grad: Any, input: Any, other: Any) -> Any:
 row(
     "logaddexp2(Tensor input, Tensor other) -> Tensor",
     rule=pointwise(allow="f"), numpy=np.logaddexp2, forms="fmo", node="Logaddexp2Backward0",
+    lower=low.logaddexp2,
     grads={"input": _logaddexp2_grad,
            "other": lambda grad, input, other: _logaddexp2_grad(grad, other, input)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {})],
@@ -109,6 +120,7 @@ row(
     "xlogy(Operand input, Operand other) -> Tensor",
     rule=with_a_tensor(pointwise("float", allow="bif")), numpy=_xlogy, forms="fmio",
     number_node="XlogyBackward2",
+    lower=low.xlogy,
     grads={"input": lambda grad, input, other: grad * _log_or_zero(input, other),
            "other": lambda grad, input, other: grad * input / other},
     samples=lambda m: [
@@ -130,6 +142,7 @@ def _log_or_zero(input: Any, other: Any) -> Any:
 row(
     "tanh(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=np.tanh, forms="fmio",
+    lower=primitive("tanh"),
     grads={"input": lambda grad, result: call.tanh_backward(grad, result)},
     samples=analytic(), doc="The hyperbolic tangent.",
 )  # fmt: skip
@@ -137,6 +150,7 @@ row(
 row(
     "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
     rule=pointwise(), numpy=lambda g, y: g * (1 - np.conj(y * y)), forms="",
+    lower=low.tanh_backward,
     grads={"grad_output": lambda grad, output: call.tanh_backward(grad, conj(output)),
            "output": lambda grad, grad_output, output:
                conj(grad) * grad_output * conj(output) * -2},
@@ -154,6 +168,7 @@ def _sigmoid(x: np.ndarray) -> Any:
 row(
     "sigmoid(Tensor input) -> Tensor",
     rule=pointwise("float"), numpy=_sigmoid, forms="fmio",
+    lower=low.sigmoid,
     grads={"input": lambda grad, result: call.sigmoid_backward(grad, result)},
     samples=analytic(), doc="1 / (1 + exp(-input)).",
 )  # fmt: skip
@@ -161,6 +176,7 @@ row(
 row(
     "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor",
     rule=pointwise(), numpy=lambda g, y: g * np.conj((1 - y) * y), forms="",
+    lower=low.sigmoid_backward,
     grads={"grad_output": lambda grad, output: call.sigmoid_backward(grad, conj(output)),
            "output": lambda grad, grad_output, output:
                conj(grad) * grad_output * (1 - conj(output) * 2)},
@@ -184,6 +200,7 @@ def _logit_grad(grad: Any, input: Any, eps: Any) -> Any:
 row(
     "logit(Tensor input, float? eps=None) -> Tensor",
     rule=lambda x, eps: pointwise("float", allow="bif")(x), numpy=_logit, forms="fmio",
+    lower=low.logit,
     grads={"input": _logit_grad},
     samples=lambda m: [
         ((m(2, 3, low=0.1, high=0.9),), {}), ((m(3, low=0.0, high=1.0), 0.15), {}), ((m(0),), {}),

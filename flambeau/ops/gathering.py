@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval
 from ..errors import shape_text
+from .lowering import indexing as low
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
@@ -93,6 +94,7 @@ row(
     "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
     rule=_gather_rule, numpy=_gather, moves=True, forms="fmo", out="apart",
     check=lambda fetch, x, i, dim, sparse: check_along(fetch, x, i, dim),
+    lower=low.gather,
     grads={"input": lambda grad, index, input_shape, dim:
            call.zeros(input_shape, dtype=grad.dtype).scatter_add(dim, index, grad)},
     samples=lambda m: [((m(3, 2), 0, m.int(2, 2, high=3)), {}), ((m(2, 3), -1, m.int(2, 4, high=3)), {}),
@@ -153,6 +155,7 @@ row(
     numpy=lambda x, i, dim: x.take(i.reshape(-1), axis=dim) if x.ndim and i.size else
         x if not x.ndim else x[(slice(None),) * (dim % x.ndim) + (slice(0, 0),)],
     check=lambda fetch, x, i, dim: check_range(fetch(1), size_along(x, dim), dim),
+    lower=low.index_select,
     grads={"input": lambda grad, index, input_shape, dim:
            call.zeros(input_shape, dtype=grad.dtype).index_add(dim, index, grad)},
     samples=lambda m: [((m(3, 2), 0, m.int(4, high=3)), {}), ((m(2, 3), -1, m.int(2, high=3)), {}),
@@ -186,6 +189,7 @@ row(
     "take(Tensor input, Tensor index) -> Tensor",
     rule=_take_rule, moves=True, forms="fmo", out="apart", check=check_flat,
     numpy=lambda x, i: x.reshape(-1).take(i) if i.size else np.empty(i.shape, x.dtype),
+    lower=low.take,
     grads={"input": lambda grad, index, input_shape:
            call.put(call.zeros(input_shape, dtype=grad.dtype), index, grad, True)},
     samples=lambda m: [((m(3, 2), m.int(4, low=-6, high=6)), {}), ((m(2, 3).t(), m.int(2, 2, high=6)), {}), ((m(), m.int(high=1)), {})],
@@ -199,6 +203,7 @@ row(
     "masked_take(Tensor input, Tensor where) -> Tensor",
     rule=lambda x, i: Spec(x.with_shape(tuple(i.shape))), moves=True, forms="",
     numpy=lambda x, i: x.reshape(-1).take(i) if i.size else np.empty(i.shape, x.dtype),
+    lower=low.masked_take,
     node="MaskedSelectBackward0", called="masked_select",
     grads={"input": lambda grad, where, input_shape:
            call.put(call.zeros(input_shape, dtype=grad.dtype), where, grad, True)},

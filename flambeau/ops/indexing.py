@@ -10,6 +10,7 @@ from ..core import dtypes, layout
 from ..core.aval import Aval
 from ..errors import shape_text
 from . import mask_kernels
+from .lowering import indexing as low
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
@@ -152,6 +153,7 @@ row(
     rule=lambda x, indices, positions: Spec(x.with_shape(_shape_of(x, indices, positions))),
     numpy=_index, moves=True, forms="", node="IndexBackward0", called="index",
     check=lambda fetch, x, indices, positions: _check_bounds(fetch, 1, x, indices, positions),
+    lower=low.index_at,
     grads={"input": lambda grad, input_shape, indices, positions: call.index_put_at(
         call.zeros(input_shape, dtype=grad.dtype), grad, indices, positions, True)},
     samples=lambda m: [((m(3, 2), [m.int(4, high=3)], (0,)), {}),
@@ -181,6 +183,7 @@ row(
     rule=_put_rule, numpy=_put, forms="", node="IndexPutBackward0", called="index_put",
     check=lambda fetch, x, v, indices, positions, accumulate:
         _check_bounds(fetch, 2, x, indices, positions),
+    lower=low.index_put_at,
     grads={
         "input": lambda grad, indices, positions, accumulate:
             grad if accumulate else call.index_put_at(
@@ -201,6 +204,7 @@ row(
     "index_put_mask(Tensor input, Tensor mask, Operand value) -> Tensor",
     rule=lambda x, mask, value: Spec(x, x.dtype), numpy=_put_mask, keeps=("mask",),
     forms="", node="IndexPutBackward0", called="index_put",
+    lower=low.index_put_mask,
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),
            "value": lambda grad, mask: call.where(mask, grad, 0).sum()},
     doc="input with the elements under a mask, of a shape that broadcasts, set to one value.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
+from .lowering import moves as low
 from .rules import common_dtype
 from .table import Spec, call, row
 
@@ -180,6 +181,7 @@ def _block_grads(grad: Any, shapes: Any) -> list[Any]:
 row(
     "block_diag_of(Tensor[] tensors) -> Tensor", rule=_block_rule, numpy=_blocks, moves=True,
     forms="", node="BlockDiagBackward0", called="block_diag",
+    lower=low.block_diag,
     grads={"tensors": lambda grad, shapes: _block_grads(grad, shapes)},
     samples=lambda m: [(([m(2, 1), m(1, 2)],), {})],
     doc="Matrices along the diagonal of a larger one; see block_diag.",

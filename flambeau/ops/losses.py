@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from ..errors import shape_text
+from .lowering import losses as low
 from .rules import common_dtype
 from .table import Spec, call, row
 
@@ -70,6 +71,7 @@ def _mse_grad(grad: Any, x: Any, y: Any, reduction: str) -> Any:
 row(
     "mse_loss(Tensor input, Tensor target, str reduction='mean') -> Tensor",
     rule=_mse_rule, numpy=_mse, forms="f", where="nn",
+    lower=low.mse_loss,
     grads={"input": lambda grad, input, target, reduction: _mse_grad(grad, input, target, reduction),
            "target": lambda grad, input, target, reduction: _mse_grad(grad, target, input, reduction)},
     samples=lambda m: [((m(2, 3), m(2, 3)), {}), ((m(2, 3), m(3), "sum"), {}), ((m(), m(), "none"), {}),
@@ -120,8 +122,9 @@ def _nll_rule(x: Aval, t: Aval, w: Aval | None, ignore: int, reduction: str) -> 
 def _nll_check(fetch: Any, x: Aval, t: Aval, w: Any, ignore: int, reduction: str) -> None:
     target = fetch(1)
     classes = _classes(x.shape)
-    if not target.size or (0 <= target.min() and target.max() < classes):
-        return
+    if target.dtype == np.int64:  # as words without sign, what is negative is large
+        if np.maximum.reduce(target.view(np.uint64), None, initial=0) < classes:
+            return
     wrong = target[((target < 0) | (target >= classes)) & (target != ignore)]
     if wrong.size:
         raise IndexError(f"Target {int(wrong.flat[0])} is out of bounds for {classes} classes.")
@@ -187,6 +190,7 @@ for _name, _node in (("nll_loss_total", "NllLossBackward0"), ("nll_loss2d_total"
     row(
         f"{_name}(Tensor input, Tensor target, Tensor? weight, int ignore_index, str reduction) -> (loss, total_weight)",
         rule=_nll_rule, numpy=_nll, forms="", node=_node, check=_nll_check, called="nll_loss",
+        lower=low.nll_loss_total,
         grads={"input": lambda grad, target, weight, total_weight, input_shape, ignore_index, reduction:
                call.nll_loss_backward(grad, target, weight, total_weight.detach(), input_shape, ignore_index, reduction)},
         doc="Negative log likelihood and the weight it was divided by; see F.nll_loss.",
@@ -203,6 +207,7 @@ row(
     "nll_loss_backward(Tensor outer, Tensor target, Tensor? weight, Tensor total, int[] shape, int ignore_index, str reduction) -> Tensor",
     rule=lambda g, t, w, total, shape, ignore, reduction: Spec(g.with_shape(tuple(shape))),
     numpy=_nll_backward, forms="", node="NllLossBackwardBackward0",
+    lower=low.nll_loss_backward,
     grads={"outer": lambda grad, target, weight, ignore_index, reduction:
            _nll_any(grad, target, weight, ignore_index, reduction)[0]},
     doc="Gradient of nll_loss_total by its input.",

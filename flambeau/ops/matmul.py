@@ -10,6 +10,7 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval, aval
 from .formulas import conj
+from .lowering import contractions as low
 from .rules import matching
 from .table import Spec, call, row
 
@@ -51,6 +52,7 @@ def _mm_rule(a: Aval, b: Aval) -> Spec:
 
 row(
     "mm(Tensor input, Tensor mat2) -> Tensor", rule=_mm_rule, numpy=np.matmul, forms="fmo", out="exact",
+    lower=low.matmul,
     grads={"input": lambda grad, mat2: grad.mm(adjoint(mat2)),
            "mat2": lambda grad, input: adjoint(input).mm(grad)},
     samples=lambda m: [((m(2, 3), m(3, 4)), {}), ((m(3, 2).t(), m(3, 1)), {}), ((m(0, 3), m(3, 2)), {}), ((m(2, 0), m(0, 2)), {}),
@@ -72,6 +74,7 @@ def _bmm_rule(a: Aval, b: Aval) -> Spec:
 
 row(
     "bmm(Tensor input, Tensor mat2) -> Tensor", rule=_bmm_rule, numpy=np.matmul, forms="fmo", out="exact",
+    lower=low.matmul,
     grads={"input": lambda grad, mat2: grad.bmm(adjoint(mat2)),
            "mat2": lambda grad, input: adjoint(input).bmm(grad)},
     samples=lambda m: [((m(2, 2, 3), m(2, 3, 2)), {}), ((m(2, 3, 2).transpose(1, 2), m(2, 3, 1)), {}),
@@ -93,6 +96,7 @@ def _mv_rule(a: Aval, v: Aval) -> Spec:
 
 row(
     "mv(Tensor input, Tensor vec) -> Tensor", rule=_mv_rule, numpy=np.matmul, forms="fmo", out="exact",
+    lower=low.mv,
     grads={"input": lambda grad, vec: grad.unsqueeze(1) * conj(vec),
            "vec": lambda grad, input: adjoint(input).mv(grad)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m.complex(2, 2), m.complex(2)), {})],
@@ -118,6 +122,7 @@ def _dot_rule(a: Aval, b: Aval) -> Spec:
 
 row(
     "dot(Tensor input, Tensor tensor) -> Tensor", rule=_dot_rule, numpy=np.dot, forms="fmo", out="exact",
+    lower=low.dot,
     grads={"input": lambda grad, tensor: grad * conj(tensor),
            "tensor": lambda grad, input: grad * conj(input)},
     samples=lambda m: [((m(3), m(3)), {}), ((m(0), m(0)), {}), ((m.complex(2), m.complex(2)), {})],
@@ -125,6 +130,7 @@ row(
 )  # fmt: skip
 row(
     "vdot(Tensor input, Tensor other) -> Tensor", rule=_dot_rule, numpy=np.vdot, forms="fmo", out="exact",
+    lower=low.dot,
     grads={"input": lambda grad, other: conj(grad) * other,
            "other": lambda grad, input: grad * input},
     samples=lambda m: [((m(3), m(3)), {}), ((m.complex(2), m.complex(2)), {})],
@@ -172,6 +178,7 @@ def _sum_of(product: Any) -> Any:
 row(
     "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     rule=_added(_mm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
+    lower=low.added(low.matmul),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "mat1": lambda grad, mat2, alpha: _scale(grad.mm(adjoint(mat2)), alpha),
            "mat2": lambda grad, mat1, alpha: _scale(adjoint(mat1).mm(grad), alpha)},
@@ -181,6 +188,7 @@ row(
 row(
     "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     rule=_added(_mv_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
+    lower=low.added(low.mv),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "mat": lambda grad, vec, alpha: _scale(grad.unsqueeze(1) * conj(vec), alpha),
            "vec": lambda grad, mat, alpha: _scale(adjoint(mat).mv(grad), alpha)},
@@ -198,6 +206,7 @@ def _outer_rule(a: Aval, b: Aval) -> Spec:
 row(
     "addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     rule=_added(_outer_rule), numpy=_sum_of(np.multiply.outer), forms="fmio", out="exact", multiplier="beta alpha",
+    lower=low.added(low.outer),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "vec1": lambda grad, vec2, alpha: _scale(grad.mv(conj(vec2)), alpha),
            "vec2": lambda grad, vec1, alpha: _scale(grad.t().mv(conj(vec1)), alpha)},
@@ -207,6 +216,7 @@ row(
 row(
     "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     rule=_added(_bmm_rule), numpy=_sum_of(np.matmul), forms="fmio", out="exact", multiplier="beta alpha",
+    lower=low.added(low.matmul),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "batch1": lambda grad, batch2, alpha: _scale(grad.bmm(adjoint(batch2)), alpha),
            "batch2": lambda grad, batch1, alpha: _scale(adjoint(batch1).bmm(grad), alpha)},
@@ -228,6 +238,7 @@ def _spread(grad: Any, batch: Any) -> Any:
 row(
     "addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     rule=_added(_summed_rule), numpy=_sum_of(lambda a, b: np.matmul(a, b).sum(0)), forms="fmio", out="exact", multiplier="beta alpha",
+    lower=low.added(low.summed_bmm),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "batch1": lambda grad, batch2, alpha: _scale(_spread(grad, batch2).bmm(adjoint(batch2)), alpha),
            "batch2": lambda grad, batch1, alpha: _scale(adjoint(batch1).bmm(_spread(grad, batch1)), alpha)},

@@ -11,6 +11,8 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval, aval
 from ..core.dtypes import check_number, dtype, narrow
+from .lowering import moves as low
+from .lowering.common import same as unchanged
 from .rules import common_dtype, same
 from .table import Spec, call, row
 
@@ -50,6 +52,7 @@ row(
     "unsafe_view(Tensor input, int[] size) -> Tensor",
     rule=lambda x, size: Spec(x.with_shape(size)), numpy=np.reshape, moves=True, forms="",
     called="reshape",
+    lower=low.reshaped,
     grads={"input": lambda grad, input_shape: grad.reshape(input_shape)},
     samples=lambda m: [((m(2, 3).t(), (6,)), {})],
     doc="The same elements in another shape, in memory of their own.",
@@ -102,6 +105,7 @@ row("ravel(Tensor input) -> Tensor",
 row(
     "clone(Tensor input, *, any memory_format=None) -> Tensor",
     rule=same, numpy=lambda x, memory_format: x, moves=True,
+    lower=unchanged,
     grads={"input": lambda grad: grad},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3).t(),), {})],
     doc="A copy in memory of its own. Nothing is copied before one of the two is written.",
@@ -115,6 +119,7 @@ def _to_dtype_rule(x: Aval, dt: dtype) -> Spec:
 row(
     "to_dtype(Tensor input, dtype dtype) -> Tensor",
     rule=_to_dtype_rule, numpy=lambda x, dtype: x, moves=True, forms="", node="ToCopyBackward0",
+    lower=low.to_dtype,
     grads={"input": lambda grad, input_dtype: grad.to(input_dtype)},
     samples=lambda m: [((m(2, 3), _float64()), {})],
     doc="The numbers in another dtype; see Tensor.to.",
@@ -177,6 +182,7 @@ def _cat_backward(grad: Any, shapes: Any, dim: int) -> Any:
 row(
     "cat(Tensor[] tensors, int dim=0) -> Tensor",
     rule=_cat_rule, numpy=_cat, moves=True, forms="fo",
+    lower=low.cat,
     alias=("concat", "concatenate"),
     grads={"tensors": lambda grad, shapes, dim: _cat_backward(grad, shapes, dim)},
     samples=lambda m: [(([m(2, 3), m(1, 3)],), {}), (([m(2, 3), m(2, 1)], -1), {}), (([m(0), m(3)],), {})],
@@ -202,6 +208,7 @@ def _stack_rule(avals: tuple[Aval, ...], dim: int) -> Spec:
 row(
     "stack(Tensor[] tensors, int dim=0) -> Tensor",
     rule=_stack_rule, numpy=lambda arrays, dim: np.stack(arrays, dim), moves=True, forms="fo",
+    lower=low.stack,
     grads={"tensors": lambda grad, dim: list(grad.unbind(dim))},
     samples=lambda m: [(([m(2, 3), m(2, 3)],), {}), (([m(2), m(2)], -1), {}), (([m(), m()],), {}), (([m(0), m(0)], 1), {})],
     doc="Tensors of one shape joined along a new dimension.",
@@ -224,6 +231,7 @@ def _copied(x: np.ndarray, src: np.ndarray) -> np.ndarray:
 row(
     "copy_same(Tensor input, Tensor src) -> Tensor",
     rule=_copy_rule, numpy=_copied, moves=True, forms="", node="CopyBackwards", called="copy_",
+    lower=low.copied,
     grads={"input": lambda grad: call.zeros_like(grad), "src": lambda grad: grad},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 1), m()), {})],
     doc="`src` broadcast to input's shape; see Tensor.copy_.",
@@ -253,6 +261,7 @@ def _filled(x: np.ndarray, value: Any) -> np.ndarray:
 row(
     "fill(Tensor input, Operand value) -> Tensor",
     rule=_fill_rule, numpy=_filled, forms="fi", uniform=True, check=_fill_check,
+    lower=low.fill,
     node="FillBackward1", number_node="FillBackward0",
     grads={"input": lambda grad: call.zeros_like(grad), "value": lambda grad: grad.sum()},
     samples=lambda m: [((m(2, 3), 1.5), {}), ((m(2, 3), m()), {}), ((m(), 2), {}), ((m(0), True), {})],
@@ -262,6 +271,7 @@ row(
 row(
     "zero(Tensor input) -> Tensor",
     rule=same, numpy=np.zeros_like, forms="I", moves=True, uniform=True,
+    lower=low.zero,
     grads={"input": lambda grad: call.zeros_like(grad)},
     samples=lambda m: [((m(2, 3),), {}), ((m(),), {})],
     doc="Zeros of input's shape.",
@@ -279,6 +289,7 @@ def _full(value: Any, shape: Any, dt: dtype) -> np.ndarray:
 row(
     "constant(Scalar value, int[] shape, dtype dtype) -> Tensor",
     rule=_full_rule, numpy=_full, forms="", moves=True,
+    lower=low.constant,
     doc="A tensor of one number; see torch.full.",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..errors import shape_text
+from .lowering import normalization as low
 from .rules import floating
 from .table import Spec, call, row
 
@@ -114,6 +115,7 @@ row(
     rule=lambda g, x, w, mean, var, training, eps: Spec(
         (x, *[aval((x.shape[1],), x.dtype, x.device)] * 2)),
     numpy=_batch_backward, forms="",
+    lower=low.batch_norm_backward,
     not_differentiable="the derivative of batch_norm is written with operations where it is differentiated",
     doc="Gradients of native_batch_norm.",
 )  # fmt: skip
@@ -147,6 +149,7 @@ row(
     "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
     "Tensor? running_var, bool training, float eps) -> (output, batch_mean, batch_var)",
     rule=_batch_rule, numpy=_batch, forms="", called="batch_norm",
+    lower=low.batch_norm,
     grads={("input", "weight", "bias"):
            lambda grad, input, weight, running_mean, running_var, training, eps, batch_mean, batch_var, needs:
            _batch_grads(grad, input, weight, running_mean, running_var, training, eps, batch_mean, batch_var, needs)},
@@ -265,6 +268,7 @@ row(
     "int[] normalized_shape) -> (by_input, by_weight, by_bias)",
     rule=lambda g, x, w, mean, rstd, shape: Spec((x, *[aval(tuple(shape), x.dtype, x.device)] * 2)),
     numpy=_layer_backward, forms="",
+    lower=low.layer_norm_backward,
     not_differentiable="the derivative of layer_norm is written with operations where it is differentiated",
     doc="Gradients of native_layer_norm.",
 )  # fmt: skip
@@ -296,6 +300,7 @@ def _layer_grads(
 row(
     "native_layer_norm(Tensor input, Tensor? weight, Tensor? bias, int[] normalized_shape, float eps) -> (output, mean, rstd)",
     rule=_layer_rule, numpy=_layer, forms="", called="layer_norm",
+    lower=low.layer_norm,
     grads={("input", "weight", "bias"):
            lambda grad, input, weight, normalized_shape, eps, mean, rstd, needs:
            _layer_grads(grad, input, weight, normalized_shape, eps, mean, rstd, needs)},
@@ -386,6 +391,7 @@ row(
     rule=lambda g, x, w, mean, rstd, groups: Spec(
         (x, *[aval((x.shape[1],), x.dtype, x.device)] * 2)),
     numpy=_group_backward, forms="",
+    lower=low.group_norm_backward,
     not_differentiable="the derivative of group_norm is written with operations where it is differentiated",
     doc="Gradients of native_group_norm.",
 )  # fmt: skip
@@ -414,6 +420,7 @@ def _group_grads(
 row(
     "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int num_groups, float eps) -> (output, mean, rstd)",
     rule=_group_rule, numpy=_group, forms="", called="group_norm",
+    lower=low.group_norm,
     grads={("input", "weight", "bias"):
            lambda grad, input, weight, num_groups, eps, mean, rstd, needs:
            _group_grads(grad, input, weight, num_groups, eps, mean, rstd, needs)},

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
+from .lowering import reductions as low
 from .reductions import restore
 from .rules import reduced_shape
 from .table import Spec, call, row
@@ -87,6 +88,7 @@ row(
     "vector_norm(Tensor input, float ord=2.0, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     rule=_norm_rule, numpy=_norm, forms="fo", where="linalg", node="LinalgVectorNormBackward0",
     called="linalg.vector_norm",
+    lower=low.vector_norm,
     grads={"input": lambda grad, input, result, ord, dim, keepdim:
            _norm_grad(grad, input, result, ord, dim, keepdim)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1.0, (1,)), {}), ((m(2, 3), 3.0, (0,), True), {}), ((m(4), math.inf), {}),

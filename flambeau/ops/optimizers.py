@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from .lowering.optimizers import step
 from .table import Spec, row
 
 Formula = Callable[[Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
@@ -45,7 +46,10 @@ def _step(schema: str, formula: Formula, doc: str) -> None:
 
     formulas[name] = formula
     why = "a step that is differentiated is written in tensor operations"
-    row(schema, rule=_rule, numpy=reference, forms="", doc=doc, not_differentiable=why)
+    row(
+        schema, rule=_rule, numpy=reference, forms="", doc=doc, not_differentiable=why,
+        lower=step(formula, scalars),
+    )  # fmt: skip
 
 
 def _rule(tensors: tuple[Aval, ...], *others: Any) -> Spec:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from .lowering import moves as low
 from .table import Spec, call, row
 
 Pairs = tuple[int, ...]
@@ -50,6 +51,7 @@ def _pad(x: np.ndarray, value: Any, pad: Pairs) -> np.ndarray:
 row(
     "constant_pad_from(Tensor input, Scalar value, int[] pad) -> Tensor",
     rule=lambda x, value, pad: Spec(x.with_shape(_padded_shape(x, pad))), numpy=_pad, forms="",
+    lower=low.constant_pad,
     node="ConstantPadNdBackward0", called="pad",
     grads={"input": lambda grad, pad: call.constant_pad_from(grad, 0, tuple(-p for p in pad))},
     doc="Padded with a number; see F.pad.",
@@ -136,6 +138,7 @@ def _edge_node(pad: Pairs, mode: str) -> str:
 row(
     "edge_pad(Tensor input, int[] pad, str mode) -> Tensor", rule=_edge_rule, numpy=_edge_pad,
     moves=True, forms="", node=_edge_node, called="pad",
+    lower=low.edge_pad,
     grads={"input": lambda grad, input_shape, pad, mode:
            call.edge_pad_backward(grad, input_shape, pad, mode)},
     doc="Padded with elements of the input: reflect, replicate or circular; see F.pad.",
@@ -144,6 +147,7 @@ row(
 row(
     "edge_pad_backward(Tensor grad, int[] shape, int[] pad, str mode) -> Tensor",
     rule=lambda g, shape, pad, mode: Spec(g.with_shape(shape)), numpy=_edge_fold, forms="",
+    lower=low.edge_pad_backward,
     grads={"grad": lambda grad, pad, mode: call.edge_pad(grad, pad, mode)},
     samples=lambda m: [((m(2, 5), (2, 3), (1, 1), "reflect"), {}), ((m(2, 4), (2, 3), (-1, 2), "circular"), {})],
     doc="Gradient of edge_pad.",
@@ -202,6 +206,7 @@ def _shuffle(x: np.ndarray, r: int) -> np.ndarray:
 row(
     "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", rule=_shuffle_rule,
     numpy=_shuffle, moves=True, forms="f",
+    lower=low.pixel_shuffle,
     grads={"input": lambda grad, upscale_factor: call.pixel_unshuffle(grad, upscale_factor)},
     samples=lambda m: [((m(1, 4, 2, 2), 2), {}), ((m(4, 1, 3), 2), {})],
     doc="(*, C r^2, H, W) → (*, C, H r, W r) (Shi et al. 2016).",
@@ -235,6 +240,7 @@ def _unshuffle(x: np.ndarray, r: int) -> np.ndarray:
 row(
     "pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", rule=_unshuffle_rule,
     numpy=_unshuffle, moves=True, forms="f",
+    lower=low.pixel_unshuffle,
     grads={"input": lambda grad, downscale_factor: call.pixel_shuffle(grad, downscale_factor)},
     samples=lambda m: [((m(1, 1, 4, 2), 2), {}), ((m(2, 2, 2), 1), {})],
     doc="The reverse of pixel_shuffle.",
@@ -266,6 +272,7 @@ def _channel_shuffle(x: np.ndarray, groups: int) -> np.ndarray:
 row(
     "channel_shuffle(Tensor input, int groups) -> Tensor", rule=_channels_rule,
     numpy=_channel_shuffle, moves=True, forms="f",
+    lower=low.channel_shuffle,
     grads={"input": lambda grad, groups: call.channel_shuffle(grad, grad.shape[1] // groups)},
     samples=lambda m: [((m(1, 4, 2), 2), {}), ((m(2, 6, 1), 3), {})],
     doc="The channels (dimension 1) of groups interleaved (Zhang et al. 2018).",

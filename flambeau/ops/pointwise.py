@@ -10,6 +10,8 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval
 from .formulas import analytic, conj, one, refusing, zeros
+from .lowering import pointwise as low
+from .lowering.common import of_floats, primitive
 from .rules import pointwise
 from .table import Spec, call, row
 
@@ -18,6 +20,7 @@ from .table import Spec, call, row
 row(
     "abs(Tensor input) -> Tensor",
     rule=pointwise("real", allow="ifc"), numpy=np.abs, forms="fmio", out="exact", alias=("absolute",),
+    lower=low.absolute,
     grads={"input": lambda grad, input: grad * call.sgn(input)},
     samples=analytic(), doc="The absolute value; of complex numbers the modulus, a real number.",
 )  # fmt: skip
@@ -44,6 +47,7 @@ _no_complex_sign = refusing("c", NotImplementedError, "complex numbers have no s
 row(
     "sign(Tensor input) -> Tensor",
     rule=_no_complex_sign, numpy=_sign, forms="fmio", out="exact", grads={"input": zeros},
+    lower=low.sign,
     samples=one(), doc="-1, 0 or 1. For complex numbers there is sgn().",
 )  # fmt: skip
 
@@ -59,6 +63,7 @@ def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
 row(
     "sgn(Tensor input) -> Tensor",
     rule=pointwise(), numpy=_sign, forms="fmio", out="exact", grads={"input": _sgn_grad},
+    lower=low.sign,
     samples=analytic(), doc="sign() for every dtype: a complex number divided by its modulus.",
 )  # fmt: skip
 
@@ -66,6 +71,7 @@ row(
     "signbit(Tensor input) -> Tensor",
     rule=refusing("c", NotImplementedError, "complex numbers have no sign bit", "bool"),
     numpy=lambda x: x < 0 if x.dtype.kind in "biu" else np.signbit(x), forms="fmo", out="exact",
+    lower=low.signbit,
     samples=one(), doc="Whether the sign bit is set: true for negative zero too.",
 )  # fmt: skip
 
@@ -73,6 +79,7 @@ row(
     "copysign(Tensor input, Operand other) -> Tensor",
     rule=pointwise("float", allow="bif"), numpy=np.copysign, forms="fmio",
     number_node="CopysignBackward1",
+    lower=primitive("copysign"),
     grads={"input": lambda grad, input, result: grad * (call.sgn(input) * call.sgn(result)),
            "other": lambda grad, result: zeros(result)},
     samples=lambda m: [((m(2, 3), m(3)), {}), ((m(2, 1), -2.0), {}), ((m(), m(2)), {})],
@@ -90,16 +97,19 @@ def _rounded(function: Any) -> Any:
 row(
     "floor(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.floor),
     forms="fmio", out="exact", grads={"input": zeros}, samples=one(), doc="Rounded down.",
+    lower=of_floats("floor"),
 )  # fmt: skip
 
 row(
     "ceil(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.ceil),
     forms="fmio", out="exact", grads={"input": zeros}, samples=one(), doc="Rounded up.",
+    lower=of_floats("ceil"),
 )  # fmt: skip
 
 row(
     "trunc(Tensor input) -> Tensor", rule=pointwise(allow="if"), numpy=_rounded(np.trunc),
     forms="fmio", out="exact", alias=("fix",), grads={"input": zeros}, samples=one(),
+    lower=of_floats("trunc"),
     doc="Rounded towards zero.",
 )  # fmt: skip
 
@@ -118,6 +128,7 @@ def _round(x: np.ndarray, decimals: int) -> Any:
 row(
     "round(Tensor input, *, int decimals=0) -> Tensor", rule=_round_rule, numpy=_round,
     forms="fmio", out="exact", grads={"input": zeros},
+    lower=low.rounded,
     samples=lambda m: [*one()(m), ((m(3),), {"decimals": 1}), ((m(3),), {"decimals": -1})],
     doc="Rounded to the nearest, halves to the even one; `decimals` places behind the point.",
 )  # fmt: skip
@@ -125,6 +136,7 @@ row(
 row(
     "frac(Tensor input) -> Tensor", rule=pointwise(allow="f"), numpy=lambda x: x - np.trunc(x),
     forms="fmio", grads={"input": lambda grad: grad}, samples=one(low=0.1, high=0.9),
+    lower=lambda b, x: b.sub(x, b.trunc(x)),
     doc="What is behind the point, with the sign of input.",
 )  # fmt: skip
 
@@ -132,6 +144,7 @@ row(
     "deg2rad(Tensor input) -> Tensor",
     rule=refusing("c", RuntimeError, "not supported for complex tensors", "float"),
     numpy=lambda x: x * (math.pi / 180), forms="fmio", node="Deg2Rad",
+    lower=lambda b, x: b.mul(x, math.pi / 180),
     grads={"input": lambda grad: grad * (math.pi / 180)}, samples=one(), doc="Degrees to radians.",
 )  # fmt: skip
 
@@ -139,6 +152,7 @@ row(
     "rad2deg(Tensor input) -> Tensor",
     rule=refusing("c", RuntimeError, "not supported for complex tensors", "float"),
     numpy=lambda x: x * (180 / math.pi), forms="fmio", node="Rad2Deg",
+    lower=lambda b, x: b.mul(x, 180 / math.pi),
     grads={"input": lambda grad: grad * (180 / math.pi)}, samples=one(), doc="Radians to degrees.",
 )  # fmt: skip
 
@@ -147,33 +161,39 @@ row(
 
 row(
     "isnan(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isnan, samples=one(),
+    lower=low.isnan,
     doc="Whether an element is not a number.",
 )  # fmt: skip
 
 row(
     "isinf(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isinf, samples=one(),
+    lower=low.isinf,
     doc="Whether an element is infinite.",
 )  # fmt: skip
 
 row(
     "isfinite(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isfinite, samples=one(),
+    lower=low.isfinite,
     doc="Whether an element is neither infinite nor NaN.",
 )  # fmt: skip
 
 row(
     "isposinf(Tensor input) -> Tensor", numpy=lambda x: x == np.inf, forms="fmo", out="exact",
     rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
+    lower=low.equals(math.inf),
     doc="Whether an element is positive infinity.",
 )  # fmt: skip
 
 row(
     "isneginf(Tensor input) -> Tensor", numpy=lambda x: x == -np.inf, forms="fmo", out="exact",
     rule=refusing("c", RuntimeError, "does not support complex inputs", "bool"), samples=one(),
+    lower=low.equals(-math.inf),
     doc="Whether an element is negative infinity.",
 )  # fmt: skip
 
 row(
     "isreal(Tensor input) -> Tensor", rule=pointwise("bool"), numpy=np.isreal, samples=one(),
+    lower=lambda b, x: b.full(x.shape, True, "bool"),
     doc="Whether an element has no imaginary part.",
 )  # fmt: skip
 
@@ -185,6 +205,7 @@ def _nan_replaced(x: np.ndarray, nan: float, posinf: float, neginf: float) -> An
 row(
     "nan_replaced(Tensor input, float nan, float posinf, float neginf) -> Tensor",
     rule=lambda x, *numbers: Spec(x), numpy=_nan_replaced, forms="", node="NanToNum",
+    lower=low.nan_replaced,
     grads={"input": lambda grad, input: call.where_chosen(call.isfinite(input), grad, 0)},
     samples=lambda m: [((m(2, 3), 0.0, 1.0, -1.0), {})],
     doc="nan_to_num() with every replacement given.",

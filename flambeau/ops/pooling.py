@@ -12,6 +12,8 @@ from ..core.aval import Aval, aval
 from ..errors import shape_text
 from . import pool_kernels
 from .conv_kernels import Windows, windows_of
+from .lowering import contractions as low
+from .lowering import indexing
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
@@ -108,6 +110,7 @@ for _n in (2, 3):
         f"max_pool{_n}d_windows(Tensor input, {_WINDOW}) -> Tensor",
         rule=_max_rule, forms="", node=f"MaxPool{_n}DWithIndicesBackward0", called=f"max_pool{_n}d",
         numpy=lambda x, *window: pool_kernels.largest(x, _windows(x.shape, *window)),
+        lower=low.max_pool,
         grads={"input": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
                call.max_pool_backward(grad, input.detach(), kernel_size, stride, padding, dilation, ceil_mode)},
         samples=_max_samples(_n),
@@ -125,6 +128,7 @@ row(
     f"max_pool_backward(Tensor outer, Tensor input, {_WINDOW}) -> Tensor",
     rule=lambda g, x, *window: Spec(g.with_shape(tuple(x.shape))), forms="",
     numpy=lambda g, x, *window: pool_kernels.largest_backward(g, x, _windows(x.shape, *window)),
+    lower=low.max_pool_backward,
     node="MaxPool2DWithIndicesBackwardBackward0",
     grads={"outer": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
            call.max_pool_gather(grad, input, kernel_size, stride, padding, dilation, ceil_mode)},
@@ -178,6 +182,7 @@ for _n in (2, 3):
         f"avg_pool{_n}d_windows(Tensor input, {_AVG}) -> Tensor",
         rule=_avg_rule, forms="", node=f"AvgPool{_n}DBackward0", called=f"avg_pool{_n}d",
         numpy=lambda x, *settings: pool_kernels.mean(x, *_avg_windows(x.shape, *settings)),
+        lower=low.avg_pool,
         grads={"input": lambda grad, input_shape, kernel_size, stride, padding, ceil_mode, include_pad, divisor:
                call.avg_pool_backward(grad, input_shape, kernel_size, stride, padding, ceil_mode, include_pad, divisor)},
         samples=(lambda n: lambda m: [
@@ -189,6 +194,7 @@ for _n in (2, 3):
 row(
     f"avg_pool_backward(Tensor outer, int[] shape, {_AVG}) -> Tensor",
     rule=lambda g, shape, *tail: Spec(g.with_shape(tuple(shape))), numpy=_avg_backward, forms="",
+    lower=low.avg_pool_backward,
     node="AvgPool2DBackwardBackward0",
     grads={"outer": lambda grad, kernel_size, stride, padding, ceil_mode, include_pad, divisor:
            (call.avg_pool2d_windows if len(kernel_size) == 2 else call.avg_pool3d_windows)(
@@ -243,6 +249,7 @@ for _n in (2, 3):
     row(
         f"adaptive_avg_pool{_n}d_tiles(Tensor input, int[] size) -> Tensor",
         rule=_tiled_mean_rule, numpy=pool_kernels.tiled_mean, forms="",
+        lower=low.adaptive_avg_pool,
         node=f"AdaptiveAvgPool{_n}DBackward0", called=f"adaptive_avg_pool{_n}d",
         grads={"input": lambda grad, input_shape, size:
                call.adaptive_avg_pool_backward(grad, input_shape, len(size))},
@@ -261,6 +268,7 @@ row(
     "adaptive_avg_pool_backward(Tensor outer, int[] shape, int dims) -> Tensor",
     rule=lambda g, shape, dims: Spec(g.with_shape(tuple(shape))), forms="",
     numpy=pool_kernels.tiled_mean_backward, node="AdaptiveAvgPool2DBackwardBackward0",
+    lower=low.adaptive_avg_pool_backward,
     grads={"outer": lambda grad, outer_shape, dims:
            (call.adaptive_avg_pool2d_tiles if dims == 2 else call.adaptive_avg_pool3d_tiles)(
                grad, tuple(outer_shape)[len(outer_shape) - dims:])},
@@ -271,6 +279,7 @@ row(
     "pool_scatter(Tensor outer, Tensor indices, int[] shape, int dims) -> Tensor",
     rule=lambda g, i, shape, dims: Spec(g.with_shape(tuple(shape))), forms="",
     numpy=pool_kernels.scatter, node="AdaptiveMaxPool2DBackwardBackward0",
+    lower=indexing.pool_scatter,
     grads={"outer": lambda grad, indices, dims: call.pool_gather(grad, indices, dims)},
     doc="Gradients added to places in planes of the last dimensions.",
 )  # fmt: skip
@@ -279,6 +288,7 @@ row(
     "pool_gather(Tensor input, Tensor indices, int dims) -> Tensor",
     rule=lambda x, i, dims: Spec(x.with_shape(tuple(i.shape))), forms="",
     numpy=pool_kernels.gather, moves=True,
+    lower=indexing.pool_gather,
     grads={"input": lambda grad, indices, input_shape, dims:
            call.pool_scatter(grad, indices, input_shape, dims)},
     doc="The elements at places in planes of the last dimensions.",
@@ -289,6 +299,10 @@ row(
 
 
 def _numbers(value: Any, n: int, name: str, operation: str) -> Ints:
+    if value.__class__ is int:
+        return (value,) * n
+    if value.__class__ is tuple and [v.__class__ for v in value] == [int] * n:
+        return value  # type: ignore[no-any-return]
     try:
         out = (
             tuple(operator.index(v) for v in value) if hasattr(value, "__iter__")

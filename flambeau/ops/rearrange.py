@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval
+from .lowering import moves as low
 from .table import Spec, call, row
 
 
@@ -20,6 +21,7 @@ def _flip_rule(x: Aval, dims: Any) -> Spec:
 row(
     "flip(Tensor input, int* dims) -> Tensor", rule=_flip_rule, moves=True,
     numpy=lambda x, dims: np.flip(x, dims) if x.ndim else x,
+    lower=low.flip,
     grads={"input": lambda grad, dims: grad.flip(dims)},
     samples=lambda m: [((m(3), 0), {}), ((m(2, 3), (0, 1)), {}), ((m(2, 3), -1), {}), ((m(), ()), {})],
     doc="Dimensions in reverse.",
@@ -63,6 +65,7 @@ def _roll_rule(x: Aval, shifts: Any, dims: Any) -> Spec:
 row(
     "roll(Tensor input, int[] shifts, int[] dims=()) -> Tensor", rule=_roll_rule, moves=True,
     numpy=lambda x, shifts, dims: np.roll(x, shifts, dims) if dims and x.ndim else np.roll(x, shifts[0]),
+    lower=low.roll,
     grads={"input": lambda grad, shifts, dims: grad.roll(tuple(-s for s in shifts), dims)},
     samples=lambda m: [((m(4), 1), {}), ((m(2, 3), (1, -1), (0, 1)), {}), ((m(2, 3), 2), {}), ((m(), 1), {})],
     doc="Elements moved round along dimensions, or in the flattened input.",
@@ -88,6 +91,7 @@ def _rot90_rule(x: Aval, k: int, dims: Any) -> Spec:
 row(
     "rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", rule=_rot90_rule, moves=True,
     numpy=lambda x, k, dims: np.rot90(x, k, dims), node="Rot90Backward0",
+    lower=low.rot90,
     grads={"input": lambda grad, k, dims: grad.rot90(-k, dims)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 3), {}), ((m(2, 3, 2), 2, (1, -1)), {})],
     doc="Turned by 90 degrees k times in the plane of two dimensions.",
@@ -122,6 +126,7 @@ def _repeat_grad(grad: Any, shape: Any, repeats: Any) -> Any:
 row(
     "repeat(Tensor input, int* repeats) -> Tensor", rule=_repeat_rule, moves=True, forms="m",
     numpy=np.tile,
+    lower=low.repeat,
     grads={"input": lambda grad, input_shape, repeats: _repeat_grad(grad, input_shape, repeats)},
     samples=lambda m: [((m(3), 2), {}), ((m(2, 1), 2, 1, 3), {}), ((m(), 2), {}), ((m(2, 3), 0, 2), {}), ((m(), ()), {})],
     doc="The tensor repeated along each dimension; leading counts make new dimensions.",

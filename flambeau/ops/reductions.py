@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
+from .lowering import reductions as low
 from .rules import reduced_shape
 from .table import Spec, call, row
 
@@ -82,6 +83,7 @@ row(
     "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     rule=_sum_rule, forms="fmo", node=_node("Sum"),
     numpy=lambda x, dim, keepdim, dt: total(x, axes(x, dim), kept(x, keepdim)),
+    lower=low.sum_of,
     grads={"input": lambda grad, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim).expand(input_shape)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 4), (0, 2), True), {}), ((m(),), {}), ((m(0, 2), 0), {})],
@@ -98,6 +100,7 @@ row(
     "nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     rule=_nansum_rule, forms="fmo",
     numpy=lambda x, dim, keepdim, dt: total(np.where(np.isnan(x), 0, x), axes(x, dim), kept(x, keepdim)).astype(x.dtype),
+    lower=low.nansum,
     grads={"input": lambda grad, input, dim, keepdim:
            (restore(grad, input.shape, dim, keepdim).expand(input.shape)
             * call.isnan(input).logical_not())},
@@ -149,6 +152,7 @@ row(
     "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     rule=_mean_rule, forms="fmo", node=_node("Mean"),
     numpy=lambda x, dim, keepdim, dt: mean_of(x, axes(x, dim), count(x.shape, dim), kept(x, keepdim)),
+    lower=low.mean,
     grads={"input": lambda grad, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim).expand(input_shape)
            / max(count(input_shape, dim), 1)},
@@ -202,6 +206,7 @@ row(
     "prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     rule=_prod_rule, forms="fmo", node=_node("Prod"),
     numpy=lambda x, dim, keepdim, dt: x.prod(axis=axes(x, dim), keepdims=kept(x, keepdim)),
+    lower=low.over("prod"),
     grads={"input": lambda grad, input, dim, keepdim: _prod_grad(grad, input, dim, keepdim)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(),), {}), ((m(2, 3), 0, True), {})],
     doc="Product of all elements, or along one dimension.",
@@ -249,6 +254,7 @@ for _name, _np in (("amax", np.max), ("amin", np.min)):
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_extreme_rule, forms="fmo", out="exact",
         numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
+        lower=low.over(_name[1:]),
         grads={"input": lambda grad, input, result, dim, keepdim:
                _amax_grad(grad, input, result, dim, keepdim)},
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3, 2), (0, 2), True), {}), ((m(),), {})],
@@ -275,6 +281,7 @@ row(
     rule=_both_rule, forms="fmo", out="exact",
     numpy=lambda x, dim, keepdim: tuple(
         f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)) for f in (np.min, np.max)),
+    lower=low.aminmax,
     grads={"input": lambda grads, input, min, max, dim, keepdim:
            _both_grad(grads, input, min, max, dim, keepdim)},
     samples=lambda m: [((m(2, 3),), {}), ((m(2, 3),), {"dim": 1, "keepdim": True})],
@@ -356,6 +363,7 @@ for _name, _find in (("max", np.argmax), ("min", np.argmin)):
         f"{_name}_all(Tensor input) -> Tensor",
         rule=_extreme_all_rule, forms="", node=f"{_name.capitalize()}Backward1", called=_name,
         numpy=np.max if _name == "max" else np.min,
+        lower=low.over(_name),
         grads={"input": lambda grad, input, result: all_grad(grad, input, result)},
         doc="Of all elements.",
     )  # fmt: skip
@@ -363,6 +371,7 @@ for _name, _find in (("max", np.argmax), ("min", np.argmin)):
         f"{_name}_dim(Tensor input, int dim, bool keepdim=False) -> (values, indices)",
         rule=_extreme_dim_rule, numpy=_extreme_dim(_find), forms="", called=_name,
         node=f"{_name.capitalize()}Backward0",
+        lower=low.extreme_dim(_name),
         grads={"input": lambda grad, indices, input_shape, dim, keepdim:
                place_back(grad, indices, input_shape, dim, keepdim)},
         doc="Values and indices along a dimension.",
@@ -396,6 +405,7 @@ for _name, _find in (("argmax", np.argmax), ("argmin", np.argmin)):
         f"{_name}(Tensor input, int? dim=None, bool keepdim=False) -> Tensor",
         rule=_arg_rule, forms="fmo", out="exact",
         numpy=(lambda f: lambda x, dim, keepdim: _arg_all(x, f, dim, keepdim))(_find),
+        lower=low.arg(_name),
         samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1), {}), ((m(2, 3), 0, True), {})],
         doc="Where the extreme is, along a dimension or in the flattened input.",
     )  # fmt: skip
@@ -410,6 +420,7 @@ for _name, _np in (("any", np.any), ("all", np.all)):  # type: ignore[assignment
     row(
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_truth_rule, forms="fmo", out="exact",
+        lower=low.truth(_name),
         numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
         samples=lambda m: [((m(2, 3),), {}), ((m.bool(2, 3), 1), {}), ((m(0),), {}), ((m.int(2, 3, 2), (0, 2)), {})],
         doc=f"Whether {_name} element is not zero.",

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval
 from .formulas import conj
+from .lowering import indexing as low
 from .rules import matching
 from .table import Spec, call, row
 
@@ -32,6 +33,7 @@ def _backwards(x: Any, dim: int) -> Any:
 row(
     "cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
     rule=_scan_rule, numpy=_accumulated(np.cumsum), forms="fmio",
+    lower=low.scan("sum"),
     grads={"input": lambda grad, dim: _backwards(grad, dim) if grad.ndim else grad},
     samples=lambda m: [((m(4), 0), {}), ((m(2, 3), -1), {}), ((m(), 0), {}), ((m(0, 2), 0), {})],
     doc="Running sums along a dimension.",
@@ -90,6 +92,7 @@ def _cumprod_grad(grad: Any, input: Any, dim: int) -> Any:
 row(
     "cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
     rule=_scan_rule, numpy=_accumulated(np.cumprod), forms="fmio",
+    lower=low.scan("prod"),
     grads={"input": lambda grad, input, dim: _cumprod_grad(grad, input, dim)},
     samples=lambda m: [((m(4), 0), {}), ((m(2, 3), -1), {}), ((m(0, 2), 0), {}), ((m(), 0), {}),
                        ((m(3) * call.tensor([1.0, 0.0, 2.0], dtype=dtypes.float64), 0), {})],

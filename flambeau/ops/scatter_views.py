@@ -10,6 +10,7 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.layout import Ints, contiguous_strides
 from .core import strided
+from .lowering import moves as low
 from .table import Layout, Spec, call, row
 from .views import diagonal_layout, select_layout, slice_layout
 
@@ -50,6 +51,7 @@ def _zeros(shape: Ints, grad: Any) -> Any:
 row(
     "select_scatter(Tensor input, Tensor src, int dim, int index) -> Tensor",
     rule=_rule(select_layout), numpy=_replaced(select_layout), moves=True,
+    lower=low.scattered(select_layout),
     grads={"input": lambda grad, src_shape, dim, index:
            call.select_scatter(grad, _zeros(src_shape, grad), dim, index),
            "src": lambda grad, dim, index: grad.select(dim, index)},
@@ -60,6 +62,7 @@ row(
 row(
     "slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
     rule=_rule(slice_layout), numpy=_replaced(slice_layout), moves=True,
+    lower=low.scattered(slice_layout),
     grads={"input": lambda grad, src_shape, dim, start, end, step:
            call.slice_scatter(grad, _zeros(src_shape, grad), dim, start, end, step),
            "src": lambda grad, dim, start, end, step: call.slice(grad, dim, start, end, step)},
@@ -70,6 +73,7 @@ row(
 row(
     "diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
     rule=_rule(diagonal_layout), numpy=_replaced(diagonal_layout), moves=True,
+    lower=low.scattered(diagonal_layout),
     grads={"input": lambda grad, src_shape, offset, dim1, dim2:
            call.diagonal_scatter(grad, _zeros(src_shape, grad), offset, dim1, dim2),
            "src": lambda grad, offset, dim1, dim2: grad.diagonal(offset, dim1, dim2)},
@@ -80,6 +84,7 @@ row(
 row(
     "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     rule=_rule(_as_strided_layout), numpy=_replaced(_as_strided_layout), moves=True,
+    lower=low.scattered(_as_strided_layout),
     grads={"input": lambda grad, src_shape, size, stride, storage_offset:
            call.as_strided_scatter(grad, _zeros(src_shape, grad), size, stride, storage_offset),
            "src": lambda grad, size, stride, storage_offset:
@@ -115,6 +120,7 @@ row(
     "as_strided_backward(Tensor grad, Scalar offset, int[] shape, int[] size, int[] stride) -> Tensor",
     rule=lambda g, offset, shape, size, stride: Spec(g.with_shape(shape)),
     numpy=_unstrided, forms="",
+    lower=low.as_strided_backward,
     grads={"grad": lambda grad, size, stride, offset:
            grad.contiguous().as_strided(size, stride, offset).clone()},
     samples=lambda m: [((m(2, 2), 1, (5,), (2, 2), (1, 1)), {}), ((m(2, 2), 0, (5,), (2, 2), (2, 1)), {})],

@@ -19,6 +19,8 @@ from .gathering import (
     size_along,
 )
 from .indexing import add_at, places
+from .lowering import indexing as low
+from .lowering.common import widened
 from .table import Spec, call, row
 
 # --- scatter ------------------------------------------------------------------------------------
@@ -87,6 +89,7 @@ _SCATTER = {"rule": _scatter_rule, "numpy": _scatter, "check": _scatter_check, "
 row(
     "scatter_src(Tensor input, Tensor index, Tensor src, int dim) -> Tensor", **_SCATTER,
     moves=True, forms="", node="ScatterBackward0",
+    lower=widened(low.scatter),
     grads={"input": lambda grad, index, dim: call.scatter_value(grad, index, 0, dim),
            "src": lambda grad, index, src_shape, dim: _grown(grad.gather(dim, index), src_shape)},
     doc="input with src at places along a dimension; see torch.scatter.",
@@ -95,6 +98,7 @@ row(
 row(
     "scatter_value(Tensor input, Tensor index, Scalar value, int dim) -> Tensor", **_SCATTER,
     forms="", node="ScatterBackward1",
+    lower=low.scatter,
     grads={"input": lambda grad, index, dim: call.scatter_value(grad, index, 0, dim)},
     doc="input with a number at places along a dimension; see torch.scatter.",
 )  # fmt: skip
@@ -102,6 +106,7 @@ row(
 row(
     "scatter_by(Tensor input, Tensor index, Operand src, int dim, str reduce) -> Tensor", **_SCATTER,
     forms="", node="NotImplemented",
+    lower=low.scatter_by,
     not_differentiable="use scatter_add, or scatter_reduce with 'prod'",
     doc="input with src added or multiplied at places; see torch.scatter.",
 )  # fmt: skip
@@ -141,6 +146,7 @@ row(
     "scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
     rule=_scatter_rule, check=_scatter_check, forms="fmio", out="exact",
     numpy=lambda x, index, src, dim: _scatter(x, index, src, dim, "add"),
+    lower=low.scatter_add,
     grads={"input": lambda grad: grad,
            "src": lambda grad, index, src_shape, dim: _grown(grad.gather(dim, index), src_shape)},
     samples=lambda m: [((m(3, 2), 0, m.int(4, 2, high=3), m(4, 2)), {}), ((m(2, 3), 1, m.int(2, 4, high=3), m(2, 5)), {}),
@@ -250,6 +256,7 @@ row(
     "scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
     rule=_reduce_rule, numpy=_scatter_reduce, forms="fmio", out="exact",
     check=lambda fetch, x, i, src, dim, reduce, include_self: check_along(fetch, x, i, dim),
+    lower=low.scatter_reduce,
     grads={("input", "src"): lambda grad, input, index, src, result, dim, reduce, include_self:
            _reduce_grads(grad, input, index, src, result, dim, reduce, include_self)},
     samples=lambda m: [((m(3, 2), 0, m.int(4, 2, high=3), m(4, 2), how), {"include_self": own})
@@ -309,6 +316,7 @@ row(
     "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
     rule=_index_add_rule, numpy=_index_add, forms="fmio", out="exact",
     check=_index_add_check,
+    lower=low.index_add,
     grads={"input": lambda grad: grad,
            "source": lambda grad, index, alpha, dim, source_shape:
                grad.index_select(dim, index).reshape(tuple(source_shape)) * alpha},
@@ -369,6 +377,7 @@ row(
     "index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor",
     rule=_index_copy_rule, numpy=_place_rows, moves=True, forms="fmio",
     check=lambda fetch, x, i, s, dim: check_range(fetch(1), size_along(x, dim), dim),
+    lower=low.index_copy,
     grads={"input": lambda grad, index, dim: call.index_fill(grad, dim, index, 0),
            "source": lambda grad, index, dim, source_shape:
                grad.index_select(dim, index).reshape(tuple(source_shape))},
@@ -407,6 +416,7 @@ _FILL = {"rule": _index_fill_rule, "numpy": _place_rows, "check": _index_fill_ch
 row(
     "index_fill_number(Tensor input, Tensor index, Scalar value, int dim) -> Tensor",
     **_FILL, node="IndexFillBackward0",
+    lower=low.index_fill,
     grads={"input": lambda grad, index, dim: call.index_fill(grad, dim, index, 0)},
     doc="input with indices of a dimension set to a number.",
 )  # fmt: skip
@@ -418,6 +428,7 @@ def _filled(grad: Any, dim: int, index: Any) -> Any:
 row(
     "index_fill_tensor(Tensor input, Tensor index, Tensor value, int dim) -> Tensor",
     **_FILL, node="IndexFillBackward1",
+    lower=low.index_fill,
     grads={"input": lambda grad, index, dim: call.index_fill(grad, dim, index, 0),
            "value": lambda grad, index, dim:
                call.where_chosen(_filled(grad, dim, index), grad, 0).sum()},
@@ -471,6 +482,7 @@ row(
     "put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor",
     rule=_put_rule, numpy=_put, forms="fmi",
     check=lambda fetch, x, i, source, accumulate: check_flat(fetch, x, i),
+    lower=low.put,
     grads={"input": lambda grad, index, source_shape, accumulate: grad if accumulate else
                call.put(grad, index, call.zeros(source_shape, dtype=grad.dtype)),
            "source": lambda grad, index, source_shape: grad.take(index).reshape(tuple(source_shape))},

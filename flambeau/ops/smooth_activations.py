@@ -11,6 +11,7 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval
 from .formulas import Samples, analytic, conj, float_only, one, with_gradient
+from .lowering import activations as low
 from .rules import pointwise
 from .special_functions import erf_fast
 from .table import Spec, call, row
@@ -74,6 +75,7 @@ def _gelu_second(grad: Any, grad_output: Any, input: Any, approximate: str) -> A
 row(
     "gelu(Tensor input, str approximate='none') -> Tensor",
     rule=_gelu_rule, forms="fio", out="exact", where="nn", numpy=_gelu,
+    lower=low.gelu,
     grads={"input": lambda grad, input, approximate: call.gelu_backward(grad, input, approximate)},
     samples=lambda m: [*one()(m), ((m(2, 3), "tanh"), {})],
     doc="input * P(X <= input) for normal X; approximate='tanh' is Hendrycks and Gimpel's formula.",
@@ -82,6 +84,7 @@ row(
 row(
     "gelu_backward(Tensor grad_output, Tensor input, str approximate) -> Tensor",
     rule=with_gradient, forms="", numpy=_gelu_slope,
+    lower=low.gelu_backward,
     grads={"grad_output": lambda grad, input, approximate:
                call.gelu_backward(grad, input, approximate),
            "input": _gelu_second},
@@ -106,6 +109,7 @@ def _silu_second(grad: Any, grad_output: Any, input: Any) -> Any:
 row(
     "silu(Tensor input) -> Tensor",
     rule=pointwise(allow="fc"), forms="fio", where="nn", numpy=lambda x: x * _sigmoid(x),
+    lower=low.silu,
     grads={"input": lambda grad, input: call.silu_backward(grad, input)},
     samples=analytic(), doc="input * sigmoid(input).",
 )  # fmt: skip
@@ -113,6 +117,7 @@ row(
 row(
     "silu_backward(Tensor grad_output, Tensor input) -> Tensor",
     rule=with_gradient, forms="", numpy=_silu_slope,
+    lower=low.silu_backward,
     grads={"grad_output": lambda grad, input: call.silu_backward(grad, conj(input)),
            "input": _silu_second},
     samples=_SLOPES, doc="The gradient of silu.",
@@ -138,6 +143,7 @@ def _mish_second(grad: Any, grad_output: Any, input: Any) -> Any:
 row(
     "mish(Tensor input) -> Tensor",
     rule=float_only, forms="fio", where="nn", numpy=lambda x: x * np.tanh(_softplus_of(x)),
+    lower=low.mish,
     grads={"input": lambda grad, input: call.mish_backward(grad, input)},
     samples=one(), doc="input * tanh(softplus(input)).",
 )  # fmt: skip
@@ -145,6 +151,7 @@ row(
 row(
     "mish_backward(Tensor grad_output, Tensor input) -> Tensor",
     rule=with_gradient, forms="", numpy=_mish_slope,
+    lower=low.mish_backward,
     grads={"grad_output": lambda grad, input: call.mish_backward(grad, input),
            "input": _mish_second},
     samples=_SLOPES, doc="The gradient of mish.",
@@ -176,6 +183,7 @@ def _softplus_second(
 row(
     "softplus(Tensor input, float beta=1.0, float threshold=20.0) -> Tensor",
     rule=float_only, forms="fo", out="exact", where="nn", numpy=_softplus,
+    lower=low.softplus,
     grads={"input": lambda grad, input, beta, threshold:
            call.softplus_backward(grad, input, beta, threshold)},
     samples=lambda m: [*one()(m), ((m(2, 3), 2.0, 1.0), {})],
@@ -185,6 +193,7 @@ row(
 row(
     "softplus_backward(Tensor grad_output, Tensor input, float beta, float threshold) -> Tensor",
     rule=with_gradient, forms="", numpy=_softplus_slope,
+    lower=low.softplus_backward,
     grads={"grad_output": lambda grad, input, beta, threshold:
                call.softplus_backward(grad, input, beta, threshold),
            "input": _softplus_second},
@@ -196,6 +205,7 @@ row(
     "logsigmoid(Tensor input) -> Tensor",
     rule=float_only, forms="fo", out="exact", where="nn", node="LogSigmoid",
     numpy=lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
+    lower=low.logsigmoid,
     grads={"input": lambda grad, input: grad * call.sigmoid(-input)},
     samples=one(), doc="log(sigmoid(input)), stable for large negative numbers.",
 )  # fmt: skip
@@ -237,6 +247,7 @@ def _glu_grad(grad: Any, input: Any, dim: int) -> Any:
 row(
     "glu(Tensor input, int dim=-1) -> Tensor",
     rule=_glu_rule, forms="fo", where="nn", numpy=_glu, grads={"input": _glu_grad},
+    lower=low.glu,
     samples=lambda m: [((m(2, 4),), {}), ((m(4, 3), 0), {}), ((m(0, 2),), {})],
     doc="The first half along `dim` times the sigmoid of the second.",
 )  # fmt: skip

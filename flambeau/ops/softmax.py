@@ -9,6 +9,7 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval
 from .formulas import conj
+from .lowering import reductions as low
 from .reductions import restore
 from .rules import floating, reduced_shape, same
 from .table import Spec, call, row
@@ -48,6 +49,7 @@ _SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}),
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
     rule=_rule, numpy=_softmax,
+    lower=low.softmax,
     grads={"input": lambda grad, result, dim: call.softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
 )  # fmt: skip
@@ -55,6 +57,7 @@ row(
 row(
     "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
     rule=_rule, numpy=_log_softmax,
+    lower=low.log_softmax,
     grads={"input": lambda grad, result, dim: call.log_softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="log(softmax(x)) along a dimension.",
 )  # fmt: skip
@@ -72,6 +75,7 @@ def _softmax_backward(g: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
 row(
     "softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
     rule=same, numpy=_softmax_backward, forms="", node="SoftmaxBackwardDataBackward0",
+    lower=low.softmax_backward,
     grads={"outer": lambda grad, output, dim: call.softmax_backward(grad, output, dim),
            "output": lambda grad, outer, output, dim:
                grad * (outer - (outer * output).sum(dim, True)) - outer * (grad * output).sum(dim, True)},
@@ -83,6 +87,7 @@ row(
     "log_softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
     rule=same, forms="", node="LogSoftmaxBackwardDataBackward0",
     numpy=lambda g, y, dim: g - np.exp(y) * _sum(g, dim),
+    lower=low.log_softmax_backward,
     grads={"outer": lambda grad, output, dim: grad - (grad * output.exp()).sum(dim, True),
            "output": lambda grad, outer, output, dim: -(grad * output.exp() * outer.sum(dim, True))},
     samples=lambda m: [((m(2, 3), m(2, 3), 1), {}), ((m(), m(), 0), {}), ((m(3, 2).t(), m(2, 3), 0), {})],
@@ -125,6 +130,7 @@ def _dropped(x: np.ndarray, axes: Any) -> tuple[int, ...]:
 row(
     "logsumexp(Tensor input, int[] dim, bool keepdim=False) -> Tensor",
     rule=_logsumexp_rule, numpy=_logsumexp, forms="fmo",
+    lower=low.logsumexp,
     grads={"input": lambda grad, input, result, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim)
            * conj((input - restore(result, input_shape, dim, keepdim)).exp())},

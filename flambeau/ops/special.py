@@ -7,6 +7,7 @@ from typing import Any
 
 from . import special_functions as special
 from .formulas import one
+from .lowering.common import primitive
 from .rules import pointwise
 from .table import Spec, call, row
 
@@ -15,12 +16,14 @@ _SLOPE = 2 / math.sqrt(math.pi)
 
 row(
     "erf(Tensor input) -> Tensor", rule=_real, numpy=special.erf, forms="fmio",
+    lower=primitive("erf"),
     grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * _SLOPE)},
     samples=one(), doc="The error function.",
 )  # fmt: skip
 
 row(
     "erfc(Tensor input) -> Tensor", rule=_real, numpy=special.erfc, forms="fmio",
+    lower=primitive("erfc"),
     grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * -_SLOPE)},
     samples=one(), doc="1 - erf(input), exact where erf is near one.",
 )  # fmt: skip

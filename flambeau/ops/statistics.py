@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
+from .lowering import reductions as low
 from .reductions import (
     axes,
     count,
@@ -82,6 +83,7 @@ _DIMS = "(Tensor input, int[]? dim, float correction, bool keepdim)"
 row(
     f"var_dims{_DIMS} -> Tensor", rule=_var_rule, numpy=_var, forms="", node="VarBackward0",
     called="var",
+    lower=low.var,
     grads={"input": lambda grad, input, dim, correction, keepdim:
            _var_grad(grad, input, dim, correction, keepdim)},
     doc="Variance; see torch.var.",
@@ -89,12 +91,14 @@ row(
 row(
     f"std_dims{_DIMS} -> Tensor", rule=_var_rule, numpy=_std, forms="", node="StdBackward0",
     called="std",
+    lower=low.std,
     grads={"input": lambda grad, input, result, dim, correction, keepdim:
            _std_grad(grad, input, result, dim, correction, keepdim)},
     doc="Standard deviation; see torch.std.",
 )  # fmt: skip
 row(
     f"var_mean_dims{_DIMS} -> (_var, _mean)", rule=_pair_rule, numpy=_pair(_var), forms="",
+    lower=low.with_mean(low.var),
     node="VarMeanBackward0", called="var_mean",
     grads={"input": lambda grads, input, dim, correction, keepdim: _sum_of(
         None if grads[0] is None else _var_grad(grads[0], input, dim, correction, keepdim),
@@ -103,6 +107,7 @@ row(
 )  # fmt: skip
 row(
     f"std_mean_dims{_DIMS} -> (_std, _mean)", rule=_pair_rule, numpy=_pair(_std), forms="",
+    lower=low.with_mean(low.std),
     node="StdMeanBackward0", called="std_mean",
     grads={"input": lambda grads, input, _std, dim, correction, keepdim: _sum_of(
         None if grads[0] is None else _std_grad(grads[0], input, _std, dim, correction, keepdim),

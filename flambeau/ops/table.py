@@ -25,6 +25,15 @@ name in front.
 A `numpy` reference gets the arrays and scalars, then the static parameters. With Tensor[] among
 the types it gets one flat list of all arrays first.
 
+A `lower` is optional. It gets the graph's builder (`graph.ir.Builder`), then what the reference
+gets, with nodes for arrays and numbers (for Tensor[] one flat list of all nodes), and returns the
+result's node, a tuple of nodes for several results, or None where it does not apply. Its meaning is
+the reference's up to rounding: NaN, infinities, signed zeros and wrapping integers included.
+ - A number is a 0-d node of dtype "int64", "float64" or "bool", to be cast to the tensors' dtype;
+   one that is known is a `const`.
+ - 16-bit floats arrive as float32, and so is the result, which the caller rounds; in a row that
+   `moves` they arrive as they are, and allow casts only. Complex numbers never arrive.
+
 A derivative is a function whose parameter names say what it needs: `grad` (`grads` for rows with
 several results), inputs by name (these are saved), `result`, static parameters by name, and
 `input_shape` or `input_dtype` for any input. It is written in terms of tensor operations, so that
@@ -65,7 +74,7 @@ class Row:
     """One operation. See the module's docstring for the fields."""
 
     __slots__ = (
-        "name", "schema", "rule", "numpy", "grads", "node", "number_node", "doc", "forms", "where", "moves",
+        "name", "schema", "rule", "numpy", "lower", "grads", "node", "number_node", "doc", "forms", "where", "moves",
         "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
         "alias", "called", "memo", "not_differentiable", "keeps", "multiplier", "rounds", "uniform",
         "out",
@@ -76,6 +85,8 @@ class Row:
         self.name: str = schema.partition("(")[0]
         self.rule: Callable[..., Any] | None = fields.pop("rule", None)
         self.numpy: Callable[..., Any] | None = fields.pop("numpy", None)
+        self.lower: Callable[..., Any] | None = fields.pop("lower", None)
+        """What the operation is in primitives of the compiler's graph; None: NumPy is called."""
         self.grads: Mapping[Names, Callable[..., Any]] = fields.pop("grads", {})
         self.node: str | Callable[..., str] = fields.pop("node", "") or camel(self.name)
         """The autograd node's name without `Backward0`, or whole where it ends in a digit; or a

@@ -84,12 +84,12 @@ class ElementwiseOptimizer(Optimizer):
 
     def _gather(self, group: Group) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The parameters that have a gradient, with it; all are checked before any changes."""
-        found = [(p, p.grad) for p in group["params"] if p.grad is not None]
+        found = [(p, grad) for p in group["params"] if (grad := p.grad) is not None]
         name = type(self).__name__
-        for p, grad in found:
-            if grad.is_sparse:
-                raise RuntimeError(f"{name} does not support sparse gradients")
-            if group.get("fused") and not p.is_floating_point():
+        if any([grad.is_sparse for _, grad in found]):
+            raise RuntimeError(f"{name} does not support sparse gradients")
+        for p, _ in found if group.get("fused") else ():
+            if not p.is_floating_point():
                 raise RuntimeError(
                     f"{name}: `fused=True` requires all the params to be floating point "
                     f"Tensors, but one of shape {tuple(p.shape)} is {p.dtype}"
@@ -156,6 +156,8 @@ def learning_rate(group: Group) -> float | torch.Tensor:
 
 def hyperparameter(group: Group, value: float | torch.Tensor) -> float | torch.Tensor:
     """An option that may be a tensor, as a number unless the step itself is differentiated."""
+    if value.__class__ is float:
+        return value
     value = as_scalar(value)
     if isinstance(value, torch.Tensor) and not group.get("differentiable"):
         return float(value)

@@ -3,7 +3,7 @@
 Each function takes the parameters, their gradients and their buffers as lists of equal length, and
 the hyperparameters as numbers (or as 0-d tensors, where a derivative is to flow through the step).
 Parameters and buffers get their new values in place, by one recorded operation: the formulas are
-its rows. Complex parameters are updated as pairs of real numbers.
+its rows.
 """
 
 from __future__ import annotations
@@ -24,17 +24,12 @@ Tensors: TypeAlias = "Sequence[Tensor]"
 
 def _run(name: str, roles: Sequence[Tensors], scalars: tuple[Scalar, ...], *flags: bool) -> None:
     """Record a step. Numbers become floats, so that the program's key does not depend on them."""
-    numbers = tuple([s if isinstance(s, torch.Tensor) else float(s) for s in scalars])
-    switches = tuple([bool(flag) for flag in flags])
-    if not any([p.is_complex() for p in roles[0]]):
-        torch._update_(name, roles, numbers, switches)
-        return
-    pairs = [[torch.view_as_real(t) if t.is_complex() else t for t in role] for role in roles]
-    torch._update_(name, pairs, numbers, switches)
-    for i in (0, *range(2, len(roles))):
-        for t, pair in zip(roles[i], pairs[i], strict=True):
-            if t.is_complex():
-                t.copy_(torch.view_as_complex(pair))
+    numbers = tuple([s if s.__class__ is float else _number(s) for s in scalars])
+    torch._update_(name, roles, numbers, tuple(map(bool, flags)))
+
+
+def _number(s: Scalar) -> Scalar:
+    return s if isinstance(s, torch.Tensor) else float(s)
 
 
 def _nonzero(value: Scalar) -> bool:

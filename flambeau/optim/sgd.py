@@ -97,9 +97,11 @@ class SGD(ElementwiseOptimizer):
         # A fresh buffer takes its first gradient whole. Zeros do that without a case of their
         # own, unless dampening would scale it.
         dampening = group["dampening"]
-        fresh = [self.state[p].get("momentum_buffer") is None for p, _ in found]
+        fresh = [self.state[p].get("momentum_buffer") is None for p, _ in found] if dampening else ()
         for first in (True, False) if dampening and any(fresh) else (None,):
-            chosen = [pair for pair, f in zip(found, fresh, strict=True) if first in (None, f)]
+            chosen = found
+            if first is not None:
+                chosen = [pair for pair, f in zip(found, fresh, strict=True) if first is f]
             if chosen:
                 params, grads = zip(*chosen, strict=True)
                 buffers = [self._buffer("momentum_buffer", group, p, self.state[p]) for p in params]

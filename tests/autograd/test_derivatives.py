@@ -30,7 +30,7 @@ def test_only_what_is_needed_is_saved() -> None:
 def test_generated_source_can_be_read() -> None:
     node_class(table["mul"])
     text = "".join(linecache.getlines("<flambeau derivative of mul>"))
-    assert "def record(t, x0, x1, k0, k1, g0, g1, params):" in text
+    assert "def record(t, x0, x1, k0, k1, g0, g1, params, token):" in text
     assert "def apply(node, grads, edges):" in text
 
 

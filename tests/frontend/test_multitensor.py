@@ -68,7 +68,7 @@ def test_a_step_is_one_operation_of_one_program(name, programs):
         assert not state.nodes
         (key,) = programs
         steps.append(key)
-        names = [op.name for op, *_ in key[0]]
+        names = [op.name for op, *_ in key.entries]
         assert len([n for n in names if n in formulas]) == 1
         if i > 1:
             assert set(names) - {"pick"} <= set(formulas)

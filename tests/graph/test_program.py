@@ -54,7 +54,7 @@ def test_dead_nodes_are_dropped_with_what_only_they_read() -> None:
     kept = nodes[2]
     captured = program.capture(nodes)
     assert captured.results == [kept]
-    assert len(captured.key[0]) == 1
+    assert len(captured.key.entries) == 1
 
 
 def test_dying_inputs_are_found() -> None:
@@ -62,7 +62,7 @@ def test_dying_inputs_are_found() -> None:
     nodes = [Value(MUL, A, (x, data(5, 6)), ())]
     kept = nodes[0]
     captured = program.capture(nodes)
-    assert captured.key[3] == (1,)  # x is held here; the other input by nobody else
+    assert captured.key.dying == (1,)  # x is held here; the other input by nobody else
     made = program.build(captured.key)
     assert made.instructions[0].dies == (1,)
     assert kept.buffer is None

@@ -1,0 +1,126 @@
+"""Planning the gradient by the weight: which kernel, blocks of positions, tasks, partial sums."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from . import conv_weight
+from .conv_code import SIZE
+from .conv_plan import (
+    FAR, Correlation, Unfolding, flat, odd_pitch, shift_words, sliding, source_words, tile_rows,
+)  # fmt: skip
+from .kernel import Buf, Kernel, Launch
+from .planning import Room
+
+WIDE = 32
+"""From so many output channels on, vectors run along them."""
+
+_TASKS = 8
+
+
+def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
+    """dw from g: the correlation is the forward one, `y` being g and `a` the gradient to write."""
+    wide = p.rows >= WIDE
+    lines, width = p.out[0] * p.out[1], p.out[2]
+    images, rows = _blocks(p, wide)
+    image_blocks, row_blocks = -(-p.images // images), -(-lines // rows)
+    some, chunks = _tasks(p, wide, image_blocks * row_blocks)
+    chunk = -(-(image_blocks * row_blocks) // chunks)
+    chunks = -(-(image_blocks * row_blocks) // chunk)
+    size, count = SIZE[p.dtype], len(p.taps)
+    deep = p.out[0] > 1 or p.size[0] > 1
+    how = flat(p.taps) if wide or deep else sliding(p.taps, p.step[1])
+    pitch = odd_pitch(images * (rows + how.extra) * width + 16, size)
+    some_at_once = max(1, min(some, (192 << 10) // (pitch * count))) if wide else some
+    left = some_at_once * len(how.shifts) * pitch + 64
+    left_pitch = odd_pitch(p.rows, size)
+    result = left + (images * rows * width * left_pitch if wide else 0)
+    scratch_bytes = result + (some * count * left_pitch if wide else 0) + 64
+    scratch_bytes = -(-scratch_bytes // 64) * 64
+    elements = p.groups * p.rows * p.channels * count
+    slot, offset = p.a
+    if chunks > 1:
+        slot, offset = room.temporary(chunks * elements * size), 0
+    words = {
+        "images": p.images, "channels": p.channels, "rows": p.rows, "groups": p.groups,
+        "task_images": images, "task_rows": rows, "image_blocks": image_blocks,
+        "row_blocks": row_blocks, "some": some, "parts": -(-p.channels // some), "chunk": chunk,
+        "chunks": chunks, **source_words(p, size),
+        "gn": p.out_strides[0] * size, "gc": p.out_strides[1] * size,
+        "chunk_pitch": elements * size, "dw_group": p.a_strides[2] * size,
+        "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
+        "extra": how.extra, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
+        "some_at_once": some_at_once, "left": left, "result": result, "left_pitch": left_pitch,
+        "result_pitch": left_pitch if wide else p.channels * count * size,
+        "scratch_bytes": scratch_bytes,
+    }  # fmt: skip
+    ends = [0, 0] if wide else _frame_rows(how, some, pitch, width * size)
+    step = p.step[2] if p.step[2] <= 2 else 0
+    height = tile_rows(some_at_once * count if wide else p.rows)
+    shape = conv_weight.Shape(p.dtype, height, step, deep)
+    emit = conv_weight.emit_wide if wide else conv_weight.emit_dots
+    name = "conv_weight_wide" if wide else "conv_weight_dots"
+    kernel = Kernel(name, (name, *shape), partial(emit, shape=shape))
+    args = (
+        p.y, p.source, Buf(slot, offset), room.scratch(scratch_bytes),
+        *(words[n] for n in conv_weight.WORDS), *shift_words(p, how), *ends,
+    )  # fmt: skip
+    positions = lines * width
+    flops = 2.0 * p.images * positions * elements
+    moved = size * (
+        p.images * p.groups * (p.channels * math.prod(p.size) + p.rows * positions) + elements
+    )
+    tasks = words["parts"] * chunks * p.groups
+    grain = min(tasks, max(1, int(tasks * 2e5 / max(flops, 1.0))))
+    found = [Launch(kernel, args, tasks, flops, float(moved), grain, label)]
+    if chunks > 1:
+        found.append(_sum(p, slot, elements, chunks, label))
+    return found
+
+
+def _blocks(p: Correlation, wide: bool) -> tuple[int, int]:
+    """(images, rows) of a block of positions."""
+    lines, width = p.out[0] * p.out[1], p.out[2]
+    positions = lines * width
+    # The rows of g of a tile, or a sliver of g transposed, are to stay in the first-level cache.
+    want = 256 if wide else max(64, (28 << 10) // (SIZE[p.dtype] * min(p.rows, 8)))
+    if positions * 2 <= want:
+        return max(1, min(p.images, want // positions)), lines
+    parts = max(1, round(positions / want))
+    return 1, -(-lines // min(parts, lines))
+
+
+def _tasks(p: Correlation, wide: bool, blocks: int) -> tuple[int, int]:
+    """(channels of a task, chunks of the blocks)."""
+    count = len(p.taps)
+    flops = 2.0 * p.images * math.prod(p.out) * p.groups * p.rows * p.channels * count
+    want = _TASKS if flops > 4e6 else 4 if flops > 1e6 else 2 if flops > 2e5 else 1
+    want = -(-want // p.groups)
+    if wide:
+        most = max(1, (300 << 10) // (count * p.rows * SIZE[p.dtype]))
+        some = -(-p.channels // -(-p.channels // most))
+        return some, max(1, min(blocks, -(-want // -(-p.channels // some))))
+    chunks = max(1, min(want, blocks // 2))
+    parts = min(p.channels, -(-want // chunks))
+    return -(-p.channels // parts), chunks
+
+
+def _frame_rows(how: Unfolding, some: int, pitch: int, line: int) -> list[int]:
+    """Where each row (c, t) of a task's frame begins."""
+    return [
+        (c * len(how.shifts) + u) * pitch + down * line
+        for c in range(some)
+        for u, down in how.places
+    ]
+
+
+def _sum(p: Correlation, slot: int, elements: int, chunks: int, label: str) -> Launch:
+    """Adds the chunks' partial sums."""
+    size = SIZE[p.dtype]
+    kernel = Kernel("conv_sum", ("conv sum", p.dtype), partial(conv_weight.emit_sum, dtype=p.dtype))
+    return Launch(
+        kernel, (Buf(slot), p.a, elements, chunks, elements * size),
+        -(-elements // conv_weight.SUM_BLOCK), float(elements * (chunks - 1)),
+        float(size * elements * (chunks + 1)), 4, label + ": sum",
+    )  # fmt: skip

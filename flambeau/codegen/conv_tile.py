@@ -1,0 +1,137 @@
+"""The micro-kernel of convolutions: a tile of rows of A times columns of B, where k runs over
+channels and taps.
+
+    D[m][n] (+)= sum over channels c and taps t of A[m*sam + c*sac + a_t] * B[c*sbc + b_t + n]
+
+The taps' offsets (a_t, b_t) are a table of pairs of i64, in bytes. So B need not be a matrix: one
+frame of an image serves all taps, shifted. All strides are in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from .conv_code import Lanes, Routine, invoke
+from .ir_text import Val
+from .kernel import Target
+
+TILE = (
+    ("ptr", "a"), ("i64", "sam"), ("i64", "rows"), ("ptr", "taps"), ("i64", "tapcount"),
+    ("i64", "sac"), ("ptr", "b"), ("i64", "sbc"), ("i64", "channels"), ("ptr", "d"),
+    ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"),
+)  # fmt: skip
+"""`add`: whether D's old value is added, else the bias is. `columns`: of D that are stored, at least
+one of the last vector."""
+
+
+def shape(target: Target, rows: int) -> tuple[int, int]:
+    """(height, vectors) of the tile of registers for products of `rows` rows (8 for more): as many
+    accumulators as leave room for B's vectors and one broadcast."""
+    height = rows
+    if target.registers < 32 and rows > 6:
+        height = 4
+    widest = (target.registers - 1) // (height + 1)
+    return height, min(widest, 8, max(1, 24 // height))
+
+
+def widths(vectors: int) -> list[int]:
+    """Vectors of the tiles there are, ascending: the last one is the full tile's."""
+    return list(range(1, vectors + 1)) if vectors <= 4 else sorted({1, 2, 4, vectors})
+
+
+def emit_tile(
+    target: Target, dtype: str, height: int, vectors: int, sure: int, biased: bool
+) -> Routine:
+    """A tile of `height` rows by some vectors, of which the first `sure` ones are full."""
+    name = f"tile{height}x{vectors}" + ("" if sure < vectors else "full")
+    f = Routine(target, name, TILE)
+    v = Lanes(f, dtype)
+    a, sam, rows, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias = f.given()
+    masks = [None] * sure + [v.first(columns - j * v.count) for j in range(sure, vectors)]
+    heads = [f.at(a, sam * (rows - 1).min(m), "i8") for m in range(height)]
+    sums = [[f.var(v.zero()) for _ in range(vectors)] for _ in range(height)]
+    with f.loop(0, channels) as c:
+        along, below = c * sac, f.at(b, c * sbc, "i8")
+        with f.loop(0, count) as t:
+            left = along + f.load("i64", taps, t * 2)
+            right = f.at(below, f.load("i64", taps, t * 2 + 1), "i8")
+            cells = [
+                f.load(v.type, right, j * v.count, masks[j]) for j in range(vectors)
+            ]
+            for m in range(height):
+                x = v.broadcast(f.at(heads[m], left, "i8"))
+                for j in range(vectors):
+                    sums[m][j].set(v.fma(x, cells[j], sums[m][j].get()))
+    for m in range(height):
+        with f.when(rows > m):
+            to = f.at(d, sdm * m, "i8")
+            start = v.broadcast(f.at(bias, m, v.element)) if biased else None
+            for j in range(vectors):
+                total = f.var(sums[m][j].get())
+                if start is not None:
+                    with f.when(add.compare("eq", 0)):
+                        total.set(total.get() + start)
+                with f.when(add.compare("ne", 0)):
+                    total.set(total.get() + f.load(v.type, to, j * v.count, masks[j]))
+                f.store(total.get(), to, j * v.count, masks[j])
+    return f
+
+
+PRODUCT = (
+    ("ptr", "a"), ("i64", "sam"), ("i64", "rows"), ("ptr", "taps"), ("i64", "tapcount"),
+    ("i64", "sac"), ("ptr", "b"), ("i64", "sbc"), ("i64", "channels"), ("ptr", "d"),
+    ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"),
+)  # fmt: skip
+
+
+def emit_product(target: Target, dtype: str, rows: int, biased: bool) -> list[Routine]:
+    """`product`: all tiles of a block, columns outside, so that B's columns stay in the first-level
+    cache while the rows of A pass by. With the tiles that it calls."""
+    height, vectors = shape(target, rows)
+    wides = widths(vectors)
+    tiles = [
+        emit_tile(target, dtype, height, n, sure, biased)
+        for n, sure in zip(wides, [0, *wides], strict=False)
+    ]
+    if not target.masks:  # masked loads cost something there
+        tiles.append(emit_tile(target, dtype, height, vectors, vectors, biased))
+    f = Routine(target, "product", PRODUCT)
+    v = Lanes(f, dtype)
+    a, sam, m, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias = f.given()
+    done = f.var(f.int(0))
+    with f.loop_while(lambda: done.get() < columns):
+        j = done.get()
+        left = (columns - j + (v.count - 1)) // v.count
+        blocks = (left + (vectors - 1)) // vectors
+        wide = (left + blocks - 1) // blocks  # nearly equal widths
+        some = (wide * v.count).min(columns - j)
+        at = f.at(b, j, v.element)
+        with f.loop(0, m, height) as i:
+            args = (
+                f.at(a, i * sam, "i8"), sam, (m - i).min(height), taps, count, sac, at, sbc,
+                channels, f.at(f.at(d, i * sdm, "i8"), j, v.element), sdm, add, some,
+                f.at(bias, i, v.element) if biased else bias,
+            )  # fmt: skip
+            pick = partial(_one_of, f, tiles[: len(wides)], wides, wide, args)
+            if target.masks:
+                pick()
+            else:
+                full = some.compare("eq", vectors * v.count)
+                f.choose(full, partial(invoke, f, tiles[-1].symbol, *args), pick)
+        done.set(j + some)
+    return [f, *tiles]
+
+
+def _one_of(
+    f: Routine, tiles: list[Routine], wide: list[int], want: Val, args: Sequence[Val]
+) -> None:
+    """Call the narrowest tile that is wide enough."""
+    if len(tiles) == 1:
+        invoke(f, tiles[0].symbol, *args)
+        return
+    f.choose(
+        want <= wide[0],
+        lambda: invoke(f, tiles[0].symbol, *args),
+        lambda: _one_of(f, tiles[1:], wide[1:], want, args),
+    )

@@ -1,0 +1,418 @@
+"""Planning: a fused graph → launches in order, and a place for every array.
+
+Slots of a run's table, in order: inputs, numbers, outputs, then what is fixed for a plan: arrays in
+between (at offsets of one arena, reused by lifetime), thread-local scratch, and addresses derived
+from others by a run-time offset.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from ..graph.access import resolve
+from ..graph.fusion import Fusion, Group, fuse, is_compute
+from ..graph.ir import Node
+from ..graph.simplify import simplify
+from . import group_loop, loop_llvm
+from .kernel import Buf, Launch
+from .loop import DTYPES, words
+from .planning import Placed, row_major
+
+ALIGN = 64
+
+
+class Call(NamedTuple):
+    """An operation that is called through NumPy."""
+
+    position: int
+    """Of the program's instruction."""
+    args: tuple[Any, ...]
+    """A Placed each (row-major), a number, or the number of one of the program's scalars (`Scalar`)."""
+    results: tuple[Placed, ...]
+
+
+class Scalar(NamedTuple):
+    """An argument of a call: one of the program's scalars."""
+
+    number: int
+
+
+class Temporary(NamedTuple):
+    """An array that lives from one step to another."""
+
+    slot: int
+    nbytes: int
+    first: int
+    last: int
+
+
+class Derived(NamedTuple):
+    """table[slot] = table[base] + table[number] * size"""
+
+    slot: int
+    base: int
+    numbers: tuple[int, ...]
+    size: int
+
+
+class Output(NamedTuple):
+    """An output's slot, and the input whose memory it may take over (None: none)."""
+
+    slot: int
+    donor: int | None
+
+
+class Step(NamedTuple):
+    """What runs between two barriers: launches that share a task range, or one call."""
+
+    launches: tuple[Launch, ...]
+    call: Call | None = None
+
+
+class Plan(NamedTuple):
+    """Everything that an executable needs, as plain data."""
+
+    slots: int
+    inputs: int
+    numbers: int
+    outputs: tuple[Output, ...]
+    temporaries: tuple[Temporary, ...]
+    scratch: tuple[tuple[int, int], ...]
+    """(slot, bytes for each thread)"""
+    derived: tuple[Derived, ...]
+    steps: tuple[Step, ...]
+    refused: tuple[str, ...]
+    """Why neighbours were not fused."""
+
+
+class Planner:
+    """Plans one graph. `threads` is for kernels that divide work by hand; see planning.Room."""
+
+    def __init__(
+        self, outputs: list[Node], inputs: int, numbers: int, threads: int, fusing: bool,
+        banned: Collection[str],
+    ) -> None:  # fmt: skip
+        self.threads = threads
+        self.graph = simplify(outputs, banned)
+        self.fusion = fuse(self.graph, fusing)
+        self.inputs, self.numbers = inputs, numbers
+        self.slots = inputs + numbers
+        self.now = 0
+        self.placed: dict[Node, Placed] = {}
+        self.temporaries: dict[int, Temporary] = {}
+        self.scratches: dict[int, int] = {}
+        self.derived: dict[Any, Derived] = {}
+        self.steps: list[Step] = []
+        self.output_slots: list[int] = []
+        self.owner: dict[int, int] = {}
+        """The temporary that a derived slot points into."""
+        self.last_read: dict[int, int] = {}
+        """The last unit that reads each input."""
+        for x in dict.fromkeys(self.graph):
+            slot = self._slot()
+            self.output_slots.append(slot)
+            self.placed[x] = Placed(slot, x.dtype, tuple(x.shape), row_major(tuple(x.shape)))
+        self.donors: dict[int, tuple[int, int]] = {}
+        """Output slot → input whose memory it may take over, and the unit that writes it."""
+
+    def _slot(self) -> int:
+        self.slots += 1
+        return self.slots - 1
+
+    # --- Room -----------------------------------------------------------------------------------
+
+    def temporary(self, nbytes: int) -> int:
+        slot = self._slot()
+        self.temporaries[slot] = Temporary(slot, max(nbytes, 1), self.now, self.now)
+        return slot
+
+    def scratch(self, nbytes: int) -> int:
+        for slot, size in self.scratches.items():
+            if size == nbytes:
+                return slot
+        slot = self._slot()
+        self.scratches[slot] = nbytes
+        return slot
+
+    # --- where things are -----------------------------------------------------------------------
+
+    def place(self, node: Node) -> Placed:
+        """Where a node with memory of its own is."""
+        found = self.placed.get(node)
+        if found is None:
+            found = self.placed[node] = self._new_place(node)
+        self._touch(found.slot)
+        return found
+
+    def _new_place(self, node: Node) -> Placed:
+        shape = tuple(node.shape)
+        if node.op == "input":
+            return Placed(node.attr, node.dtype, shape, row_major(shape))
+        slot = self.temporary(math.prod(shape) * DTYPES[node.dtype])
+        return Placed(slot, node.dtype, shape, row_major(shape))
+
+    def _touch(self, slot: int) -> None:
+        slot = self.owner.get(slot, slot)
+        t = self.temporaries.get(slot)
+        if t is not None:
+            self.temporaries[slot] = t._replace(last=max(t.last, self.now))
+        self.last_read[slot] = self.now
+
+    def pointer(self, base: Node, offset: int, run_time: tuple[Node, ...]) -> tuple[int, int]:
+        """Slot and offset (in elements) of a place in a node's memory."""
+        placed = self.place(base)
+        if not run_time:
+            return placed.slot, placed.offset + offset
+        return self._moved(placed, run_time, placed.offset + offset)
+
+    def _moved(self, placed: Placed, run_time: tuple[Node, ...], offset: int) -> tuple[int, int]:
+        """The same with run-time numbers added to the offset."""
+        size = DTYPES[placed.dtype]
+        numbers = tuple(self.number(x) for x in run_time)
+        key = (placed.slot, numbers, size)
+        found = self.derived.get(key)
+        if found is None:
+            found = self.derived[key] = Derived(self._slot(), placed.slot, numbers, size)
+            self.owner[found.slot] = placed.slot
+        return found.slot, offset
+
+    def number(self, x: Node) -> int:
+        """The slot of a run-time number."""
+        return self.inputs + int(x.attr)
+
+    def view(self, x: Node) -> Placed:
+        """Any node's elements, strided."""
+        access = resolve(x)
+        slot, offset = self.pointer(access.base, access.offset, access.run_time)
+        return Placed(slot, x.dtype, tuple(x.shape), access.strides, offset)
+
+    # --- units ----------------------------------------------------------------------------------
+
+    def run(self) -> Plan:
+        for unit in self._ordered():
+            if isinstance(unit, Group):
+                self._group(unit)
+            elif unit.op == "call":
+                self._call(unit)
+            elif unit.op == "special":
+                self._special(unit)
+            self.now += 1
+        donors = {o: i for o, (i, unit) in self.donors.items() if self.last_read.get(i, unit) <= unit}
+        outputs = [Output(self.placed[x].slot, donors.get(self.placed[x].slot)) for x in self.graph]
+        return Plan(
+            self.slots, self.inputs, self.numbers, tuple(outputs), tuple(self.temporaries.values()),
+            tuple(self.scratches.items()), tuple(self.derived.values()), tuple(self.steps),
+            tuple(f"{p.op} → {c.op}: {why}" for p, c, why in self.fusion.refused),
+        )  # fmt: skip
+
+    def _ordered(self) -> list[Any]:
+        """Groups, specials and calls in an order of running: what can run and was recorded first
+        runs first."""
+        unit_of: dict[Node, Any] = {}
+        for node in self.fusion.live:
+            if is_compute(node):
+                unit_of[node] = self.fusion.group_of[node]
+            elif node.op in ("special", "call"):
+                unit_of[node] = node
+        units = list(dict.fromkeys(unit_of.values()))
+        waiting: dict[Any, int] = dict.fromkeys(units, 0)
+        after: dict[Any, set[Any]] = {u: set() for u in units}
+        for node in unit_of:
+            for x in node.args:
+                base = resolve(x).base
+                while base.op == "part":
+                    base = base.args[0]
+                before = unit_of.get(base)
+                if before is not None and before is not unit_of[node]:
+                    after[before].add(unit_of[node])
+        for found in after.values():
+            for u in found:
+                waiting[u] += 1
+        def rank(u: Any) -> int:
+            return u.first if isinstance(u, Group) else u.number
+
+        ready = [(rank(u), i) for i, u in enumerate(units) if not waiting[u]]
+        heapq.heapify(ready)
+        index = {u: i for i, u in enumerate(units)}
+        out = []
+        while ready:
+            u = units[heapq.heappop(ready)[1]]
+            out.append(u)
+            for v in after[u]:
+                waiting[v] -= 1
+                if not waiting[v]:
+                    heapq.heappush(ready, (rank(v), index[v]))
+        assert len(out) == len(units), "groups form a circle"
+        return out
+
+    def launch(self, launches: list[Launch]) -> None:
+        for x in launches:
+            if x.tasks > 0:
+                for a in x.args:
+                    if isinstance(a, Buf):
+                        self._touch(a.slot)
+                self.steps.append(Step((x,)))
+
+    def _group(self, group: Group) -> None:
+        writer = group_loop.Writer(self.fusion, group, self.place, self.pointer, self.number)
+        made = group_loop.build(writer)
+        if 0 in made.extents[: made.loop.par]:
+            return
+        names = [n.op for n in group.nodes if n.op != "cast"]
+        label = "+".join(names[:6]) + ("…" if len(names) > 6 else "")
+        args = words(made.loop, made.extents, made.operands, made.numbers, made.block)
+        grain = max(1, 2048 * made.tasks // max(made.elements, 1)) if made.tasks > 1 else 1
+        self.steps.append(Step((Launch(
+            loop_llvm.kernel(made.loop), tuple(args), made.tasks,
+            float(made.operations * made.elements), float(made.nbytes), grain, label),)))  # fmt: skip
+        if not group.red:
+            self._donate(writer, group)
+
+    def _donate(self, writer: group_loop.Writer, group: Group) -> None:
+        """Outputs that may be written into an input that dies here: read only at the same places."""
+        for out in writer.outputs:
+            if out.placed.slot not in self.output_slots:
+                continue
+            size = math.prod(out.placed.shape)
+            for spot in writer.inputs:
+                i = spot.placed.slot
+                same = (
+                    i < self.inputs and spot.placed.dtype == out.placed.dtype and spot.placed.offset == 0
+                    and spot.steps == out.steps and not spot.gather
+                )  # fmt: skip
+                if same and math.prod(spot.placed.shape) == size:
+                    alike = [s for s in writer.inputs if s.placed.slot == i]
+                    if len(alike) == 1:
+                        self._may_take_over(out.placed.slot, i)
+                        break
+
+    def _may_take_over(self, out: int, i: int) -> None:
+        """The output may lie in the input's memory, if nothing reads the input later."""
+        if out in self.output_slots and out not in self.donors:
+            if all(i != d for d, _ in self.donors.values()):
+                self.donors[out] = (i, self.now)
+
+    def _call(self, node: Node) -> None:
+        args: list[Any] = []
+        for x in node.args:
+            if x.op == "const":
+                args.append(x.attr)
+            elif x.op == "number":
+                args.append(Scalar(x.attr))
+            else:
+                args.append(self.view(x))
+        self.steps.append(Step((), Call(node.attr, tuple(args), tuple(self._results(node)))))
+
+    def _results(self, node: Node) -> list[Placed]:
+        if not isinstance(node.dtype, tuple):
+            return [self.place(node)]
+        out = []
+        parts = {p.attr: p for p in self.fusion.live if p.op == "part" and p.args[0] is node}
+        for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype, strict=True)):
+            if i in parts:
+                out.append(self.place(parts[i]))
+            else:
+                slot = self.temporary(math.prod(shape) * DTYPES[dtype])
+                out.append(Placed(slot, dtype, tuple(shape), row_major(tuple(shape))))
+        return out
+
+    def _special(self, node: Node) -> None:
+        name, params = node.attr
+        if name == "write":
+            self.launch(self._write(node))
+            return
+        inputs = [self.view(x) for x in node.args]
+        outputs = self._results(node)
+        planner = PLANNERS.get(name)
+        if planner is None:
+            from . import specials
+
+            found = specials.plan(name, self, inputs, outputs, params)
+        else:
+            found = planner(self, inputs, outputs, params)
+        if found is None:
+            raise Declined(name)
+        self.launch(found)
+
+
+    def _write(self, node: Node) -> list[Launch]:
+        """The base, in the result's memory, then the elements of the layout in it."""
+        shape, strides = node.attr[1]
+        base, value = self.view(node.args[0]), self.view(node.args[1])
+        out = self.place(node)
+        launches = _copy(self, base, out)
+        if not math.prod(shape):
+            return launches
+        slot, offset = out.slot, out.offset
+        for x in node.args[2:]:
+            if x.op == "const":
+                offset += int(x.attr)
+            else:
+                slot, offset = self._moved(out, (x,), offset)
+        if base.slot < self.inputs and base.dense and base.offset == 0 and value.slot != base.slot:
+            self._may_take_over(out.slot, base.slot)
+        return launches + _copy(self, value, Placed(slot, out.dtype, tuple(shape), tuple(strides), offset))
+
+
+class Declined(Exception):
+    """A special has no kernel for these arrays: its operation must be called through NumPy."""
+
+
+def _matmul(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
+    from . import gemm
+
+    bias = inputs[2] if len(inputs) > 2 else None
+    return gemm.plan_matmul(room, inputs[0], inputs[1], outputs[0], bias=bias)
+
+
+def _conv(kind: str) -> Callable[..., Any]:
+    def plan(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
+        from . import conv
+
+        x, w = inputs[:2]
+        stride, padding, dilation, groups = params[-4:]
+        if kind == "forward":
+            bias = inputs[2] if len(inputs) > 2 else None
+            return conv.plan_forward(room, x, w, bias, outputs[0], stride, padding, dilation, groups)
+        if kind == "input":
+            return conv.plan_input(room, x, w, outputs[0], stride, padding, dilation, groups)
+        return conv.plan_weight(room, x, w, outputs[0], stride, padding, dilation, groups)
+
+    return plan
+
+
+def _copy(room: Planner, source: Placed, target: Placed) -> list[Launch]:
+    from . import specials
+
+    return specials.plan("copy", room, [source], [target], ()) or []
+
+
+def _cat(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
+    (dim,) = params
+    out = outputs[0]
+    at, launches = 0, []
+    for x in inputs:
+        n = x.shape[dim]
+        if n and math.prod(x.shape):
+            part = out._replace(shape=x.shape, offset=out.offset + at * out.strides[dim])
+            launches += _copy(room, x, part)
+        at += n
+    return launches
+
+
+PLANNERS: dict[str, Callable[..., Any]] = {
+    "matmul": _matmul, "matmul_bias": _matmul, "cat": _cat, 
+    "conv_forward": _conv("forward"), "conv_input": _conv("input"), "conv_weight": _conv("weight"),
+}  # fmt: skip
+
+
+def plan(
+    outputs: list[Node], inputs: int, numbers: int, threads: int = 1, fusing: bool = True,
+    banned: Collection[str] = (),
+) -> Plan:  # fmt: skip
+    """Plan a graph with so many inputs and numbers. Declined where a special has no kernel; it is
+    `banned` from then on."""
+    return Planner(outputs, inputs, numbers, threads, fusing, banned).run()

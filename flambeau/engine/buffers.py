@@ -1,0 +1,40 @@
+"""What values' buffers are: NumPy arrays, or blocks that native code has written.
+
+A block may still be on its way: it is looked at through `as_array` alone, which waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.value import Value
+from ..runtime import pool
+from ..runtime.blocks import Block
+
+
+class _Gone:
+    """The buffer of a value whose memory was given to the operation that overwrites it. It is
+    seen again only where that operation was interrupted half-way."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(
+            "this tensor's content was lost when the operation that was overwriting it failed"
+        )
+
+
+GONE = _Gone()
+
+
+def as_array(value: Value) -> Any:
+    """A computed value's content: a C-contiguous array (a tuple of them for several results)."""
+    buffer = value.buffer
+    if buffer.__class__ is tuple:
+        return tuple([_shown(b, a) for b, a in zip(buffer, value.aval, strict=True)])
+    return _shown(buffer, value.aval)
+
+
+def _shown(buffer: Any, aval: Any) -> Any:
+    if not isinstance(buffer, Block):
+        return buffer
+    pool.synchronize()
+    return buffer.array(aval.dtype.np, tuple(aval.shape))

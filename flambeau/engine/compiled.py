@@ -1,0 +1,361 @@
+"""Compiled executables: a plan's launches as one native program, and how a run fills its table.
+
+A run is: gather the inputs' addresses, make blocks for the outputs (or take over the memory of
+inputs that die), write one table of words, and hand it to the stream, which runs programs in order
+while Python goes on. Whoever looks at a result waits for it (`runtime.pool`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import struct
+from collections.abc import Sequence
+from operator import itemgetter
+from sys import getrefcount
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from .. import config
+from ..codegen import kernel as kernels
+from ..codegen.plan import Call, Declined, Derived, Plan, Scalar, Step, plan
+from ..codegen.planning import Placed
+from ..core import dtypes
+from ..graph.lowering import lower
+from ..graph.program import Capture, Program
+from ..runtime import blocks, kernel_cache, pool
+from ..runtime.blocks import address_of
+from . import arena
+from .interpreter import step_of
+
+TABLES = 8
+"""Runs of one executable that may be on their way at a time."""
+
+PARALLEL_NS = 12_000.0
+"""Estimated nanoseconds of work from which a launch is divided over threads: dividing costs some
+2 µs when the threads are awake."""
+
+FLOPS_PER_NS, BYTES_PER_NS = 25.0, 8.0
+"""A conservative guess of one core's speed, for that estimate alone."""
+
+
+class Guard(NamedTuple):
+    """Run-time numbers that were taken for constants."""
+
+    places: tuple[int, ...]
+    values: tuple[int, ...]
+
+    def holds(self, scalars: Sequence[Any]) -> bool:
+        for i, v in zip(self.places, self.values):
+            if scalars[i] != v:
+                return False
+        return True
+
+
+class _Table:
+    """The words of one run."""
+
+    __slots__ = ("words", "buffer", "address", "ticket", "arena", "held")
+
+    def __init__(self, slots: int) -> None:
+        self.words = (ctypes.c_int64 * max(slots, 1))()
+        self.address = ctypes.addressof(self.words)
+        self.ticket = 0
+        self.arena = 0
+        """The arena's generation that the fixed words are for."""
+        self.held: Any = None
+        """What must live until the run is over."""
+
+
+class Segment(NamedTuple):
+    """Launches between two calls, as the driver wants them."""
+
+    native: Any
+    """A pool.Program."""
+    steps: tuple[Step, ...]
+    seconds: list[float]
+    """The shortest time of each step that was seen, where runs are timed."""
+
+
+class Compiled:
+    """An executable of native code, with calls through NumPy between where operations have no
+    lowering."""
+
+    tier = "compiled"
+    variant = 1
+    """How often the program has been compiled, this time included."""
+
+    def __init__(self, program: Program, guard: Guard, fusing: bool = True) -> None:
+        self.program = program
+        self.guard = guard
+        banned: set[str] = set()
+        while True:
+            self.lowered = lower(program, dict(zip(guard.places, guard.values)), banned)
+            try:
+                self.plan: Plan = plan(
+                    self.lowered.outputs, len(program.inputs), len(program.scalars),
+                    pool.get_num_threads(), fusing, banned,
+                )
+                break
+            except Declined as declined:
+                banned.add(str(declined))
+        self.threads = pool.get_num_threads()
+        self._link()
+        self._prepare()
+
+    # --- making -----------------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        """Compile the kernels that are not known, and lay the program out for the driver."""
+        launches = [x for s in self.plan.steps for x in s.launches]
+        self.addresses = kernel_cache.addresses([x.kernel for x in launches], _target())
+        self.segments: list[Segment | Call] = []
+        self._kept: list[Any] = []
+        pending: list[Step] = []
+        for s in self.plan.steps:
+            if s.call is not None:
+                self._close(pending)
+                pending = []
+                self.segments.append(s.call)
+            else:
+                pending.append(s)
+        self._close(pending)
+        self.native = len(self.segments) == 1 and isinstance(self.segments[0], Segment)
+
+    def _close(self, steps: list[Step]) -> None:
+        """The launches so far become a segment."""
+        if not steps:
+            return
+        records = []
+        for s in steps:
+            chained = []
+            for x in s.launches:
+                words = x.words()
+                args = (ctypes.c_int64 * max(len(words), 1))(*words)
+                self._kept.append(args)
+                chained.append((self.addresses[repr(x.kernel.key)], ctypes.addressof(args)))
+            first = s.launches[0]
+            parallel = first.tasks > 1 and sum(map(estimate, s.launches)) > PARALLEL_NS
+            grain = max(x.grain for x in s.launches)
+            records.append(pool.Record(tuple(chained), first.tasks, grain, 0, parallel))
+        made = Segment(pool.Program(records, self.threads), tuple(steps), [math.inf] * len(steps))
+        if config.profile:
+            made.native.profile()
+        self.segments.append(made)
+
+    def _prepare(self) -> None:
+        """What a run needs, in the order in which it needs it."""
+        program, p = self.program, self.plan
+        types = "".join("d" if kind is float else "q" for kind in program.scalars)
+        self.pack = struct.Struct(f"={len(program.inputs)}q{types}{len(p.outputs)}q").pack_into
+        sizes = []
+        for register in program.outputs:
+            aval = self._aval(register)
+            for a in aval if isinstance(aval, tuple) else (aval,):
+                sizes.append(max(a.nbytes, 1))
+        dying = {i for ins in program.instructions for i in ins.dies if i < len(program.inputs)}
+        self.makers: list[tuple[Any, int]] = []
+        """For each distinct output slot, what gives it a block, and its donor or -1."""
+        slots = sorted({o.slot for o in p.outputs})
+        self.part_of = [slots.index(o.slot) for o in p.outputs]
+        by_slot = {o.slot: (n, o.donor) for o, n in zip(p.outputs, sizes, strict=True)}
+        for slot in slots:
+            n, donor = by_slot[slot]
+            donates = donor is not None and donor in dying
+            self.makers.append((blocks.bin_for(n).take, donor if donates else -1))
+        self.pack = struct.Struct(f"={len(program.inputs)}q{types}{len(slots)}q").pack_into
+        self.groups: list[int] = []
+        for register in program.outputs:
+            aval = self._aval(register)
+            self.groups.append(len(aval) if isinstance(aval, tuple) else 0)
+        self.single = not any(self.groups) and self.part_of == list(range(len(slots)))
+        self.donated: tuple[int, ...] = ()
+        self.arena_bytes, self.offsets = arena.layout(p.temporaries)
+        self.per_thread = sum(n for _, n in p.scratch)
+        self.tables = [_Table(p.slots) for _ in range(TABLES)]
+        self.turn = 0
+        self.calls = {
+            s.position: step_of(program, program.instructions[s.position])
+            for s in self.segments if isinstance(s, Call)
+        }  # fmt: skip
+        self.float_places = tuple(i for i, k in enumerate(program.scalars) if k is float)
+
+    def _aval(self, register: int) -> Any:
+        program = self.program
+        base = len(program.inputs) + len(program.scalars)
+        return program.instructions[register - base].aval
+
+    # --- running ----------------------------------------------------------------------------------
+
+    def run(self, captured: Capture, observed: bool) -> bool:
+        """Run with a capture's inputs and give its results their buffers. False where a number is
+        not what was taken for granted, or is beyond 64 bits: nothing has been done then."""
+        scalars = captured.scalars
+        if self.guard.places and not self.guard.holds(scalars):
+            return False
+        leaves = captured.leaves
+        inputs = []
+        held = []
+        for leaf in leaves:
+            block = leaf.buffer
+            if block.__class__ is ndarray:
+                held.append(block)
+                inputs.append(address_of(block))
+            else:
+                inputs.append(block.address)
+        made = []
+        addresses = []
+        for take, donor in self.makers:
+            if donor >= 0:
+                block = leaves[donor].buffer
+                if getrefcount(block) <= _BLOCK_REFS and block.__class__ is not ndarray:
+                    made.append(block)
+                    addresses.append(block.address)
+                    continue
+            block = take()
+            made.append(block)
+            addresses.append(block.address)
+        block = None
+        self.turn = turn = (self.turn + 1) % TABLES
+        table = self.tables[turn]
+        if table.ticket and not pool.done(table.ticket):
+            pool.wait(table.ticket)
+        try:
+            self.pack(table.words, 0, *inputs, *scalars, *addresses)
+        except struct.error:
+            return False
+        if table.arena != arena.generation or self.arena_bytes > arena.size:
+            self._fix(table)
+        if self.plan.derived:
+            self._derive(table)
+        if self.native:
+            native = self.segments[0].native.address  # type: ignore[union-attr]
+            if observed or self.threads == 1 or config.profile:
+                table.ticket = 0
+                pool.run_now(native, table.address)
+            else:
+                table.held = held
+                table.ticket = pool.submit(native, table.address)
+        else:
+            self._run_mixed(table, captured, made)
+        if config.profile:
+            self._note_times()
+        self._hand_out(captured.results, made)
+        return True
+
+    def _note_times(self) -> None:
+        pool.synchronize()
+        for s in self.segments:
+            if isinstance(s, Segment):
+                for i, (start, end) in enumerate(s.native.times()):
+                    s.seconds[i] = min(s.seconds[i], float(end - start))
+
+    def _hand_out(self, results: list[Any], made: list[Any]) -> None:
+        if self.single:
+            for value, block in zip(results, made):
+                value.buffer = block
+            return
+        at = 0
+        for value, n in zip(results, self.groups, strict=True):
+            if n:
+                value.buffer = tuple(made[self.part_of[at + i]] for i in range(n))
+                at += n
+            else:
+                value.buffer = made[self.part_of[at]]
+                at += 1
+
+    def _fix(self, table: _Table) -> None:
+        """Write the words that stay the same from run to run."""
+        base, scratch = arena.reserve(self.arena_bytes, self.per_thread)
+        words = table.words
+        for t in self.plan.temporaries:
+            words[t.slot] = base + self.offsets[t.slot]
+        for slot, nbytes in self.plan.scratch:
+            words[slot] = scratch
+            scratch += nbytes * arena.threads()
+        table.arena = arena.generation
+
+    def _derive(self, table: _Table) -> None:
+        words = table.words
+        for d in self.plan.derived:
+            words[d.slot] = words[d.base] + sum(words[n] for n in d.numbers) * d.size
+
+    def _run_mixed(self, table: _Table, captured: Capture, made: list[Any]) -> None:
+        """Segments with calls between, on this thread."""
+        table.ticket = 0
+        for s in self.segments:
+            if isinstance(s, Call):
+                pool.synchronize()
+                self._call(s, table, captured)
+            else:
+                pool.run_now(s.native.address, table.address)
+
+    def _call(self, call: Call, table: _Table, captured: Capture) -> None:
+        """One operation through its NumPy reference: arguments from the table, results into it."""
+        ins = self.program.instructions[call.position]
+        queue = iter(call.args)
+        values: list[Any] = []
+        for register in ins.args:
+            if register is None:
+                values.append(None)
+                continue
+            aval = self._input_aval(register)
+            if isinstance(aval, tuple):
+                values.append(tuple(self._array(next(queue), table, captured) for _ in aval))
+            else:
+                values.append(self._array(next(queue), table, captured))
+        found = self.calls[call.position](values)
+        parts = found if isinstance(ins.aval, tuple) else (found,)
+        for part, where in zip(parts, call.results, strict=True):
+            self._array(where, table, captured)[...] = part
+
+    def _input_aval(self, register: int) -> Any:
+        base = len(self.program.inputs) + len(self.program.scalars)
+        return self._aval(register) if register >= base else None
+
+    def _array(self, x: Any, table: _Table, captured: Capture) -> Any:
+        """An argument of a call: an array over the run's memory, or a number."""
+        if isinstance(x, Scalar):
+            return captured.scalars[x.number]
+        if not isinstance(x, Placed):
+            return x
+        d = dtypes.by_name(x.dtype).np
+        size = math.prod(x.shape) * d.itemsize
+        if not size:
+            return np.empty(x.shape, d)
+        address = table.words[x.slot] + x.offset * d.itemsize
+        memory = (ctypes.c_char * size).from_address(address)
+        return np.ndarray(x.shape, d, memory)
+
+
+def _calibrate() -> int:
+    """What getrefcount reports in `run` for a block that only its value refers to."""
+
+    class Holder:
+        __slots__ = ("buffer",)
+
+        def __init__(self) -> None:
+            self.buffer = object()
+
+    leaves = [Holder()]
+    block = leaves[0].buffer
+    return getrefcount(block)
+
+
+_BLOCK_REFS = _calibrate()
+
+
+def estimate(x: kernels.Launch) -> float:
+    """Nanoseconds of one core's work, roughly."""
+    return x.flops / FLOPS_PER_NS + x.bytes / BYTES_PER_NS
+
+
+def _target() -> kernels.Target:
+    from ..runtime import native
+
+    return kernels.Target(*native.host())
+
+
+__all__ = ["Compiled", "Derived", "Guard", "estimate"]

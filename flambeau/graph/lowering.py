@@ -1,0 +1,139 @@
+"""Program → the compiler's graph: each instruction taken apart by its row's `lower`.
+
+An instruction without a lowering becomes a `call`: its NumPy reference is called in the middle of
+the compiled program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..core.dtypes import COMPLEX
+from .ir import Builder, Node
+from .program import Instruction, Program
+
+NUMBER_TYPES = {float: "float64", int: "int64", bool: "int64"}
+"""How a program's scalars lie in a run's table."""
+
+
+class Lowered(NamedTuple):
+    """A program in primitives."""
+
+    outputs: list[Node]
+    builder: Builder
+    declined: list[str]
+    """Names of the operations that are called through NumPy."""
+
+
+def lower(
+    program: Program, known: Mapping[int, int], banned: Collection[str] = ()
+) -> Lowered:
+    """Take a program apart. `known` gives scalars (by position) that are constants of the result:
+    whoever runs it checks them. `banned` are names of specials that have no kernel here."""
+    b = Builder()
+    declined: list[str] = []
+    registers: dict[int, Any] = {}
+    for i, a in enumerate(program.inputs):
+        registers[i] = b.make("input", (), i, tuple(a.shape), a.dtype.name)
+    base = len(program.inputs)
+    for i, kind in enumerate(program.scalars):
+        registers[base + i] = _number(b, i, kind, known)
+    for position, ins in enumerate(program.instructions):
+        start = len(b.nodes)
+        found = _instruction(b, ins, registers)
+        if found is not None and banned and _uses(b.nodes[start:], banned):
+            found = None
+        if found is None:
+            declined.append(ins.op.name)
+            found = _call(b, position, ins, registers)
+        registers[ins.target] = found
+    outputs: list[Node] = []
+    for register in program.outputs:
+        found = registers[register]
+        outputs.extend(found if isinstance(found, tuple) else [found])
+    return Lowered(outputs, b, declined)
+
+
+def _uses(nodes: Iterable[Node], banned: Collection[str]) -> bool:
+    return any(x.op == "special" and x.attr[0] in banned for x in nodes)
+
+
+def _number(b: Builder, i: int, kind: type, known: Mapping[int, int]) -> Node:
+    if i in known:
+        return b.const(known[i], "bool" if kind is bool else "int64")
+    if kind not in NUMBER_TYPES:
+        return b.make("number", (), i, (), "complex")
+    x = b.make("number", (), i, (), NUMBER_TYPES[kind])
+    return b.cast(x, "bool") if kind is bool else x
+
+
+def _is_complex(aval: Any) -> bool:
+    avals = aval if isinstance(aval, tuple) else (aval,)
+    return any(a.dtype.category == COMPLEX for a in avals)
+
+
+def _instruction(b: Builder, ins: Instruction, registers: Mapping[int, Any]) -> Any:
+    """The node (tuple of them) of an instruction, None where its row declines."""
+    row = ins.op
+    if row.lower is None or _is_complex(ins.aval):
+        return None
+    args = [None if r is None else registers[r] for r in ins.args]
+    flat = [x for a in args for x in (a if isinstance(a, tuple) else (a,)) if x is not None]
+    if any(x.dtype.startswith("complex") for x in flat):
+        return None
+    if not row.moves:
+        args = [_widened(b, a) for a in args]
+    found = row.lower(b, args, *ins.params) if row.takes_list else row.lower(b, *args, *ins.params)
+    if found is None or found is NotImplemented:
+        return None
+    return _finished(b, ins, found)
+
+
+def _widened(b: Builder, x: Any) -> Any:
+    if isinstance(x, Node) and x.dtype in ("float16", "bfloat16"):
+        return b.cast(x, "float32")
+    return x
+
+
+def _finished(b: Builder, ins: Instruction, found: Any) -> Any:
+    """A lowering's result in the instruction's shape and dtype."""
+    if isinstance(ins.aval, tuple):
+        if not isinstance(found, (tuple, list)) or len(found) != len(ins.aval):
+            return None
+        parts = tuple(_fit(b, x, a) for x, a in zip(found, ins.aval))
+        return None if any(p is None for p in parts) else parts
+    return _fit(b, found, ins.aval)
+
+
+def _fit(b: Builder, x: Any, aval: Any) -> Node | None:
+    if not isinstance(x, Node):
+        x = b.const(x, aval.dtype.name)
+    want, shape = aval.dtype.name, tuple(aval.shape)
+    if x.dtype != want:
+        if x.dtype.startswith("complex"):
+            return None
+        x = b.cast(x, want)
+    if tuple(x.shape) != shape:
+        if x.shape != ():
+            return None
+        x = b.expand(x, shape)
+    return x
+
+
+def _call(b: Builder, position: int, ins: Instruction, registers: Mapping[int, Any]) -> Any:
+    """The node of an instruction that is called through NumPy."""
+    args = []
+    for r in ins.args:
+        if r is None:
+            continue
+        a = registers[r]
+        args.extend(a if isinstance(a, tuple) else [a])
+    several = isinstance(ins.aval, tuple)
+    avals = ins.aval if several else (ins.aval,)
+    shapes = tuple(tuple(a.shape) for a in avals)
+    names = tuple(a.dtype.name for a in avals)
+    if not several:
+        return b.make("call", tuple(args), position, shapes[0], names[0])
+    whole = b.make("call", tuple(args), position, shapes, names)
+    return tuple(b.part(whole, i) for i in range(len(avals)))

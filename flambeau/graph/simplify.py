@@ -1,0 +1,209 @@
+"""Rewrites of the compiler's graph before fusion, in the order in which `simplify` runs them.
+
+Each pass is a function of a node and its new arguments that gives the node to put in its place, or
+None to leave it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ..core.layout import contiguous_strides
+from .access import resolve
+from .fusion import LEAVES, is_compute
+from .ir import Builder, Node
+
+Rewrite = Callable[[Builder, Node, tuple[Node, ...]], Node | None]
+
+STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "cat", "write", "copy"])
+"""Specials that take arguments of any strides."""
+
+
+def simplify(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
+    """All passes. `banned` are specials that may not be made."""
+    outputs = rewrite(outputs, _bias)
+    outputs = rewrite(outputs, _transposed_product)
+    if "max_pool_backward_relu" not in banned:
+        outputs = rewrite(outputs, _pooled_relu)
+    outputs = rewrite(outputs, _in_memory)
+    b = Builder()
+    b.nodes = _order(outputs)
+    outputs = [_shown(b, x) for x in outputs]
+    return own_copies(outputs)
+
+
+def rewrite(outputs: list[Node], rule: Rewrite) -> list[Node]:
+    """Rebuild a graph from below, with `rule` applied to every node."""
+    b = Builder()
+    new: dict[Node, Node] = {}
+    order = _order(outputs)
+    _count_uses(order, outputs)
+    for node in order:
+        args = tuple(new[a] for a in node.args)
+        found = rule(b, node, args)
+        new[node] = found if found is not None else b.make(node.op, args, node.attr, node.shape, node.dtype)
+    return [new[x] for x in outputs]
+
+
+def _order(outputs: list[Node]) -> list[Node]:
+    """What the outputs need, arguments first."""
+    found: dict[Node, None] = {}
+    done: list[Node] = []
+    stack: list[tuple[Node, bool]] = [(x, False) for x in reversed(outputs)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            done.append(node)
+        elif node not in found:
+            found[node] = None
+            stack.append((node, True))
+            stack.extend((a, False) for a in reversed(node.args))
+    return sorted(done, key=lambda n: n.number)
+
+
+def _count_uses(order: list[Node], outputs: list[Node]) -> None:
+    """Fill every node's `uses`: how many nodes and outputs read it."""
+    for node in order:
+        node.uses = 0
+    for node in order:
+        for a in node.args:
+            a.uses += 1
+    for node in outputs:
+        node.uses += 1
+
+
+# --- passes -------------------------------------------------------------------------------------
+
+
+def _bias(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+    """add(matmul(a, b), broadcast) → matmul_bias(a, b, broadcast), where nothing else reads the
+    product."""
+    if node.op != "add":
+        return None
+    for i in (0, 1):
+        product, other = args[i], args[1 - i]
+        if node.args[i].uses != 1 or product.op != "special" or product.attr[0] != "matmul":
+            continue
+        if other.dtype == product.dtype and other.shape == (node.shape[-1],) and node.shape == product.shape:
+            if resolve(other).base.op == "input":
+                return b.special("matmul_bias", (), (*product.args, other), product.shape, product.dtype)
+    return None
+
+
+def _transposed_product(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+    """view(matmul(a, b)) transposed → matmul(b transposed, a transposed)."""
+    if node.op != "view" or len(args) != 1 or node.args[0].uses != 1:
+        return None
+    product = args[0]
+    if product.op != "special" or product.attr[0] != "matmul" or product.ndim != 2:
+        return None
+    m, n = product.shape
+    if node.attr != ((n, m), (1, n), 0) or 1 in (m, n):
+        return None
+    x, y = product.args
+    return b.matmul(b.permute(y, (1, 0)), b.permute(x, (1, 0)))
+
+
+def _pooled_relu(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+    """select(y > 0, max_pool_backward(g, y), 0), in either writing → one kernel."""
+    if node.op != "select" or len(args) != 3:
+        return None
+    mask, yes, no = args
+    pool, y, positive = (yes, None, True) if yes.op == "special" else (no, None, False)
+    other = no if positive else yes
+    if pool.op != "special" or pool.attr[0] != "max_pool_backward" or not _is_zero(other):
+        return None
+    y = pool.args[1]
+    if node.args[1 if positive else 2].uses != 1 or mask.shape != pool.shape:
+        return None
+    wanted = ("gt", True) if positive else ("le", False)
+    if mask.op != wanted[0] or mask.args[0] is not y or not _is_zero(mask.args[1]):
+        return None
+    return b.special("max_pool_backward_relu", pool.attr[1], pool.args, pool.shape, pool.dtype)
+
+
+def _is_zero(x: Node) -> bool:
+    base = resolve(x).base
+    return base.op == "const" and base.attr == 0
+
+
+def _in_memory(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+    """A view that can't be seen through, and an argument of a kernel that wants row-major memory,
+    is copied first."""
+    if node.op == "view":
+        inner = args[0]
+        made = b.make("view", args, node.attr, node.shape, node.dtype)
+        if resolve(made).base is inner and inner.op == "view":
+            copied = b.make("copy", (inner,), None, inner.shape, inner.dtype)
+            return b.make("view", (copied, *args[1:]), node.attr, node.shape, node.dtype)
+        return made
+    if node.op in ("special", "call"):
+        loose = node.op == "special" and node.attr[0] in STRIDED_ARGUMENTS
+        fixed = tuple(_placeable(b, a, loose, node) for a in args)
+        if loose and node.attr[0] == "write":
+            fixed = (*fixed[:2], *args[2:])  # the offset is no array
+        return b.make(node.op, fixed, node.attr, node.shape, node.dtype)
+    if node.op == "take":
+        x = args[0]
+        if resolve(x).base.op in LEAVES - {"input"}:
+            x = b.make("copy", (x,), None, x.shape, x.dtype)
+        return b.make("take", (x, args[1]), node.attr, node.shape, node.dtype)
+    return None
+
+
+def _placeable(b: Builder, x: Node, loose: bool, user: Node) -> Node:
+    access = resolve(x)
+    if access.base.op in ("const", "number"):
+        if user.op == "call" and x is access.base:
+            return x  # a number is given as it is
+        return b.make("copy", (x,), None, x.shape, x.dtype)
+    if loose or access.strides == contiguous_strides(tuple(x.shape)) and _steady(access, x):
+        return x
+    if _unit_strides_equal(access.strides, tuple(x.shape)) and _steady(access, x):
+        return x
+    return b.make("copy", (x,), None, x.shape, x.dtype)
+
+
+def _unit_strides_equal(strides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    own = contiguous_strides(shape)
+    return all(n == 1 or s == o for n, s, o in zip(shape, strides, own, strict=True))
+
+
+def _steady(access: Any, x: Node) -> bool:
+    return not access.run_time
+
+
+def _shown(b: Builder, x: Node) -> Node:
+    """An output must be computed into memory of its own."""
+    if is_compute(x) or x.op in ("special", "call", "part"):
+        return x
+    return b.make("copy", (x,), None, x.shape, x.dtype)
+
+
+def own_copies(outputs: list[Node]) -> list[Node]:
+    """Nodes that cost less than reading them, such as positions, are made once for each user."""
+    cheap: set[Node] = set()
+    new: dict[Node, Node] = {}
+    wanted = set(outputs)
+    for node in _order(outputs):
+        args = tuple(_clone(new[a], cheap) for a in node.args)
+        light = node.op == "iota" or (
+            node.op not in ("special", "call", "part", "reduce", "take", "input", "copy")
+            and bool(args) and all(a in cheap or a.op in ("const", "number") for a in args)
+        )  # fmt: skip
+        fresh = Node(node.op, args, node.attr, node.shape, node.dtype)
+        fresh.number = node.number
+        new[node] = fresh
+        if light and node not in wanted:
+            cheap.add(fresh)
+    return [new[x] for x in outputs]
+
+
+def _clone(node: Node, cheap: set[Node]) -> Node:
+    """A copy of a cheap node, with what is below it."""
+    if node not in cheap:
+        return node
+    made = Node(node.op, tuple(_clone(a, cheap) for a in node.args), node.attr, node.shape, node.dtype)
+    made.number = node.number
+    return made
