@@ -21,7 +21,7 @@ max_pending_nodes: int = _int("FLAMBEAU_MAX_PENDING", 1024)
 """FLAMBEAU_MAX_PENDING: how many operations are recorded at most before they run. 1 runs each
 operation at its call."""
 
-max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 256 << 20)
+max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 2 << 30)
 """FLAMBEAU_MAX_PENDING_BYTES: how many bytes of large pending results make the trace run."""
 
 debug: int = _int("FLAMBEAU_DEBUG", 0)

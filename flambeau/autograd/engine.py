@@ -184,6 +184,10 @@ def _propagate(now: _Pass, roots: Sequence[Edge], grads: Sequence[Any]) -> None:
 
 def _again(roots: Sequence[Edge], grads: Sequence[Any], keep_graph: bool) -> bool:
     """Replay a pass whose structure is known, or learn it. False where neither was done."""
+    more = replay.at_once(*roots[0], grads[0], keep_graph)
+    if more is not None:
+        _give(more)
+        return True
     found = replay.survey(*roots[0], grads[0])
     if found is None:
         return False
@@ -200,18 +204,26 @@ def _again(roots: Sequence[Edge], grads: Sequence[Any], keep_graph: bool) -> boo
         now.captured.clear()
     else:
         return False
+    more = []
+    for leaf, value, aval in gradients:
+        g = fresh(value, aval)
+        if leaf._grad is None:
+            leaf._grad = g
+        else:
+            more.append((leaf, g))
+    _give(more)
+    return True
+
+
+def _give(gradients: Sequence[tuple[Any, Any]]) -> None:
+    """Add gradients to those that leaves have already."""
     before = state.grad
     state.grad = False
     try:
-        for leaf, value, aval in gradients:
-            g = fresh(value, aval)
-            if leaf._grad is None:
-                leaf._grad = g
-            else:
-                accumulate(leaf, g, create_graph=False)
+        for leaf, g in gradients:
+            accumulate(leaf, g, create_graph=False)
     finally:
         state.grad = before
-    return True
 
 
 def _count(roots: Sequence[Edge]) -> dict[Any, int]:

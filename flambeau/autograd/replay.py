@@ -8,6 +8,7 @@ that this graph has saved. The program is the same as that of an ordinary pass.
     survey   the structure of a graph, and the values that its derivatives can read
     learn    an ordinary pass whose operations are noted as a script
     play     the script, with other values
+    write    a function that does all this for one structure (see `replay_code`)
 
 Whatever else may have an effect is not surveyed, and the pass is an ordinary one: hooks, retained
 gradients, nodes of the user's own, saved tensors that were written since or that the outside sees.
@@ -16,9 +17,7 @@ gradients, nodes of the user's own, saved tensors that were written since or tha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from itertools import count
-from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from .. import config
@@ -26,6 +25,7 @@ from ..graph.program import token_of
 from ..graph.trace import note_many_bytes, state
 from ..graph.value import Value
 from .node import RELEASED, Node
+from .replay_code import Replay, write
 
 new = object.__new__
 
@@ -47,30 +47,32 @@ class Survey(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One operation of a script. Places count the survey's values, then `Script.constants`, then
-    the steps."""
+    """One operation of a script."""
 
     op: Any
     aval: Any
     params: tuple[Any, ...]
     token: int
-    places: Callable[[list[Any]], Any] | None
-    """Gets the inputs; None where there is one at most."""
-    place: int
-    """Where that one is; -1 for none."""
+    inputs: list[int]
+    """Places: they count the survey's values, then `Script.constants`, then the steps."""
 
 
-class Script(NamedTuple):
+class Script:
     """What a pass over graphs of one structure records."""
 
-    constants: tuple[Any, ...]
-    """Numbers, and None for inputs that were not given."""
-    steps: list[Step]
-    gradients: list[tuple[int, int, Any]]
-    """In the order in which leaves get their gradients: which leaf, the place, the aval."""
-    released: list[int]
-    """The nodes that forget what they saved."""
-    nbytes: int
+    def __init__(
+        self, constants: list[Any], steps: list[Step], gradients: list[tuple[int, int, Any]],
+        released: list[int],
+    ) -> None:  # fmt: skip
+        self.constants = constants
+        """Numbers, and None for inputs that were not given."""
+        self.steps = steps
+        self.gradients = gradients
+        """In the order in which leaves get their gradients: which leaf, the place, the aval."""
+        self.released = released
+        """The nodes that forget what they saved."""
+        self.nbytes = sum([step.aval.nbytes for step in steps if _is_big(step.aval)])
+        self.plays = 0
 
 
 _scripts: dict[tuple[Any, ...], Script | bool] = {}
@@ -204,19 +206,17 @@ def worth_learning(found: Survey) -> bool:
 
 def play(script: Script, found: Survey, keep_graph: bool) -> list[Gradient]:
     """Record the script with the values of a graph, and give the leaves' gradients."""
+    script.plays += 1
+    if script.plays == _OFTEN and len(script.steps) <= _LONG:
+        _write(script, found)
     values: list[Any] = found.values
     values += script.constants
     first = len(values)
-    append = values.append
-    for op, aval, params, token, places, place in script.steps:
+    for op, aval, params, token, inputs in script.steps:
         value = new(Value)
         value.op, value.aval, value.params, value.token = op, aval, params, token
-        if places is not None:
-            value.inputs = places(values)
-        else:
-            value.inputs = (values[place],) if place >= 0 else ()
-        value.buffer = None
-        append(value)
+        value.inputs, value.buffer = tuple([values[i] for i in inputs]), None
+        values.append(value)
     state.nodes += values[first:]
     if not keep_graph:
         nodes = found.nodes
@@ -268,14 +268,13 @@ class Lesson:
         number = {leaf: i for i, leaf in enumerate(found.leaves)}
         try:
             steps = _steps(recorded, place, len(found.values))
-            arrived = [(number[leaf], place[value], aval) for leaf, value, aval in gradients]
+            given = [(number[leaf], place[value], aval) for leaf, value, aval in gradients]
         except KeyError:
             return None
         released = [
             i for i, node in enumerate(found.nodes) if self.saving[i] and node.saved is RELEASED
         ]
-        nbytes = sum([value.aval.nbytes for value in recorded if _is_big(value)])
-        return Script(tuple(constants), steps, arrived, released, nbytes)
+        return Script(constants, steps, given, released)
 
 
 def _steps(recorded: list[Value], place: dict[Any, int], constant: int) -> list[Step]:
@@ -289,12 +288,66 @@ def _steps(recorded: list[Value], place: dict[Any, int], constant: int) -> list[
             else:
                 places.append(constant)
                 constant += 1
-        several = itemgetter(*places) if len(places) > 1 else None
-        one = places[0] if len(places) == 1 else -1
         token = value.token or token_of(value)
-        steps.append(Step(value.op, value.aval, value.params, token, several, one))
+        steps.append(Step(value.op, value.aval, value.params, token, places))
     return steps
 
 
-def _is_big(value: Value) -> bool:
-    return value.aval.__class__ is not tuple and value.aval.big
+def _is_big(aval: Any) -> bool:
+    return aval.__class__ is not tuple and aval.big
+
+
+# --- structures that keep coming ----------------------------------------------------------------
+
+_OFTEN = 4
+"""How many plays make a script worth a function of its own: writing it takes some 0.1 ms for each
+operation."""
+_LONG = 4000
+"""Operations of the longest script that gets one."""
+
+
+class _Written:
+    """The function for the structure that came last with one kind of root. Where others come in
+    between, trying it first costs more than it saves: `score` counts what it was good for."""
+
+    __slots__ = ("replay", "nbytes", "score")
+
+    def __init__(self, replay: Replay, nbytes: int) -> None:
+        self.replay, self.nbytes, self.score = replay, nbytes, 0
+
+
+_written: dict[tuple[int, int], _Written] = {}
+
+
+def _write(script: Script, found: Survey) -> None:
+    root = found.nodes[0].token, found.key[1]
+    old = _written.get(root)
+    if old is not None and old.score > 0:
+        script.plays = 0  # ask again later
+        return
+    if len(_written) >= _LIMIT:
+        _written.clear()
+    replay = write(
+        found.nodes, found.values, script.steps, script.constants, script.gradients, script.released
+    )
+    _written[root] = _Written(replay, script.nbytes)
+
+
+def at_once(root: Any, nr: int, grad: Any, keep_graph: bool) -> list[tuple[Any, Any]] | None:
+    """Replay the graph below a root if it is the one that a function was written for. Gives leaves
+    with a gradient that is still to be added to theirs."""
+    written = _written.get((root.token, nr)) if isinstance(root, Node) else None
+    if written is None or not grad._plain or state.inference:
+        return None
+    value = grad._storage.value
+    more = None if value is None else written.replay(root, value, keep_graph)
+    if more is None:
+        written.score -= 1
+        if written.score < -_OFTEN:
+            del _written[root.token, nr]
+        return None
+    written.score = _OFTEN
+    del value
+    if written.nbytes:
+        note_many_bytes(written.nbytes)
+    return more

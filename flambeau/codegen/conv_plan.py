@@ -131,7 +131,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         p.taps[:1] == (Tap(0, 0, 0, p.taps[0].a),) * count and p.step == (1, 1, 1)
         and p.size == p.out and images == 1 and dense
     ) if count == 1 else False  # fmt: skip
-    deep = p.out[0] > 1 or p.size[0] > 1
+    deep = p.out[0] > 1 or p.size[0] > 1 or any(t.z for t in p.taps)
     how = flat(p.taps) if deep or images > 1 or not count else sliding(p.taps, p.step[1])
     pitch = odd_pitch(images * (rows + how.extra) * width + 16, size)
     some = max(1, DEPTH // max(count, 1))

@@ -29,7 +29,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     chunk = -(-(image_blocks * row_blocks) // chunks)
     chunks = -(-(image_blocks * row_blocks) // chunk)
     size, count = SIZE[p.dtype], len(p.taps)
-    deep = p.out[0] > 1 or p.size[0] > 1
+    deep = p.out[0] > 1 or p.size[0] > 1 or any(t.z for t in p.taps)
     how = flat(p.taps) if wide or deep else sliding(p.taps, p.step[1])
     pitch = odd_pitch(images * (rows + how.extra) * width + 16, size)
     some_at_once = max(1, min(some, (192 << 10) // (pitch * count))) if wide else some

@@ -12,7 +12,7 @@ BLOCK = 512
 """Steps of a float sum's chain before it is added to an outer one, so that errors grow with
 steps / BLOCK + BLOCK and not with the steps."""
 
-HEAVY = 30
+HEAVY = 20
 """Bodies of this cost hide every latency by themselves: they are written once."""
 
 _COSTS = {"div": 4, "sqrt": 4, "rsqrt": 8, "rint": 1, "floordiv": 40, "remainder": 40, "fmod": 40}

@@ -192,12 +192,13 @@ def emit_tile(target: Target, dtype: str, name: str, shape: Shape) -> str:
         f.opaque("ptr", f.gep("%a", f.mul("%sam", m))) for m in range(0, shape.height, GROUP)
     ]
     panels = [f.gep("%b", f.mul("%sbp", p)) for p in range(-(-shape.vectors // per_panel))]
-    sums = [(v.type, x) for x in _begin(f, v, shape, masks, target.masks)]
+    zero = "zeroinitializer" if shape.lanes > 1 else "0.0"
+    sums = [(v.type, zero)] * (shape.height * shape.vectors)
     pointers = [("ptr", p) for p in ("%next", *heads, *panels)]
     with f.loop("%k", carry=[*pointers, *sums], sure=True) as loop:
         ahead, *values = loop.values
         if shape.vectors > 1:  # narrow tiles have no loads to spare
-            f.do(f"call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 2, i32 1)")
+            _prefetch(f, ahead, 2)
             ahead = f.gep(ahead, "%snext")
         heads, values = values[: len(heads)], values[len(heads) :]
         panels, out = values[: len(panels)], values[len(panels) :]
@@ -213,10 +214,22 @@ def emit_tile(target: Target, dtype: str, name: str, shape: Shape) -> str:
                 out[j] = v.fma(left, right[i], out[j])
         heads = [f.gep(p, "%sak") for p in heads]
         loop.next = [ahead, *heads, *(f.gep(p, "%sbk") for p in panels), *out]
-    places = _places(f, shape, step)
-    for j, x in enumerate(out):
-        v.store(x, places[j], masks[j % shape.vectors])
+    # C is read at the end, all of it before the first store: rows that lie 4 KiB apart would have
+    # to wait for each other.
+    with f.when(f.compare("ne", "%add", 0)) as branch:
+        there = [
+            v.load(at, masks[j % shape.vectors]) for j, at in enumerate(_places(f, shape, step))
+        ]
+        added = [v.add(x, y) for x, y in zip(out, there)]
+    out = f.merge(branch, v.type, added, out)
+    for j, at in enumerate(_places(f, shape, step)):
+        v.store(out[j], at, masks[j % shape.vectors])
     return f.finish()
+
+
+def _prefetch(f: Function, at: str, level: int) -> None:
+    """Bring a line to the first-level cache (3) or the second (2)."""
+    f.do(f"call void @llvm.prefetch.p0(ptr {at}, i32 0, i32 {level}, i32 1)")
 
 
 def _places(f: Function, shape: Shape, step: int) -> list[str]:
@@ -226,22 +239,6 @@ def _places(f: Function, shape: Shape, step: int) -> list[str]:
         row = f.gep(row, "%scm") if m else row
         out += [f.gep(row, i * step) for i in range(shape.vectors)]
     return out
-
-
-def _begin(
-    f: Function, v: Vectors, shape: Shape, masks: list[str | None], can_mask: bool
-) -> list[str]:
-    """What a tile's sums begin with: C if it is added to, else zeros."""
-    zero = "zeroinitializer" if v.n > 1 else "0.0"
-    step = v.n * SIZES[v.dtype]
-    adds = f.compare("ne", "%add", 0)
-    if can_mask:
-        every = splat(f, "i1", adds, v.n)
-        some = [every if m is None else f.op(f"and <{v.n} x i1> {m}, {every}") for m in masks]
-        return [v.load(at, some[j % len(some)]) for j, at in enumerate(_places(f, shape, step))]
-    with f.when(adds) as branch:
-        there = [v.load(at) for at in _places(f, shape, step)]
-    return f.merge(branch, v.type, there, [zero] * len(there))
 
 
 # --- the tiles of a whole product -----------------------------------------------------------
@@ -321,6 +318,8 @@ def _driver(target: Target, dtype: str, kinds: int) -> str:
         rows, columns = tile(target, dtype)
         tiles, low, more = divided_rows(f, "%m", rows)
         highest = f.add(low, f.op(f"zext i1 {f.compare('ne', more, 0)} to i64"))
+        deep = f.compare("sge", "%k", 64)  # worth prefetching C for
+        wide = f.select(f.compare("eq", "%snext", 0), 0, columns * size)
         with f.steps("%n") as across:
             j = across.index
             left = f.sub("%n", j)
@@ -336,15 +335,22 @@ def _driver(target: Target, dtype: str, kinds: int) -> str:
                 height = f.add(low, f.op(f"zext i1 {higher} to i64"))
                 code = _entry(f, "tiles", suffix, rows, kind, height, "ptr")
                 step = f.select(packed, f.mul(height, size), sak)
-                ends = f.compare("sge", f.mul(loop.index, _LINE), columns * size)
-                snext = f.select(ends, 0, "%snext")
+                on = f.select(packed, f.mul(f.mul(height, size), "%k"), f.mul(height, sam))
+                after = f.gep(a, on)
+                # What comes next: lines of B's next panel, then of A's next tile.
+                ends = f.compare("sge", f.mul(loop.index, _LINE), wide)
+                then = f.select(ends, f.select(packed, after, c, "ptr"), ahead, "ptr")
+                snext = f.select(ends, f.select(packed, step, 0), "%snext")
+                with f.when(deep), f.loop(height, carry=[("ptr", c)], sure=True) as line:
+                    for i in range(0, columns * size, _LINE):
+                        _prefetch(f, f.gep(line.values[0], i), 3)
+                    line.next = [f.gep(line.values[0], scm)]
                 f.do(
                     f"call void {code}(ptr {a}, i64 {sam}, i64 {step}, ptr {b}, i64 {sbk}, "
                     f"i64 {sbp}, ptr {c}, i64 {scm}, i64 %k, i64 %add, i64 {width}, "
-                    f"ptr {ahead}, i64 {snext})"
+                    f"ptr {then}, i64 {snext})"
                 )
-                on = f.select(packed, f.mul(f.mul(height, size), "%k"), f.mul(height, sam))
-                loop.next = [f.gep(a, on), f.gep(c, f.mul(height, scm)), f.gep(ahead, _LINE)]
+                loop.next = [after, f.gep(c, f.mul(height, scm)), f.gep(ahead, _LINE)]
             across.next = [width]
     nothing = f.op("or i64 %k, %add")
     with f.when(f.compare("eq", nothing, 0)), f.loop("%m") as row, f.loop("%n") as column:

@@ -7,19 +7,19 @@ from others by a run-time offset.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from ..graph.access import resolve
-from ..graph.fusion import Fusion, Group, fuse, is_compute
+from ..graph.fusion import Group, fuse, is_compute
 from ..graph.ir import Node
 from ..graph.simplify import simplify
 from . import group_loop, loop_llvm
 from .kernel import Buf, Launch
 from .loop import DTYPES, words
 from .planning import Placed, row_major
+from .schedule import Schedule
 
 ALIGN = 64
 
@@ -115,6 +115,8 @@ class Planner:
             slot = self._slot()
             self.output_slots.append(slot)
             self.placed[x] = Placed(slot, x.dtype, tuple(x.shape), row_major(tuple(x.shape)))
+        self.chain: tuple[int, set[int]] | None = None
+        """While the last step goes through samples: how many, and the arrays that it computes."""
         self.donors: dict[int, tuple[int, int]] = {}
         """Output slot → input whose memory it may take over, and the unit that writes it."""
 
@@ -192,14 +194,18 @@ class Planner:
     # --- units ----------------------------------------------------------------------------------
 
     def run(self) -> Plan:
-        for unit in self._ordered():
+        schedule = Schedule(self.fusion)
+        unit: Any = None
+        while (unit := schedule.next(unit if self.chain else None)) is not None:
+            self.now += 1
             if isinstance(unit, Group):
+                self.chain = None
                 self._group(unit)
             elif unit.op == "call":
+                self.chain = None
                 self._call(unit)
-            elif unit.op == "special":
+            else:
                 self._special(unit)
-            self.now += 1
         donors = {o: i for o, (i, unit) in self.donors.items() if self.last_read.get(i, unit) <= unit}
         outputs = [Output(self.placed[x].slot, donors.get(self.placed[x].slot)) for x in self.graph]
         return Plan(
@@ -208,53 +214,38 @@ class Planner:
             tuple(f"{p.op} → {c.op}: {why}" for p, c, why in self.fusion.refused),
         )  # fmt: skip
 
-    def _ordered(self) -> list[Any]:
-        """Groups, specials and calls in an order of running: what can run and was recorded first
-        runs first."""
-        unit_of: dict[Node, Any] = {}
-        for node in self.fusion.live:
-            if is_compute(node):
-                unit_of[node] = self.fusion.group_of[node]
-            elif node.op in ("special", "call"):
-                unit_of[node] = node
-        units = list(dict.fromkeys(unit_of.values()))
-        waiting: dict[Any, int] = dict.fromkeys(units, 0)
-        after: dict[Any, set[Any]] = {u: set() for u in units}
-        for node in unit_of:
-            for x in node.args:
-                base = resolve(x).base
-                while base.op == "part":
-                    base = base.args[0]
-                before = unit_of.get(base)
-                if before is not None and before is not unit_of[node]:
-                    after[before].add(unit_of[node])
-        for found in after.values():
-            for u in found:
-                waiting[u] += 1
-        def rank(u: Any) -> int:
-            return u.first if isinstance(u, Group) else u.number
-
-        ready = [(rank(u), i) for i, u in enumerate(units) if not waiting[u]]
-        heapq.heapify(ready)
-        index = {u: i for i, u in enumerate(units)}
-        out = []
-        while ready:
-            u = units[heapq.heappop(ready)[1]]
-            out.append(u)
-            for v in after[u]:
-                waiting[v] -= 1
-                if not waiting[v]:
-                    heapq.heappush(ready, (rank(v), index[v]))
-        assert len(out) == len(units), "groups form a circle"
-        return out
-
-    def launch(self, launches: list[Launch]) -> None:
+    def launch(self, launches: list[Launch], samples: int = 0) -> bool:
+        """Add launches. The last of several is the kernel itself; with `samples` its tasks, if
+        they are as many, are the samples, each for itself. It then joins the step before, whose
+        kernels go through the samples too: what one leaves is in cache for the next. Whether it
+        has done so."""
+        launches = [x for x in launches if x.tasks > 0]
+        if not launches:
+            return False
         for x in launches:
-            if x.tasks > 0:
-                for a in x.args:
-                    if isinstance(a, Buf):
-                        self._touch(a.slot)
-                self.steps.append(Step((x,)))
+            for slot in _slots(x):
+                self._touch(slot)
+        *first, main = launches
+        by_sample = samples > 1 and main.tasks == samples
+        own = {s for x in first for s in _slots(x)}
+        joins = (
+            by_sample and self.chain is not None and self.chain[0] == samples
+            and not self.chain[1].isdisjoint(_slots(main)) and self.chain[1].isdisjoint(own)
+        )  # fmt: skip
+        if joins:
+            assert self.chain is not None
+            last = self.steps.pop()
+            self.steps += [Step((x,)) for x in first]
+            self.steps.append(Step((*last.launches, main)))
+            self.chain[1].update(self._computed(main))
+        else:
+            self.steps += [Step((x,)) for x in launches]
+            self.chain = (samples, self._computed(main)) if by_sample else None
+        return joins
+
+    def _computed(self, x: Launch) -> set[int]:
+        """The slots of a launch that are no inputs of the program."""
+        return {s for s in _slots(x) if s >= self.inputs}
 
     def _group(self, group: Group) -> None:
         writer = group_loop.Writer(self.fusion, group, self.place, self.pointer, self.number)
@@ -335,8 +326,13 @@ class Planner:
             found = planner(self, inputs, outputs, params)
         if found is None:
             raise Declined(name)
-        self.launch(found)
-
+        by_sample = name in BY_SAMPLE and outputs[0].shape and params[-1] in (1, False, True)
+        if self.launch(found, outputs[0].shape[0] if by_sample else 0):
+            # Its arrays are in use together with those of the kernel that it has joined.
+            self.now -= 1
+            for slot, t in self.temporaries.items():
+                if t.first > self.now:
+                    self.temporaries[slot] = t._replace(first=self.now)
 
     def _write(self, node: Node) -> list[Launch]:
         """The base, in the result's memory, then the elements of the layout in it."""
@@ -355,6 +351,17 @@ class Planner:
         if base.slot < self.inputs and base.dense and base.offset == 0 and value.slot != base.slot:
             self._may_take_over(out.slot, base.slot)
         return launches + _copy(self, value, Placed(slot, out.dtype, tuple(shape), tuple(strides), offset))
+
+
+BY_SAMPLE = frozenset(
+    "conv_forward conv_input max_pool relu_max_pool max_pool_backward max_pool_backward_relu".split()
+)
+"""Specials whose task, where there are as many as samples, is a sample. (The last parameter of a
+convolution is its groups, which must be one.)"""
+
+
+def _slots(x: Launch) -> set[int]:
+    return {a.slot for a in x.args if isinstance(a, Buf)}
 
 
 class Declined(Exception):

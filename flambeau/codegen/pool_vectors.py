@@ -1,4 +1,4 @@
-"""Max pooling in vectors of windows along a row: no dilation, one or two steps a window.
+"""Max pooling in vectors of windows along a row: no dilation, up to four steps a window.
 
 The gradient is gathered, so that each of its elements is written once. A window's winner is the
 number of its tap, ky * kernel_width + kx; winners of the few rows of windows that meet a row of the
@@ -8,15 +8,20 @@ For windows of 2x2 that tile the image nothing needs to be kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from .ir_text import ELEMENT, Code, Val, masks_well, vector
 from .kernel import Buf, Kernel, Target
 from .planning import Placed, Room
 from .pool_windows import Geometry, Sides, planes, sides
+from .special_weave import regrouped
 
 _WIDEST = 8
 """Taps along a row that are written out."""
+
+_FARTHEST = 4
+"""Steps from a window to the next, of which as many vectors are loaded and taken apart."""
 
 _MARGIN = 16
 """Elements beside a row of winners: as many as a vector has, or windows meet an element."""
@@ -47,7 +52,7 @@ def plan(
 
 def short_steps(g: Geometry) -> bool:
     """Whether vectors of windows can be loaded."""
-    near = g.stride[2] <= 2 and g.kernel[2] <= _WIDEST and set(g.dilation) == {1}
+    near = g.stride[2] <= _FARTHEST and g.kernel[2] <= _WIDEST and set(g.dilation) == {1}
     return g.flat and near and g.image[1] * g.image[2] < 1 << 30
 
 
@@ -90,17 +95,15 @@ class Lanes:
         """The mask of positions first, first + 1, ... that are in [0, size)."""
         return (self.spread(first) + self.steps).compare("ult", self.spread(size))
 
-    def even(self, a: Val, b: Val) -> Val:
-        return self.code.shuffle(a, b, range(0, 2 * self.count, 2))
+    def parted(self, vectors: Sequence[Val]) -> list[Val]:
+        """Each how-manieth element of consecutive ones, beginning with the first, the second..."""
+        many, n = len(vectors), self.count
+        return regrouped(self.code, vectors, [f % n * many + f // n for f in range(many * n)])
 
-    def odd(self, a: Val, b: Val) -> Val:
-        return self.code.shuffle(a, b, range(1, 2 * self.count, 2))
-
-    def woven(self, a: Val, b: Val) -> tuple[Val, Val]:
-        """a0 b0 a1 b1 ..."""
-        n = self.count
-        order = [k // 2 + (k % 2) * n for k in range(2 * n)]
-        return self.code.shuffle(a, b, order[:n]), self.code.shuffle(a, b, order[n:])
+    def woven(self, vectors: Sequence[Val]) -> list[Val]:
+        """The reverse: a0 b0 c0 a1 b1 c1 ..."""
+        many, n = len(vectors), self.count
+        return regrouped(self.code, vectors, [f % many * n + f // many for f in range(many * n)])
 
 
 def _beats(v: Val, m: Val) -> Val:
@@ -142,7 +145,7 @@ def _emit_tiles(target: Target, symbol: str, what: str, dtype: str) -> str:
                     found = [c.select(f.compare("ugt", 0), f, 0) for f in found]
                     for f, at, m in zip(found, rows, masks, strict=True):
                         c.store(f, rectified, at, m)
-                taps = [part(*pair) for pair in (found[:2], found[2:]) for part in (v.even, v.odd)]
+                taps = [*v.parted(found[:2]), *v.parted(found[2:])]
                 best, wins = _tournament(c, taps)
                 if g is None:
                     c.store(best, y, windows + ox, known)
@@ -151,7 +154,7 @@ def _emit_tiles(target: Target, symbol: str, what: str, dtype: str) -> str:
                     if what == "max_pool_backward_relu":
                         given = c.select(best.compare("ugt", 0), given, 0)
                     parts = _shares(c, given, wins)
-                    made = [*v.woven(*parts[:2]), *v.woven(*parts[2:])]
+                    made = [*v.woven(parts[:2]), *v.woven(parts[2:])]
                     for f, at, m in zip(made, rows, masks, strict=True):
                         c.store(f, y, at, m)
     return c.text()
@@ -188,8 +191,8 @@ class Taps:
         self.lanes, self.kernel, self.step = v, kernel, step
         self.beside = v.code.const(v.type, beside)
         self.first = ox * step - s.width.padding
-        parts = kernel if step == 1 else -(-kernel // 2) * 2
-        jumps = [k if step == 1 else k // 2 * 2 + k % 2 * v.count for k in range(parts)]
+        parts = -(-kernel // step) * step
+        jumps = [k // step * step + k % step * v.count for k in range(parts)]
         self.places = [self.first + j for j in jumps]
         self.masks = [v.inside(p, s.width.image) for p in self.places]
 
@@ -201,10 +204,8 @@ class Taps:
             c.load(v.type, x, row + at, mask, self.beside)
             for at, mask in zip(self.places, self.masks, strict=True)
         ]
-        if self.step == 1:
-            return found
-        pairs = zip(found[::2], found[1::2], strict=True)
-        return [part(a, b) for a, b in pairs for part in (v.even, v.odd)][: self.kernel]
+        groups = (found[k : k + self.step] for k in range(0, len(found), self.step))
+        return [tap for group in groups for tap in v.parted(group)][: self.kernel]
 
 
 def _emit_rows(target: Target, symbol: str, what: str, dtype: str, kernel: int, step: int) -> str:
@@ -335,5 +336,5 @@ class _Backward:
                     total.set(c.select(won, t + c.load(v.type, self.given, at), t))
             found = [t.get() for t in sums]
             at = j * step - padding
-            for k, f in enumerate(found if step == 1 else v.woven(*found)):
+            for k, f in enumerate(v.woven(found)):
                 c.store(f, self.y, row + at + k * v.count, v.inside(at + k * v.count, width))

@@ -1,8 +1,8 @@
 """Average pooling, over windows and over tiles, and the gradients.
 
 Sums are taken in the reference's order, one dimension after the other: in a window first along the
-depth, then the height, then the width; in the gradient the other way round. Windows of one or two
-steps along a row go in vectors. The gradient first divides a plane's gradients, into scratch
+depth, then the height, then the width; in the gradient the other way round. Windows of few steps
+along a row go in vectors. The gradient first divides a plane's gradients, into scratch
 memory whose rows have zeros on either side, and then gathers.
 """
 
@@ -296,7 +296,7 @@ def _spread_row(
                 sums[k].set(sums[k].get() + total)
         start = j * step - padding
         made = [t.get() for t in sums]
-        for k, f in enumerate(made if step == 1 else v.woven(*made)):
+        for k, f in enumerate(v.woven(made)):
             c.store(f, y, out + start + k * v.count, v.inside(start + k * v.count, width))
 
 

@@ -4,7 +4,7 @@ Dimensions are brought into the order of the output's memory and merged. Then a 
 
     rows        the same dimension is contiguous on both sides: vectors
     transpose   another one is: square tiles, transposed in registers
-    weave       the same with 2 to 4 interleaved rows, see special_weave
+    weave       the same with 2 to 8 interleaved rows, see special_weave
     strided     anything else: element by element
 """
 

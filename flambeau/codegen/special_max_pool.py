@@ -1,8 +1,8 @@
 """Max pooling and its gradient.
 
 The largest element of a window is the first of equals, and the last NaN where there is one. Windows
-of any geometry are looked at element by element; those of one or two steps along a row, without
-dilation, in vectors of windows (see `pool_vectors`).
+of any geometry are looked at element by element; those of few steps along a row, without dilation,
+in vectors of windows (see `pool_vectors`).
 """
 
 from __future__ import annotations

@@ -37,6 +37,10 @@ PARALLEL_NS = 12_000.0
 """Estimated nanoseconds of work from which a launch is divided over threads: dividing costs some
 2 µs when the threads are awake."""
 
+CHAIN_BYTES = 512e3
+"""What kernels that share a step may read and write on a piece of its tasks: so much stays in the
+second-level cache from one kernel to the next."""
+
 FLOPS_PER_NS, BYTES_PER_NS = 25.0, 8.0
 """A conservative guess of one core's speed, for that estimate alone."""
 
@@ -139,7 +143,9 @@ class Compiled:
             first = s.launches[0]
             parallel = first.tasks > 1 and sum(map(estimate, s.launches)) > PARALLEL_NS
             grain = max(x.grain for x in s.launches)
-            records.append(pool.Record(tuple(chained), first.tasks, grain, 0, parallel))
+            each = sum(x.bytes for x in s.launches) / max(first.tasks, 1)
+            most = max(1, int(CHAIN_BYTES / max(each, 1.0))) if len(chained) > 1 else 0
+            records.append(pool.Record(tuple(chained), first.tasks, min(grain, most or grain), most, parallel))
         made = Segment(pool.Program(records, self.threads), tuple(steps), [math.inf] * len(steps))
         if config.profile:
             made.native.profile()

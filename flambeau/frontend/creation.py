@@ -19,6 +19,7 @@ from ..core.layout import contiguous_strides, span
 from ..graph.trace import state
 from ..graph.value import leaf
 from ..ops.table import call
+from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
 from .from_data import is_sequence, read_data
 from .memory import alias, share_array
@@ -329,10 +330,16 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             UserWarning,
             stacklevel=2,
         )
-    storage, strides = share_array(ndarray)
+    shape = ndarray.shape
+    if ndarray.flags.c_contiguous and shape and min(ndarray.strides) >= 0:
+        whole = aval(shape, dt)
+        storage, strides = Storage(None, whole), None
+        storage.share(ndarray.reshape(-1))
+    else:
+        storage, strides = share_array(ndarray)
     t: Tensor = object.__new__(Tensor)
     t._storage = storage
-    t._aval = aval(ndarray.shape, dt)
+    t._aval = aval(shape, dt)
     if storage.aval.shape != t._aval.shape:
         t._strides, t._plain = strides, False
     return t

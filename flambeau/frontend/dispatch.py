@@ -68,7 +68,7 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
         row.memo.clear()
     many = found if isinstance(found, list) else [found]
     token = new_token()
-    made = [(*_placed(a, layout, t._storage.aval), token) for layout in many]
+    made = [(*placed(a, layout, t._storage.aval), token) for layout in many]
     row.memo[key] = made if isinstance(found, list) else made[0]
     return row.memo[key]
 
@@ -79,7 +79,7 @@ def arguments_stride(t: Any) -> tuple[int, ...]:
     return stride(t)
 
 
-def _placed(a: Aval, layout: Any, whole: Aval) -> tuple[Any, ...]:
+def placed(a: Aval, layout: Any, whole: Aval) -> tuple[Any, ...]:
     """A layout as a tensor's fields: aval, strides, offset, and whether it is all of the storage."""
     shape, strides, offset = layout
     out = a.with_shape(tuple(shape))
@@ -122,13 +122,12 @@ def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> 
 
 def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
     """Tensors for an operation's several results."""
-    return [fresh(_picked(value, i, a), a) for i, a in enumerate(avals)]
-
-
-def _picked(value: Value, i: int, a: Aval) -> Value:
-    pick = record(PICK, a, (value,), (i,))
-    pick.token = pick_token(i, a)
-    return pick
+    found = []
+    for i, a in enumerate(avals):
+        pick = record(PICK, a, (value,), (i,))
+        pick.token = pick_token(i, a)
+        found.append(fresh(pick, a))
+    return found
 
 
 _pick_tokens: dict[tuple[int, Aval], int] = {}
@@ -366,7 +365,6 @@ def _row_source(row: Row, dunder: bool) -> str:
         w("t_ = new(Tensor)")
         w("t_._storage = Storage(value_, aval)")
         w("t_._aval = aval")
-        w("t_._plain = True; t_._rg = False; t_._view = t_._node = t_._count = None; t_._nr = 0")
     if row.grads or row.not_differentiable:
         test = " or ".join(f"g{i}" for i in range(len(inputs)))
         w(f"if {test}:")
@@ -408,7 +406,6 @@ def _view_source(row: Row) -> str:
     w("t = new(Tensor)")
     w(f"t._storage = {n}._storage")
     w("t._aval, t._strides, t._offset, t._plain, token = found")
-    w("t._rg = False; t._node = t._count = None; t._nr = 0")
     w(f"root = {n}._view")
     w(f"t._view = {n} if root is None else root")
     w(f"t._seen = {n}._storage.version")

@@ -8,15 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autograd.node import joined
 from ..core import dtypes
 from ..errors import shape_text
 from ..ops.indexing import need_mask_shape
 from ..ops.table import call
 from . import inplace
-from .dispatch import inplace_function
+from .dispatch import inplace_function, placed
+from .memory import stride
 from .tensor import Tensor
 
 _VALID = "only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors"
+_LIMIT = 4096
 _LONG_LIST = 32
 """From here on a list is never taken for a tuple."""
 
@@ -233,6 +236,10 @@ def _integers(tensors: list[Any]) -> list[Any]:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`. Basic indices give views; integer and boolean tensors give copies."""
     kind = index.__class__
+    if kind is int or kind is slice:
+        part = _part(x, index)
+        if part is not None:
+            return part
     if kind is int and -(2**63) <= index < 2**63:
         return _select(x, 0, index, 0) if x._aval.ndim else _old_scalar(x, index)
     if kind is slice and x._aval.ndim:
@@ -243,6 +250,66 @@ def getitem(x: Any, index: Any) -> Any:
         positions = tuple(i for i, t in enumerate(listed) if t is not None)
         return call.index_at(places.view, [listed[i] for i in positions], positions)
     return places.view if places.view is not x else x._alias_view()
+
+
+_Rows = tuple[Any, tuple[int, ...], int, bool]
+"""What is the same for all parts of one kind of tensor: their aval, their strides, how far one is
+from the next, and whether the first is the whole storage."""
+
+_rows: dict[tuple[Any, ...], _Rows] = {}
+
+
+def _part(x: Any, index: Any) -> Any:
+    """`x[i]` and `x[i:j]` outside of graphs, without asking the row: a data set is indexed by ever
+    new numbers, for each of which the row's rule would run. None where the row has to be asked."""
+    if x._rg or x._count is not None or x._origin is not None or not x._aval.ndim:
+        return None
+    root = x._view
+    if root is not None and joined(x):
+        return None
+    size = x._aval.shape[0]
+    length = -1
+    if index.__class__ is slice:
+        if index.step is not None and index.step != 1:
+            return None
+        if not (index.start.__class__ in _PLAIN and index.stop.__class__ in _PLAIN):
+            return None
+        index, end, _ = index.indices(size)
+        length = end - index
+        if length <= 0:
+            return None
+    elif not -size <= index < size:
+        return None
+    elif index < 0:
+        index += size
+    key = (x._aval, x._strides, x._storage.aval, length)
+    rows = _rows.get(key)
+    if rows is None:
+        rows = _rows_of(x, key, length)
+    t: Any = object.__new__(Tensor)
+    t._storage = storage = x._storage
+    t._aval, t._strides, step, first = rows
+    t._offset = offset = x._offset + index * step
+    t._plain = first and not offset
+    t._view = x if root is None else root
+    t._seen = storage.version
+    return t
+
+
+_PLAIN = (int, type(None))
+
+
+def _rows_of(x: Any, key: tuple[Any, ...], length: int) -> _Rows:
+    strides = stride(x)
+    shape = tuple(x._aval.shape)
+    layout: Any = (shape[1:], strides[1:], 0)
+    if length >= 0:
+        layout = ((length, *shape[1:]), strides, 0)
+    aval, out_strides, _, first = placed(x._aval, layout, x._storage.aval)
+    if len(_rows) >= _LIMIT:
+        _rows.clear()
+    found = _rows[key] = (aval, out_strides, strides[0], first)
+    return found
 
 
 def _old_scalar(x: Any, index: int) -> Any:

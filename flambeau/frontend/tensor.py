@@ -257,8 +257,6 @@ class Tensor(Differentiable):
         t = object.__new__(cls)
         t._storage, t._aval = data._storage, data._aval
         t._strides, t._offset, t._plain = data._strides, data._offset, data._plain
-        t._view = t._node = t._count = None
-        t._nr = 0
         t.requires_grad = require_grad
         return t
 

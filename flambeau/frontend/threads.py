@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-
-_threads: int | None = None
+from ..runtime import pool
 
 
 def get_num_threads() -> int:
     """How many threads one operation may use."""
-    if _threads is not None:
-        return _threads
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return pool.get_num_threads()
 
 
 def set_num_threads(num: int) -> None:
     """Set how many threads one operation may use. NumPy's own threads, which run the interpreter's
     matrix products, are set by OMP_NUM_THREADS before the program starts."""
-    global _threads
     if not isinstance(num, int):
         raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
     if num <= 0:
         raise RuntimeError(f"expected a positive number of threads, got {num}")
-    _threads = num
+    pool.set_num_threads(num)
 
 
 def get_num_interop_threads() -> int:

@@ -70,7 +70,8 @@ def resolve(node: Node) -> Access:
     """A node as elements of the nearest node below it that has memory of its own: views are seen
     through where that can be."""
     if node.op != "view":
-        return Access(node, contiguous_strides(node.shape), 0)
+        several = isinstance(node.dtype, tuple)
+        return Access(node, () if several else contiguous_strides(node.shape), 0)
     below = resolve(node.args[0])
     run_time = node.args[1:]
     inner = node.args[0]

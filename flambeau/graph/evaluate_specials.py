@@ -84,10 +84,38 @@ def _index_add(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     return out
 
 
+@special("index_copy")
+@special("index_fill")
+def _index_copy(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    base, index, source = arrays
+    out = np.array(base, order="C")
+    rows = np.moveaxis(source, params[0], 0) if source.ndim else source
+    np.moveaxis(out, params[0], 0)[index] = rows
+    return out
+
+
+@special("scatter")
+def _scatter(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    base, index, source = arrays
+    out = np.array(base, order="C")
+    np.put_along_axis(out, index, source, params[0])
+    return out
+
+
+@special("scatter_add")
+def _scatter_add(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    base, index, source = arrays
+    reference = table["scatter_add"].numpy
+    assert reference is not None
+    return reference(base, index, source, *params)  # type: ignore[no-any-return]
+
+
 @special("scan")
 def _scan(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     kind, dim = params
     x = arrays[0]
+    if kind in ("max", "min"):
+        return (np.maximum if kind == "max" else np.minimum).accumulate(x, axis=dim)
     return (np.cumsum if kind == "sum" else np.cumprod)(x, axis=dim, dtype=x.dtype)
 
 
@@ -127,6 +155,9 @@ def _as_row(name: str) -> Special:
 SPECIALS |= {
     "max_pool": _as_row("max_pool2d_windows"),
     "max_pool_backward": _as_row("max_pool_backward"),
+    "max_pool_places": _as_row("max_pool_places"),
+    "max_pool_gather": _as_row("max_pool_gather"),
+    "adaptive_max_pool": _as_row("adaptive_max_pool2d_tiles"),
     "avg_pool": _as_row("avg_pool2d_windows"),
     "avg_pool_backward": _as_row("avg_pool_backward"),
     "adaptive_avg_pool": _as_row("adaptive_avg_pool2d_tiles"),

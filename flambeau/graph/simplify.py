@@ -23,9 +23,12 @@ STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "cat", "write", "copy"])
 def simplify(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
     """All passes. `banned` are specials that may not be made."""
     outputs = rewrite(outputs, _bias)
+    outputs = rewrite(outputs, _channel_bias)
     outputs = rewrite(outputs, _transposed_product)
     if "max_pool_backward_relu" not in banned:
         outputs = rewrite(outputs, _pooled_relu)
+    if "relu_max_pool" not in banned:
+        outputs = _relu_and_pool(outputs)
     outputs = rewrite(outputs, _in_memory)
     b = Builder()
     b.nodes = _order(outputs)
@@ -89,6 +92,51 @@ def _bias(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
             if resolve(other).base.op == "input":
                 return b.special("matmul_bias", (), (*product.args, other), product.shape, product.dtype)
     return None
+
+
+def _channel_bias(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+    """add(conv_forward(x, w), bias by channel) → conv_forward(x, w, bias)."""
+    if node.op != "add":
+        return None
+    for i in (0, 1):
+        product, other = args[i], args[1 - i]
+        if node.args[i].uses != 1 or product.op != "special" or product.attr[0] != "conv_forward":
+            continue
+        access = resolve(other)
+        lead = product.ndim - other.ndim
+        channel = tuple(int(j + lead == 1 and product.shape[1] > 1) for j in range(other.ndim))
+        if (
+            len(product.args) == 2 and access.base.op == "input" and access.whole
+            and access.base.shape == (product.shape[1],) and access.strides == channel
+            and other.dtype == product.dtype and node.shape == product.shape and lead <= 1
+        ):  # fmt: skip
+            bias = access.base
+            return b.special("conv_forward", product.attr[1], (*product.args, bias), product.shape, product.dtype)
+    return None
+
+
+def _relu_and_pool(outputs: list[Node]) -> list[Node]:
+    """max_pool(max(x, 0)), where the backward pass needs max(x, 0) too → one kernel for both."""
+    order = _order(outputs)
+    _count_uses(order, outputs)
+    pool_of: dict[Node, Node] = {}
+    for node in order:
+        if node.op == "special" and node.attr[0] == "max_pool" and len(node.attr[1][0]) == 2:
+            y = node.args[0]
+            if y.op == "max" and y.uses > 1 and _is_zero(y.args[1]) and y.args[0].shape == y.shape:
+                pool_of.setdefault(y, node)
+
+    def rule(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+        relu = node if node in pool_of else node.args[0] if node.args else None
+        pool = pool_of.get(relu) if relu is not None else None
+        if pool is None or node not in (relu, pool):
+            return None
+        source = args[0] if node is relu else args[0].args[0].args[0]
+        shapes, dtypes = (relu.shape, pool.shape), (relu.dtype, pool.dtype)
+        both = b.special("relu_max_pool", pool.attr[1], (source,), shapes, dtypes)
+        return b.part(both, 0 if node is relu else 1)
+
+    return rewrite(outputs, rule) if pool_of else outputs
 
 
 def _transposed_product(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:

@@ -12,8 +12,8 @@ from ..core.aval import Aval, aval
 from ..errors import shape_text
 from . import pool_kernels
 from .conv_kernels import Windows, windows_of
-from .lowering import contractions as low
 from .lowering import indexing
+from .lowering import pooling as low
 from .table import Spec, call, row
 
 Ints = tuple[int, ...]
@@ -121,6 +121,7 @@ row(
     f"max_pool_places(Tensor input, {_WINDOW}) -> Tensor",
     rule=lambda x, *window: Spec(aval(_check(x, *window), dtypes.int64, x.device)), forms="",
     numpy=lambda x, *window: pool_kernels.places_of_largest(x, _windows(x.shape, *window)),
+    lower=low.max_pool_places,
     doc="Where in its flattened plane each window's largest element is.",
 )  # fmt: skip
 
@@ -138,6 +139,7 @@ row(
 row(
     f"max_pool_gather(Tensor source, Tensor input, {_WINDOW}) -> Tensor",
     rule=lambda g, x, *window: Spec(g.with_shape(_check(x, *window))), numpy=_max_gather, forms="",
+    lower=low.max_pool_gather,
     grads={"source": lambda grad, input, kernel_size, stride, padding, dilation, ceil_mode:
            call.max_pool_backward(grad, input, kernel_size, stride, padding, dilation, ceil_mode)},
     doc="The source's elements where each window of input is largest.",
@@ -258,6 +260,7 @@ for _n in (2, 3):
     row(
         f"adaptive_max_pool{_n}d_tiles(Tensor input, int[] size) -> (values, indices)",
         rule=_tiled_max_rule, numpy=pool_kernels.tiled_largest, forms="",
+        lower=low.adaptive_max_pool,
         node=f"AdaptiveMaxPool{_n}DBackward0", called=f"adaptive_max_pool{_n}d",
         grads={"input": lambda grad, indices, input_shape, size:
                call.pool_scatter(grad, indices, input_shape, len(size))},

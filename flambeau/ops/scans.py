@@ -125,6 +125,7 @@ for _name, _f in (("cummax", np.maximum), ("cummin", np.minimum)):
     row(
         f"{_name}(Tensor input, int dim) -> (values, indices)",
         rule=_extreme_rule, numpy=_running(_f), forms="fmo", out="exact",
+        lower=low.extreme_scan(_name[3:]),
         grads={"input": lambda grad, indices, input_shape, dim:
                call.zeros(input_shape, dtype=grad.dtype).scatter_add(dim, indices, grad)
                if input_shape else grad},

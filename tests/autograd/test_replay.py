@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,29 @@ from flambeau.nn import functional as F  # noqa: N812
 pytestmark = pytest.mark.skipif(config.max_pending_nodes < 64, reason="traces are cut short")
 
 
-@pytest.fixture
-def played(monkeypatch) -> list[replay.Script]:
-    """The scripts that are played during a test, which starts with none known."""
-    scripts: list[replay.Script] = []
-    play = replay.play
+@pytest.fixture(params=["walked", "written"])
+def played(request, monkeypatch) -> list[bool]:
+    """An entry for each pass that is replayed, from no knowledge on: by walking the graph, or by
+    functions that are written at once."""
+    passes: list[bool] = []
+    play, at_once = replay.play, replay.at_once
 
-    def noting(script: replay.Script, *rest: Any) -> Any:
-        scripts.append(script)
-        return play(script, *rest)
+    def noting_play(*arguments: Any) -> Any:
+        passes.append(True)
+        return play(*arguments)
 
-    monkeypatch.setattr(replay, "play", noting)
+    def noting_at_once(*arguments: Any) -> Any:
+        found = at_once(*arguments)
+        if found is not None:
+            passes.append(True)
+        return found
+
+    monkeypatch.setattr(replay, "play", noting_play)
+    monkeypatch.setattr(replay, "at_once", noting_at_once)
     monkeypatch.setattr(replay, "_scripts", {})
-    return scripts
+    monkeypatch.setattr(replay, "_written", {})
+    monkeypatch.setattr(replay, "_OFTEN", 1 if request.param == "written" else 10**9)
+    return passes
 
 
 def listing() -> list[Any]:
@@ -64,14 +73,14 @@ def network(i: int) -> tuple[Any, list[Any]]:
 
 def test_the_third_pass_is_replayed_and_records_the_same(played) -> None:
     traces, grads = [], []
-    for i in range(4):
+    for i in range(5):
         loss, leaves = network(0)
         torch._flush()
         loss.backward()
         traces.append(listing())
         grads.append([leaf.grad.numpy().copy() for leaf in leaves])
-    assert len(played) == 2
-    assert traces[0] == traces[1] == traces[2] == traces[3]
+    assert len(played) == 3
+    assert all(trace == traces[0] for trace in traces)
     for again in grads[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(grads[0], again, strict=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ...core.layout import Ints
@@ -138,77 +137,3 @@ def convolution_transposed(
     shape = (x.shape[0], w.shape[1] * groups, *size)
     out = convolution_input(b, x, w, shape, stride, padding, dilation, groups)
     return _biased(b, out, bias)
-
-
-# --- pooling ------------------------------------------------------------------------------------
-#
-# Params of the planners are the rows' own, for two dimensions; arrays have four.
-
-
-def _image(b: Any, x: Node) -> Node:
-    """(C, H, W) as (1, C, H, W)."""
-    return b.reshape(x, (1, *x.shape)) if x.ndim == 3 else x
-
-
-def _pooled(b: Any, name: str, params: tuple[Any, ...], args: list[Node], shape: Ints) -> Node:
-    """`shape` is the result's, with the dimensions of the first argument."""
-    wide = [_image(b, x) for x in args]
-    full = (1, *shape) if len(shape) == 3 else shape
-    return b.reshape(b.special(name, params, wide, full, args[0].dtype), shape)
-
-
-def _windows(
-    image: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
-) -> Ints:
-    from ..pooling import pooled_size
-
-    return pooled_size(image, kernel, stride, padding, dilation, ceil_mode)
-
-
-def max_pool(b: Any, x: Node, *window: Any) -> Node | None:
-    if len(window[0]) != 2 or not is_float(x) or not x.numel:
-        return None
-    shape = (*x.shape[:-2], *_windows(x.shape[-2:], *window))
-    return _pooled(b, "max_pool", window, [x], shape)
-
-
-def max_pool_backward(b: Any, g: Node, x: Node, *window: Any) -> Node | None:
-    if len(window[0]) != 2 or not is_float(x) or not x.numel:
-        return None
-    return _pooled(b, "max_pool_backward", window, [g, x], x.shape)
-
-
-def avg_pool(
-    b: Any, x: Node, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, *rest: Any
-) -> Node | None:
-    if len(kernel) != 2 or not is_float(x) or not x.numel:
-        return None
-    size = _windows(x.shape[-2:], kernel, stride, padding, (1, 1), ceil_mode)
-    params = (kernel, stride, padding, ceil_mode, *rest)
-    return _pooled(b, "avg_pool", params, [x], (*x.shape[:-2], *size))
-
-
-def avg_pool_backward(b: Any, g: Node, shape: Any, kernel: Ints, *rest: Any) -> Node | None:
-    shape = tuple(shape)
-    if len(kernel) != 2 or not is_float(g) or 0 in shape:
-        return None
-    full = (1, *shape) if len(shape) == 3 else shape
-    return _pooled(b, "avg_pool_backward", (full, kernel, *rest), [g], shape)
-
-
-def adaptive_avg_pool(b: Any, x: Node, size: Ints) -> Node | None:
-    if len(size) != 2 or not x.numel or 0 in size:
-        return None
-    if all(s == 1 for s in size):
-        return b.div(b.sum(x, (-2, -1), True), float(math.prod(x.shape[-2:])))
-    return _pooled(b, "adaptive_avg_pool", (tuple(size),), [x], (*x.shape[:-2], *size))
-
-
-def adaptive_avg_pool_backward(b: Any, g: Node, shape: Any, dims: int) -> Node | None:
-    shape = tuple(shape)
-    if dims != 2 or 0 in shape or not g.numel:
-        return None
-    if g.shape[-2:] == (1, 1):
-        return b.expand(b.div(g, float(math.prod(shape[-2:]))), shape)
-    full = (1, *shape) if len(shape) == 3 else shape
-    return _pooled(b, "adaptive_avg_pool_backward", (full, dims), [g], shape)

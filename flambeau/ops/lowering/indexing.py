@@ -6,11 +6,17 @@ import math
 from typing import Any
 
 from ...core.layout import Ints, broadcast, contiguous_strides
-from .common import Lowering, Node, flat, for_floats, fraction_lost, scaled, widened, zeros
-from .moves import part
-
-_FEW = 4
-"""So many indices are written by comparing them with positions."""
+from .common import (
+    Lowering,
+    Node,
+    flat,
+    for_floats,
+    fraction_lost,
+    is_float,
+    scaled,
+    widened,
+    zeros,
+)
 
 
 def _wrapped(b: Any, index: Node, size: int) -> Node:
@@ -19,22 +25,28 @@ def _wrapped(b: Any, index: Node, size: int) -> Node:
     return b.select(b.lt(index, 0), b.add(index, size), index)
 
 
-def add_rows(b: Any, base: Node, index: Node, source: Node, dim: int) -> Node:
-    """base with the rows of source added at indices of a dimension, in their order.
+# Planners of "index_add", "index_copy" and "index_fill": params (dim,); args base, a vector of int64,
+# and the rows in the order of the index ("index_fill": a 0-d number). Those of "scatter" and
+# "scatter_add": params (dim,); args base, an index as large as the base but for dim, and as many
+# values.
 
-    The planner of "index_add": params (dim,), args base, a vector of int64, source.
-    """
-    if not source.numel or not base.numel:
+
+def _rows(b: Any, how: str, base: Node, index: Node, source: Node, dim: int) -> Node:
+    if not index.numel or not base.numel:
         return base
     args = (base, b.cast(flat(b, index), "int64"), source)
-    return b.special("index_add", (dim,), args, base.shape, base.dtype)
+    return b.special(how, (dim,), args, base.shape, base.dtype)
 
 
-def _add_places(b: Any, base: Node, places: Node, values: Node) -> Node:
-    """Values added at places of row-major memory."""
-    values = b.expand(values, places.shape)
-    out = add_rows(b, flat(b, base), flat(b, places), flat(b, values), 0)
-    return b.reshape(out, base.shape)
+def add_rows(b: Any, base: Node, index: Node, source: Node, dim: int) -> Node:
+    """base with the rows of source added at indices of a dimension, in their order."""
+    return _rows(b, "index_add", base, index, source, dim)
+
+
+def _at_places(b: Any, how: str, base: Node, places: Node, values: Node) -> Node:
+    """Values added or put at places of row-major memory."""
+    values = flat(b, b.expand(values, places.shape))
+    return b.reshape(_rows(b, how, flat(b, base), places, values, 0), base.shape)
 
 
 # --- gathering ----------------------------------------------------------------------------------
@@ -157,7 +169,7 @@ def pool_scatter(b: Any, g: Node, places: Node, shape: Any, dims: int) -> Node:
     base = zeros(b, tuple(shape), g.dtype)
     if not g.numel:
         return base
-    return _add_places(b, base, _in_planes(b, places, base.shape, dims), g)
+    return _at_places(b, "index_add", base, _in_planes(b, places, base.shape, dims), g)
 
 
 # --- scattering ---------------------------------------------------------------------------------
@@ -172,54 +184,41 @@ def _cut(b: Any, src: Node, index: Node) -> Node:
     return b.view(src, index.shape, contiguous_strides(src.shape))
 
 
-def _replaced(b: Any, x: Node, index: Node, src: Node, dim: int, op: str) -> Node | None:
-    """x with few indices of a dimension, which cover all others, set to (or combined with) src: by
-    comparing them with positions. The last index wins."""
-    index = b.cast(index, "int64")
-    src = _cut(b, src, index)
-    if not x.ndim:
-        x, index = b.reshape(x, (1,)), flat(b, index)
-        found = _replaced(b, x, index, flat(b, src) if src.ndim else src, 0, op)
-        return None if found is None else b.reshape(found, ())
+def _along(b: Any, how: str, x: Node, index: Node, src: Node, dim: int) -> Node | None:
+    """x with src put or added at places along a dimension. One index is compared with positions:
+    that may be part of other loops."""
+    if not index.numel or not x.numel:
+        return x
+    index, src = b.cast(index, "int64"), _cut(b, src, index)
+    if not x.ndim or not index.ndim:
+        return _at_places(b, _ROWS_OF[how], x, _places(b, x.shape, index, dim), src)
     d = dim % x.ndim
-    if index.ndim != x.ndim or index.shape[d] > _FEW:
-        return None
-    if any(n != x.shape[k] for k, n in enumerate(index.shape) if k != d):
-        return None
-    position = b.iota(x.shape, d)
-    for i in range(index.shape[d]):
-        value = part(b, src, d, i, 1) if src.ndim else src
-        made = b.expand(value, x.shape) if op == "" else b.pointwise(op, x, value)
-        x = b.select(b.eq(position, part(b, index, d, i, 1)), made, x)
-    return x
+    if all(n == m for k, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if k != d):
+        if index.shape[d] > 1:
+            args = (x, index, b.expand(src, index.shape))
+            return b.special(how, (d,), args, x.shape, x.dtype)
+        made = b.expand(src, x.shape) if how == "scatter" else b.add(x, src)
+        return b.select(b.eq(b.iota(x.shape, d), index), made, x)
+    return _at_places(b, _ROWS_OF[how], x, _places(b, x.shape, index, d), src)
+
+
+_ROWS_OF = {"scatter": "index_copy", "scatter_add": "index_add"}
 
 
 def scatter(b: Any, x: Node, index: Node, src: Node, dim: int) -> Node | None:
-    if not index.numel or not x.numel:
-        return x
     if fraction_lost(src, x):
         return None
-    return _replaced(b, x, index, b.cast(src, x.dtype), dim, "")
+    return _along(b, "scatter", x, index, b.cast(src, x.dtype), dim)
 
 
 def scatter_add(b: Any, x: Node, index: Node, src: Node, dim: int) -> Node | None:
     if x.dtype == "bool" or fraction_lost(src, x):
         return None
-    if not index.numel or not x.numel:
-        return x
-    src = b.cast(src, x.dtype)
-    found = _replaced(b, x, index, src, dim, "add")
-    if found is not None:
-        return found
-    return _add_places(b, x, _places(b, x.shape, index, dim), _cut(b, src, index))
+    return _along(b, "scatter_add", x, index, b.cast(src, x.dtype), dim)
 
 
 def scatter_by(b: Any, x: Node, index: Node, src: Node, dim: int, reduce: str) -> Node | None:
-    if reduce == "add":
-        return scatter_add(b, x, index, src, dim)
-    if x.dtype == "bool" or not index.numel or not x.numel or fraction_lost(src, x):
-        return None
-    return _replaced(b, x, index, b.cast(src, x.dtype), dim, "mul")
+    return scatter_add(b, x, index, src, dim) if reduce == "add" else None
 
 
 def scatter_reduce(
@@ -230,60 +229,55 @@ def scatter_reduce(
     return None
 
 
+def _source_rows(b: Any, x: Node, index: Node, src: Node, d: int) -> Node:
+    """A source in the shape of rows in the order of an index."""
+    return b.reshape(src, (*x.shape[:d], index.numel, *x.shape[d + 1 :]))
+
+
 def index_add(b: Any, x: Node, index: Node, src: Node, alpha: Node, dim: int) -> Node | None:
     if x.dtype == "bool" or not x.ndim or fraction_lost(alpha, x):
         return None
     d = dim % x.ndim
-    rows = (*x.shape[:d], index.numel, *x.shape[d + 1 :])
-    return add_rows(b, x, index, scaled(b, b.reshape(src, rows), alpha), d)
+    return add_rows(b, x, index, scaled(b, _source_rows(b, x, index, src, d), alpha), d)
 
 
-def _rows_replaced(b: Any, x: Node, index: Node, src: Node, dim: int) -> Node | None:
-    """x with few indices of a dimension set to rows of src."""
-    if not x.ndim or not x.numel or index.numel > _FEW:
+def _index_copy(b: Any, x: Node, index: Node, src: Node, dim: int) -> Node | None:
+    if not x.ndim:
         return None
     d = dim % x.ndim
-    index, position = _wrapped(b, flat(b, index), x.shape[d]), b.iota(x.shape, d)
-    if src.ndim:
-        src = b.reshape(src, (*x.shape[:d], index.numel, *x.shape[d + 1 :]))
-    for i in range(index.numel):
-        at = b.view(index, (), (), i)
-        value = part(b, src, d, i, 1) if src.ndim else src
-        x = b.select(b.eq(position, at), value, x)
-    return x
+    return _rows(b, "index_copy", x, index, _source_rows(b, x, index, src, d), d)
 
 
-index_copy = widened(
-    lambda b, x, index, src, dim: _rows_replaced(b, x, index, src, dim)
-)
+index_copy = widened(_index_copy)
 
 
 def index_fill(b: Any, x: Node, index: Node, value: Node, dim: int) -> Node | None:
-    if fraction_lost(value, x):
+    if fraction_lost(value, x) or not x.ndim:
         return None
-    return _rows_replaced(b, x, index, b.cast(value, x.dtype), dim)
+    return _rows(b, "index_fill", x, index, b.cast(value, x.dtype), dim % x.ndim)
 
 
 def put(b: Any, x: Node, index: Node, src: Node, accumulate: bool) -> Node | None:
-    if not accumulate or x.dtype == "bool" or not x.numel:
+    if accumulate and x.dtype == "bool":
         return None
-    places = _wrapped(b, flat(b, index), x.numel)
-    return _add_places(b, x, places, flat(b, src))
+    how = "index_add" if accumulate else "index_copy"
+    return _at_places(b, how, x, _wrapped(b, flat(b, index), x.numel), flat(b, src))
 
 
 def index_put_at(b: Any, nodes: list[Node], positions: Ints, accumulate: bool) -> Node | None:
     x, values, *indices = nodes
-    if not accumulate or x.dtype == "bool" or not x.numel or not indices:
+    if not x.numel or not indices or (accumulate and x.dtype == "bool"):
         return None
     if any(not i.numel for i in indices):
         return x
+    how = "index_add" if accumulate else "index_copy"
     if positions == (0,):
         index = indices[0]
         rows = b.expand(values, (*index.shape, *x.shape[1:]))
         rows = b.reshape(rows, (index.numel, *x.shape[1:]))
-        return add_rows(b, x, _wrapped(b, index, x.shape[0]), rows, 0)
+        return _rows(b, how, x, _wrapped(b, index, x.shape[0]), rows, 0)
     places, shape = _picked(b, x.shape, indices, positions)
-    return _add_places(b, x, b.expand(places, shape), b.expand(values, shape))
+    return _at_places(b, how, x, b.expand(places, shape), b.expand(values, shape))
 
 
 def index_put_mask(b: Any, x: Node, mask: Node, value: Node) -> Node | None:
@@ -295,15 +289,39 @@ def index_put_mask(b: Any, x: Node, mask: Node, value: Node) -> Node | None:
 # --- scans --------------------------------------------------------------------------------------
 
 
+def _running(b: Any, kind: str, x: Node, d: int) -> Node:
+    """The planner of "scan": params (kind, dim), args x."""
+    return b.special("scan", (kind, d), (x,), x.shape, x.dtype)
+
+
+_SCANNED = ("float32", "float64", "int64", "int32")
+
+
 def scan(kind: str) -> Lowering:
-    """Running sums or products. The planner of "scan": params (kind, dim), args x."""
+    """Running sums or products."""
 
     def lower(b: Any, x: Node, dim: int, dtype: Any) -> Node | None:
-        if x.dtype == "bool":
+        if x.dtype not in _SCANNED:
             return None
-        if not x.ndim or not x.numel:
-            return x
-        return b.special("scan", (kind, dim % x.ndim), (x,), x.shape, x.dtype)
+        return x if not x.ndim or not x.numel else _running(b, kind, x, dim % x.ndim)
+
+    return lower
+
+
+def extreme_scan(kind: str) -> Lowering:
+    """Running extrema, and the last places where they were met."""
+
+    def lower(b: Any, x: Node, dim: int) -> tuple[Node, Node] | None:
+        if x.dtype not in _SCANNED or not x.numel:
+            return None
+        if not x.ndim:
+            return x, b.full((), 0, "int64")
+        d = dim % x.ndim
+        values = _running(b, kind, x, d)
+        new = b.eq(x, values)
+        if is_float(x):
+            new = b.or_(new, b.isnan(x))
+        return values, _running(b, "max", b.select(new, b.iota(x.shape, d), 0), d)
 
     return lower
 
