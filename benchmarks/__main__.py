@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import statistics
 from pathlib import Path
 from typing import Any
 
-from . import measure
+from . import hotpath, measure
 from .workloads import WORKLOADS
 
 
@@ -93,12 +94,18 @@ def footprint() -> None:
           f"{theirs / ours:>7.1f}x")  # fmt: skip
 
 
+PARTS = ("all", "training", "operations", "hotpath", "footprint")
+
+
 def main() -> None:
     p = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     p.add_argument("--only", default="", help="training steps whose name contains this")
     p.add_argument("--samples", type=int, default=15)
-    p.add_argument("--part", choices=("all", "training", "operations", "footprint"), default="all")
+    p.add_argument("--part", choices=PARTS, default="all")
     options = p.parse_args()
+    if options.part == "hotpath":
+        hotpath.report(importlib.import_module("flambeau"))
+        return
     import torch
 
     import flambeau
@@ -109,6 +116,7 @@ def main() -> None:
     if options.part in ("all", "operations"):
         operations(flambeau, torch)
         capture(flambeau)
+        hotpath.report(flambeau)
     if options.part in ("all", "footprint"):
         footprint()
 

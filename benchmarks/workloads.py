@@ -6,11 +6,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+Step = Callable[[], Any]
+"""Does one step and gives its loss. Its attribute `net` is the network."""
+
+
+def plain(net: Any) -> Any:
+    """The network as it is."""
+    return net
+
+
 class Workload(NamedTuple):
-    """A name, how to make a step under a framework, and how many steps one sample times."""
+    """A name, how to make a step under a framework, and how many steps one sample times.
+
+    `make` takes the framework and what is done with the network before it is used (`torch.compile`
+    in one column of the table)."""
 
     name: str
-    make: Callable[[Any], Callable[[], Any]]
+    make: Callable[..., Step]
     steps: int
     warmup: int = 3
     must: float = 1.0
@@ -18,7 +30,13 @@ class Workload(NamedTuple):
     aim: float = 1.0
 
 
-def _classifier(torch: Any, net: Any, x: Any, y: Any, optimizer: Any) -> Callable[[], Any]:
+def _with(net: Any, step: Any) -> Step:
+    """The step, with the network to look at."""
+    step.net = net
+    return step  # type: ignore[no-any-return]
+
+
+def _classifier(torch: Any, net: Any, x: Any, y: Any, optimizer: Any) -> Step:
     criterion = torch.nn.CrossEntropyLoss()
 
     def step() -> Any:
@@ -28,7 +46,7 @@ def _classifier(torch: Any, net: Any, x: Any, y: Any, optimizer: Any) -> Callabl
         optimizer.step()
         return loss
 
-    return step
+    return _with(net, step)
 
 
 def tutorial_net(torch: Any, channels: int) -> Any:
@@ -55,10 +73,10 @@ def tutorial_net(torch: Any, channels: int) -> Any:
     return Net()
 
 
-def cnn(batch: int) -> Callable[[Any], Callable[[], Any]]:
-    def make(torch: Any) -> Callable[[], Any]:
+def cnn(batch: int) -> Callable[..., Step]:
+    def make(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
         torch.manual_seed(0)
-        net = tutorial_net(torch, 3)
+        net = wrap(tutorial_net(torch, 3))
         x = torch.randn(batch, 3, 32, 32)
         y = torch.randint(0, 10, (batch,))
         return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.001, momentum=0.9))
@@ -66,13 +84,13 @@ def cnn(batch: int) -> Callable[[Any], Callable[[], Any]]:
     return make
 
 
-def mlp(torch: Any) -> Callable[[], Any]:
+def mlp(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     torch.manual_seed(0)
     nn = torch.nn
-    net = nn.Sequential(
+    net = wrap(nn.Sequential(
         nn.Linear(784, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, 512), nn.ReLU(),
         nn.Dropout(0.2), nn.Linear(512, 10),
-    )  # fmt: skip
+    ))  # fmt: skip
     x = torch.randn(128, 784)
     y = torch.randint(0, 10, (128,))
     return _classifier(torch, net, x, y, torch.optim.Adam(net.parameters(), 1e-3))
@@ -124,10 +142,10 @@ def large_resnet(torch: Any) -> Any:
     return residual_net(torch, stem, 1000)
 
 
-def resnet18(net_of: Callable[[Any], Any], batch: int, size: int) -> Callable[[Any], Callable[[], Any]]:
-    def make(torch: Any) -> Callable[[], Any]:
+def resnet18(net_of: Callable[[Any], Any], batch: int, size: int) -> Callable[..., Step]:
+    def make(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
         torch.manual_seed(0)
-        net = net_of(torch)
+        net = wrap(net_of(torch))
         x = torch.randn(batch, 3, size, size)
         y = torch.randint(0, 10, (batch,))
         return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01, momentum=0.9))
@@ -135,20 +153,20 @@ def resnet18(net_of: Callable[[Any], Any], batch: int, size: int) -> Callable[[A
     return make
 
 
-def inference(torch: Any) -> Callable[[], Any]:
+def inference(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     """ResNet-18 at 224 x 224 looking at one image."""
     torch.manual_seed(0)
-    net = large_resnet(torch).eval()
+    net = wrap(large_resnet(torch).eval())
     x = torch.randn(1, 3, 224, 224)
 
     def step() -> Any:
         with torch.no_grad():
             return net(x).sum()
 
-    return step
+    return _with(net, step)
 
 
-def rnn(torch: Any) -> Callable[[], Any]:
+def rnn(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     """A hand-written recurrent network: a Python loop of ten steps at batch 1."""
     torch.manual_seed(0)
     nn = torch.nn
@@ -168,7 +186,7 @@ def rnn(torch: Any) -> Callable[[], Any]:
                 out = self.i2o(both)
             return torch.log_softmax(out, 1)
 
-    net = Net()
+    net = wrap(Net())
     line = torch.randn(10, 1, 57)
     target = torch.tensor([3])
     optimizer = torch.optim.SGD(net.parameters(), 0.005)
@@ -181,10 +199,10 @@ def rnn(torch: Any) -> Callable[[], Any]:
         optimizer.step()
         return loss
 
-    return step
+    return _with(net, step)
 
 
-def lstm(torch: Any) -> Callable[[], Any]:
+def lstm(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     """An LSTM of one layer written with operations: 64 steps, batch 16, 128 hidden units."""
     torch.manual_seed(0)
     nn = torch.nn
@@ -206,13 +224,13 @@ def lstm(torch: Any) -> Callable[[], Any]:
                 h = torch.sigmoid(o) * torch.tanh(c)
             return self.head(h)
 
-    net = Net()
+    net = wrap(Net())
     x = torch.randn(64, 16, 64)
     y = torch.randint(0, 10, (16,))
     return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01))
 
 
-def gpt(torch: Any) -> Callable[[], Any]:
+def gpt(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     """Four transformer blocks, 192 wide, 6 heads, 128 tokens, batch 8, AdamW."""
     torch.manual_seed(0)
     nn, functional = torch.nn, torch.nn.functional
@@ -249,7 +267,7 @@ def gpt(torch: Any) -> Callable[[], Any]:
             h = self.words(x) + self.places(torch.arange(x.size(1)))
             return self.head(self.norm(self.blocks(h)))
 
-    net = Net()
+    net = wrap(Net())
     x = torch.randint(0, words, (8, length))
     y = torch.randint(0, words, (8, length))
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
@@ -261,7 +279,7 @@ def gpt(torch: Any) -> Callable[[], Any]:
         optimizer.step()
         return loss
 
-    return step
+    return _with(net, step)
 
 
 WORKLOADS = (

@@ -1,4 +1,4 @@
-"""Commands: `python -m flambeau demo`, `python -m flambeau run SCRIPT`."""
+"""Commands: `python -m flambeau demo`, `... run SCRIPT`, `... explain SCRIPT`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ USAGE = """usage: python -m flambeau COMMAND
   demo [OPTIONS]        train the tutorial's network on real handwritten digits
   run SCRIPT [ARGS]     run a program written for PyTorch, as it is
   run -m MODULE [ARGS]  the same for a module
+  explain SCRIPT [ARGS] the same, and afterwards what was compiled, how fast it is, and why
 """
 
 
@@ -19,6 +20,11 @@ def main(arguments: list[str]) -> int:
         from .compat.runner import run
 
         return run(rest)
+    if command == "explain":
+        from .compat.runner import run
+        from .engine.explain import explain
+
+        return explain(run, rest)
     if command == "demo":
         from .demo import main as demo
 

@@ -25,7 +25,10 @@ max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 2 << 30)
 """FLAMBEAU_MAX_PENDING_BYTES: how many bytes of large pending results make the trace run."""
 
 debug: int = _int("FLAMBEAU_DEBUG", 0)
-"""FLAMBEAU_DEBUG: 1 prints each flush with its reason, 2 also the program it captured."""
+"""FLAMBEAU_DEBUG: prints what the engine does, more with each step. 1 each flush with its reason and
+the user's line, 2 also each new program, 3 each kernel with its time, GFLOP/s and GB/s, 4 what was
+fused and what was not and why, 5 the loops of new kernels, 6 their LLVM IR and assembly. For a part
+of a program: `with flambeau.engine.debug.level(3):`."""
 
 compile: str = os.environ.get("FLAMBEAU_COMPILE", "background")
 """FLAMBEAU_COMPILE: background compiles what repeats while the interpreter goes on, sync compiles
@@ -37,9 +40,9 @@ fusion: bool = _int("FLAMBEAU_FUSION", 1) != 0
 verify: bool = _int("FLAMBEAU_VERIFY", 0) != 0
 """FLAMBEAU_VERIFY=1: run every program in both tiers and stop at the first operation that differs."""
 
-profile: bool = False
-"""Whether compiled programs note the time of each of their kernels; `python -m flambeau explain`
-sets it."""
+profile: bool = debug > 2
+"""Whether compiled programs note the time of each of their kernels, and so run one at a time;
+FLAMBEAU_DEBUG=3 and `python -m flambeau explain` set it."""
 
 check: bool = _int("FLAMBEAU_CHECK", 0) != 0
 """FLAMBEAU_CHECK=1: verify the shape and dtype of every result of the interpreter."""

@@ -8,7 +8,8 @@ A task is a block of rows of one image, or several small images. For some channe
 1. unfolds what the block needs into thread-local memory: for each channel and each "shift" u, rows
    of the image that are cut to the output's width, with zeros where they lie outside. In a flat
    unfolding each tap has a shift of its own (a matrix, "im2col"); in a sliding one only each column
-   offset has, and taps of other rows are found some rows further in the same frame;
+   offset has, and taps of other rows are found some rows further in the same frame; and with
+   `lines` the frame is the image with its padding, in which taps are found by their offsets alone;
 2. multiplies (conv_tile), adding to what earlier channels gave;
 3. copies the result out, if it could not be computed in place.
 
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from .conv_code import Lanes, module
-from .conv_tile import emit_product
+from .conv_tile import SPOT, emit_product
 from .ir_text import Code, Val, Var
 from .kernel import Target
 
@@ -41,6 +42,8 @@ class Shape(NamedTuple):
     """The output's elements don't lie side by side."""
     deep: bool
     """In three dimensions."""
+    lines: bool
+    """Vectors begin anew with each line of the output."""
 
 
 class Unfolds(Protocol):
@@ -59,7 +62,8 @@ WORDS = (
     "sam sac sag "  # a: strides of rows, channels, groups
     "yn yc yz yy yx "  # output: strides in bytes
     "wrap lines width extra "  # rows a depth, rows in all, columns; more rows in the frame
-    "shifts taps pitch result_pitch result "  # pitches and where results begin, in bytes
+    "span line "  # the frame's columns, bytes from line to line
+    "shifts taps pitch result_pitch result spots "  # pitches and places in scratch, in bytes
     "scratch_bytes"
 ).split()
 
@@ -88,6 +92,10 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
     v = Lanes(c, shape.dtype)
     base = c.value("ptr", f"inttoptr {scratch} to ptr")
     own = c.at(base, c.thread * w.scratch_bytes, "i8")
+    spots = c.at(own, w.spots, "i8") if shape.lines else own
+    parts = (w.width + (v.count - 1)) // v.count
+    if shape.lines:
+        _list_spots(c, v, w, spots, parts)
     with c.loop(c.begin, c.end) as task:
         block = task % w.row_blocks
         rest = task // w.row_blocks
@@ -117,7 +125,8 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
                 matrix, below = own, w.shifts * w.pitch
             args = (
                 c.at(left, k * w.sac, "i8"), w.sam, w.rows, taps, w.taps, w.sac, matrix, below,
-                some, place.get(), pitch.get(), k, columns, start,
+                some, place.get(), pitch.get(), k, rows * parts if shape.lines else columns, start,
+                spots,
             )  # fmt: skip
             c.line(f"call void @product({', '.join(map(repr, args))})")
         if shape.strided:
@@ -125,14 +134,25 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
         else:
             with c.when(w.task_images > 1):
                 _copy_out(c, v, w, c.at(own, w.result, "i8"), outside, images, rows)
-    return module(c, emit_product(target, shape.dtype, shape.rows, shape.biased))
+    tiles = emit_product(target, shape.dtype, shape.rows, shape.biased, shape.lines)
+    return module(c, tiles)
+
+
+def _list_spots(c: Code, v: Lanes, w: Words, spots: Val, parts: Val) -> None:
+    """For each vector of each line: its place in the frame, in the output, and its columns."""
+    with c.loop(0, w.task_rows) as r, c.loop(0, parts) as k:
+        at = (r * parts + k) * SPOT
+        x = k * v.count
+        c.store(r * w.line + x * v.size, spots, at)
+        c.store((r * w.width + x) * v.size, spots, at + 1)
+        c.store(w.width - x, spots, at + 2)
 
 
 def unfold(
     c: Code, v: Lanes, w: Words, shape: Unfolds, at: tuple[Val, Val, Val], channels: Val,
     images: Val, r: Val, rows: Val,
 ) -> None:  # fmt: skip
-    """for each channel, shift, image, row of the frame: one line of `width` elements."""
+    """for each channel, shift, image, row of the frame: one line of `span` elements."""
     source, frame, shifts = at
     end = r + rows + w.extra
     with c.loop(0, channels) as k, c.loop(0, w.shifts) as u:
@@ -152,16 +172,16 @@ def unfold(
 
         def by_parts(fill: Callable[[list[Val]], None] = fill) -> None:
             # A vector at a line's end writes into the next line: those come first.
-            whole = (w.width - 1) // v.count * v.count
-            with c.loop(0, w.width, v.count) as back:
+            whole = (w.span - 1) // v.count * v.count
+            with c.loop(0, w.span, v.count) as back:
                 fill([whole - back])
 
         n = v.count
         c.choose(
-            w.width <= n,
+            w.span <= n,
             lambda fill=fill: fill([c.int(0)]),  # type: ignore[misc]
             lambda fill=fill, rest=by_parts: c.choose(  # type: ignore[misc]
-                w.width <= 2 * n, lambda: fill([c.int(0), c.int(n)]), rest
+                w.span <= 2 * n, lambda: fill([c.int(0), c.int(n)]), rest
             ),
         )
 
@@ -216,7 +236,7 @@ def _rows(
         for p in reversed(parts):
             c.store(p.load(line.get()), place.get(), p.x)
         line.set(c.at(line.get(), w.row_step_y * w.xy, "i8"))
-        place.set(c.at(place.get(), w.width, v.element))
+        place.set(c.at(place.get(), w.line, "i8"))
     _zeros(c, v, w, parts, place, end - b)
 
 
@@ -226,7 +246,7 @@ def _zeros(
     with c.loop(0, count):
         for p in parts:
             c.store(v.zero(), place.get(), p.x)
-        place.set(c.at(place.get(), w.width, v.element))
+        place.set(c.at(place.get(), w.line, "i8"))
 
 
 class _Part:

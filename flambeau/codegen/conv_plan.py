@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import NamedTuple
 
-from . import conv_correlate
+from . import conv_correlate, conv_tile
 from .conv_code import SIZE
 from .kernel import Buf, Kernel, Launch
 from .planning import Room
@@ -53,9 +53,11 @@ class Unfolding(NamedTuple):
     shifts: list[Ints]
     """(depth, row, column) offsets."""
     places: list[Ints]
-    """For each tap its shift, and the rows that it lies further down."""
+    """For each tap its shift, and the rows and columns that it lies further in the frame."""
     extra: int
     """Rows of a frame beyond those of the output."""
+    beside: int = 0
+    """Columns of a frame beyond those of the output."""
 
 
 FAR = 1 << 40
@@ -63,7 +65,7 @@ FAR = 1 << 40
 
 def flat(taps: tuple[Tap, ...]) -> Unfolding:
     """Each tap has a shift of its own."""
-    return Unfolding([(t.z, t.y, t.x) for t in taps], [(i, 0) for i in range(len(taps))], 0)
+    return Unfolding([(t.z, t.y, t.x) for t in taps], [(i, 0, 0) for i in range(len(taps))], 0)
 
 
 def sliding(taps: tuple[Tap, ...], step: int) -> Unfolding:
@@ -74,10 +76,47 @@ def sliding(taps: tuple[Tap, ...], step: int) -> Unfolding:
         first[key] = min(t.y, first.get(key, t.y))
     order = {key: i for i, key in enumerate(first)}
     places = [
-        (order[t.x, t.y % step], (t.y - first[t.x, t.y % step]) // step) for t in taps
+        (order[t.x, t.y % step], (t.y - first[t.x, t.y % step]) // step, 0) for t in taps
     ]
     shifts = [(0, y, x) for (x, _), y in first.items()]
-    return Unfolding(shifts, places, max(down for _, down in places))
+    return Unfolding(shifts, places, max(down for _, down, _ in places))
+
+
+def framed(taps: tuple[Tap, ...], step: int) -> Unfolding:
+    """Columns also share a shift: the frame is wider than the output."""
+    left = min(t.x for t in taps)
+    how = sliding(tuple(t._replace(x=left) for t in taps), step)
+    places = [(u, down, t.x - left) for t, (u, down, _) in zip(taps, how.places)]
+    return Unfolding(how.shifts, places, how.extra, max(right for _, _, right in places))
+
+
+def frame_line(how: Unfolding, width: int, size: int) -> tuple[int, int]:
+    """(columns, bytes from line to line) of a frame."""
+    if not how.beside:
+        return width, width * size
+    return width + how.beside, odd_pitch(width + how.beside, size)
+
+
+def best_frame(p: Correlation, rows: int) -> Unfolding:
+    """Sliding, or framed if the vectors lost at lines' ends cost less than what needn't be copied.
+    Counted in cycles of vectors of 64 bytes: two products, or a fifth of a copy."""
+    slide = sliding(p.taps, p.step[1])
+    frame = framed(p.taps, p.step[1])
+    if p.step[2] != 1 or not frame.beside:
+        return slide
+    lanes, width = 64 // SIZE[p.dtype], p.out[2]
+    vectors = lambda n: -(-n // lanes)  # noqa: E731
+    products = p.channels * len(p.taps) * p.rows / 2
+    copies = 5 * p.channels
+    by_slide = (
+        vectors(rows * width) * products
+        + copies * len(slide.shifts) * (rows + slide.extra) * vectors(width)
+    )
+    by_frame = (
+        rows * vectors(width) * products
+        + copies * len(frame.shifts) * (rows + frame.extra) * vectors(width + frame.beside)
+    )
+    return frame if by_frame < by_slide else slide
 
 
 def odd_pitch(elements: int, size: int) -> int:
@@ -132,16 +171,18 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         and p.size == p.out and images == 1 and dense
     ) if count == 1 else False  # fmt: skip
     deep = p.out[0] > 1 or p.size[0] > 1 or any(t.z for t in p.taps)
-    how = flat(p.taps) if deep or images > 1 or not count else sliding(p.taps, p.step[1])
-    pitch = odd_pitch(images * (rows + how.extra) * width + 16, size)
+    how = flat(p.taps) if deep or images > 1 or not count else best_frame(p, rows)
+    span, line = frame_line(how, width, size)
+    pitch = odd_pitch(images * (rows + how.extra) * line // size + 32, size)
     some = max(1, DEPTH // max(count, 1))
     result_pitch = odd_pitch(images * rows * width, size)
     result = 0 if plain else min(some, p.channels) * len(how.shifts) * pitch + 64
     in_place = dense and images == 1
-    scratch_bytes = result + (0 if in_place else p.rows * result_pitch) + 64
+    spots = result + (0 if in_place else p.rows * result_pitch) + 64
+    scratch_bytes = spots + (8 * conv_tile.SPOT * rows * width if how.beside else 0)
     shape = conv_correlate.Shape(
         p.dtype, tile_rows(p.rows), p.step[2] if p.step[2] <= 2 else 0, p.bias is not None, plain,
-        not dense, deep,
+        not dense, deep, how.beside > 0,
     )  # fmt: skip
     image_blocks, row_blocks = -(-p.images // images), -(-lines // rows)
     words = {
@@ -151,15 +192,15 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "sam": p.a_strides[0] * size, "sac": p.a_strides[1] * size, "sag": p.a_strides[2] * size,
         **{f"y{n}": s * size for n, s in zip("nczyx", p.out_strides)},
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
-        "extra": how.extra, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
+        "extra": how.extra, "span": span, "line": line, "spots": spots, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
         "result_pitch": result_pitch, "result": result, "scratch_bytes": scratch_bytes,
     }  # fmt: skip
     if plain:
         taps = [(t.a * size, 0) for t in p.taps]
     else:
         taps = [
-            (t.a * size, u * pitch + down * width * size)
-            for t, (u, down) in zip(p.taps, how.places)
+            (t.a * size, u * pitch + down * line + right * size)
+            for t, (u, down, right) in zip(p.taps, how.places)
         ]
     moved = size * (
         p.images * p.groups * (p.channels * math.prod(p.size) + p.rows * positions)
@@ -178,7 +219,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
 
 def shift_words(p: Correlation, how: Unfolding) -> list[int]:
     """For each shift its offsets, and the columns and rows that lie within the source."""
-    reach = (p.out[2] - 1) * p.step[2] + 1
+    reach = (p.out[2] + how.beside - 1) * p.step[2] + 1
     out: list[int] = []
     for z, y, x in how.shifts:
         low, high = min(max(-x, 0), reach), max(0, min(p.size[2] - x, reach))

@@ -8,7 +8,8 @@ from functools import partial
 from . import conv_weight
 from .conv_code import SIZE
 from .conv_plan import (
-    FAR, Correlation, Unfolding, flat, odd_pitch, shift_words, sliding, source_words, tile_rows,
+    FAR, Correlation, Unfolding, best_frame, flat, frame_line, odd_pitch, shift_words, source_words,
+    tile_rows,
 )  # fmt: skip
 from .kernel import Buf, Kernel, Launch
 from .planning import Room
@@ -30,12 +31,14 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     chunks = -(-(image_blocks * row_blocks) // chunk)
     size, count = SIZE[p.dtype], len(p.taps)
     deep = p.out[0] > 1 or p.size[0] > 1 or any(t.z for t in p.taps)
-    how = flat(p.taps) if wide or deep else sliding(p.taps, p.step[1])
-    pitch = odd_pitch(images * (rows + how.extra) * width + 16, size)
+    how = flat(p.taps) if wide or deep else best_frame(p, rows)
+    span, line = frame_line(how, width, size)
+    pitch = odd_pitch(images * (rows + how.extra) * line // size + 32, size)
     some_at_once = max(1, min(some, (192 << 10) // (pitch * count))) if wide else some
     left = some_at_once * len(how.shifts) * pitch + 64
     left_pitch = odd_pitch(p.rows, size)
-    result = left + (images * rows * width * left_pitch if wide else 0)
+    # Vectors have 2 elements at least.
+    result = left + images * rows * (width * left_pitch if wide else 8 * (width + 2))
     scratch_bytes = result + (some * count * left_pitch if wide else 0) + 64
     scratch_bytes = -(-scratch_bytes // 64) * 64
     elements = p.groups * p.rows * p.channels * count
@@ -50,12 +53,12 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "gn": p.out_strides[0] * size, "gc": p.out_strides[1] * size,
         "chunk_pitch": elements * size, "dw_group": p.a_strides[2] * size,
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
-        "extra": how.extra, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
+        "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
         "some_at_once": some_at_once, "left": left, "result": result, "left_pitch": left_pitch,
         "result_pitch": left_pitch if wide else p.channels * count * size,
         "scratch_bytes": scratch_bytes,
     }  # fmt: skip
-    ends = [0, 0] if wide else _frame_rows(how, some, pitch, width * size)
+    ends = [0, 0] if wide else _frame_rows(how, some, pitch, line, size)
     step = p.step[2] if p.step[2] <= 2 else 0
     height = tile_rows(some_at_once * count if wide else p.rows)
     shape = conv_weight.Shape(p.dtype, height, step, deep)
@@ -84,7 +87,7 @@ def _blocks(p: Correlation, wide: bool) -> tuple[int, int]:
     lines, width = p.out[0] * p.out[1], p.out[2]
     positions = lines * width
     # The rows of g of a tile, or a sliver of g transposed, are to stay in the first-level cache.
-    want = 256 if wide else max(64, (28 << 10) // (SIZE[p.dtype] * min(p.rows, 8)))
+    want = 256 if wide else max(64, (24 << 10) // (SIZE[p.dtype] * min(p.rows, 8)))
     if positions * 2 <= want:
         return max(1, min(p.images, want // positions)), lines
     parts = max(1, round(positions / want))
@@ -106,12 +109,12 @@ def _tasks(p: Correlation, wide: bool, blocks: int) -> tuple[int, int]:
     return -(-p.channels // parts), chunks
 
 
-def _frame_rows(how: Unfolding, some: int, pitch: int, line: int) -> list[int]:
+def _frame_rows(how: Unfolding, some: int, pitch: int, line: int, size: int) -> list[int]:
     """Where each row (c, t) of a task's frame begins."""
     return [
-        (c * len(how.shifts) + u) * pitch + down * line
+        (c * len(how.shifts) + u) * pitch + down * line + right * size
         for c in range(some)
-        for u, down in how.places
+        for u, down, right in how.places
     ]
 
 

@@ -19,10 +19,16 @@ from .kernel import Target
 TILE = (
     ("ptr", "a"), ("i64", "sam"), ("i64", "rows"), ("ptr", "taps"), ("i64", "tapcount"),
     ("i64", "sac"), ("ptr", "b"), ("i64", "sbc"), ("i64", "channels"), ("ptr", "d"),
-    ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"),
+    ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"), ("ptr", "spots"),
 )  # fmt: skip
 """`add`: whether D's old value is added, else the bias is. `columns`: of D that are stored, at least
-one of the last vector."""
+one of the last vector.
+
+With spots, vectors need not lie side by side: `spots` has for each its offset in B, its offset in D
+and how many of its columns are stored; `columns` counts vectors then."""
+
+SPOT = 3
+"""Words of a spot."""
 
 
 def shape(target: Target, rows: int) -> tuple[int, int]:
@@ -41,23 +47,33 @@ def widths(vectors: int) -> list[int]:
 
 
 def emit_tile(
-    target: Target, dtype: str, height: int, vectors: int, sure: int, biased: bool
+    target: Target, dtype: str, height: int, vectors: int, sure: int, biased: bool, spots: bool
 ) -> Routine:
     """A tile of `height` rows by some vectors, of which the first `sure` ones are full."""
     name = f"tile{height}x{vectors}" + ("" if sure < vectors else "full")
     f = Routine(target, name, TILE)
     v = Lanes(f, dtype)
-    a, sam, rows, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias = f.given()
-    masks = [None] * sure + [v.first(columns - j * v.count) for j in range(sure, vectors)]
+    a, sam, rows, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias, table = f.given()
+    whole = [f.int(v.size * v.count * j) for j in range(vectors)]
+    if spots:  # what lies beyond a vector's columns may be loaded, but not stored
+        words = [[f.load("i64", table, SPOT * j + i) for i in range(SPOT)] for j in range(vectors)]
+        right_at, to_at = [w[0] for w in words], [w[1] for w in words]
+        masks: list[Val | None] = [v.first(w[2]) for w in words]
+        reads: list[Val | None] = [None] * vectors
+    else:
+        right_at = to_at = whole
+        masks = [None] * sure + [v.first(columns - j * v.count) for j in range(sure, vectors)]
+        reads = masks
+    starts = [f.at(b, at, "i8") for at in right_at]
     heads = [f.at(a, sam * (rows - 1).min(m), "i8") for m in range(height)]
     sums = [[f.var(v.zero()) for _ in range(vectors)] for _ in range(height)]
     with f.loop(0, channels) as c:
-        along, below = c * sac, f.at(b, c * sbc, "i8")
+        along, below = c * sac, c * sbc
         with f.loop(0, count) as t:
             left = along + f.load("i64", taps, t * 2)
-            right = f.at(below, f.load("i64", taps, t * 2 + 1), "i8")
+            right = below + f.load("i64", taps, t * 2 + 1)
             cells = [
-                f.load(v.type, right, j * v.count, masks[j]) for j in range(vectors)
+                f.load(v.type, f.at(p, right, "i8"), 0, mask) for p, mask in zip(starts, reads)
             ]
             for m in range(height):
                 x = v.broadcast(f.at(heads[m], left, "i8"))
@@ -72,49 +88,48 @@ def emit_tile(
                 if start is not None:
                     with f.when(add.compare("eq", 0)):
                         total.set(total.get() + start)
+                at = f.at(to, to_at[j], "i8")
                 with f.when(add.compare("ne", 0)):
-                    total.set(total.get() + f.load(v.type, to, j * v.count, masks[j]))
-                f.store(total.get(), to, j * v.count, masks[j])
+                    total.set(total.get() + f.load(v.type, at, 0, masks[j]))
+                f.store(total.get(), at, 0, masks[j])
     return f
 
 
-PRODUCT = (
-    ("ptr", "a"), ("i64", "sam"), ("i64", "rows"), ("ptr", "taps"), ("i64", "tapcount"),
-    ("i64", "sac"), ("ptr", "b"), ("i64", "sbc"), ("i64", "channels"), ("ptr", "d"),
-    ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"),
-)  # fmt: skip
-
-
-def emit_product(target: Target, dtype: str, rows: int, biased: bool) -> list[Routine]:
+def emit_product(
+    target: Target, dtype: str, rows: int, biased: bool, spots: bool = False
+) -> list[Routine]:
     """`product`: all tiles of a block, columns outside, so that B's columns stay in the first-level
-    cache while the rows of A pass by. With the tiles that it calls."""
+    cache while the rows of A pass by. With the tiles that it calls. Parameters as TILE."""
     height, vectors = shape(target, rows)
-    wides = widths(vectors)
+    wides = widths(vectors) if not spots else list(range(1, vectors + 1))
     tiles = [
-        emit_tile(target, dtype, height, n, sure, biased)
+        emit_tile(target, dtype, height, n, sure, biased, spots)
         for n, sure in zip(wides, [0, *wides], strict=False)
     ]
-    if not target.masks:  # masked loads cost something there
-        tiles.append(emit_tile(target, dtype, height, vectors, vectors, biased))
-    f = Routine(target, "product", PRODUCT)
+    if not target.masks and not spots:  # masked loads cost something there
+        tiles.append(emit_tile(target, dtype, height, vectors, vectors, biased, False))
+    f = Routine(target, "product", TILE)
     v = Lanes(f, dtype)
-    a, sam, m, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias = f.given()
+    a, sam, m, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias, table = f.given()
+    lanes = 1 if spots else v.count
     done = f.var(f.int(0))
     with f.loop_while(lambda: done.get() < columns):
         j = done.get()
-        left = (columns - j + (v.count - 1)) // v.count
+        left = (columns - j + (lanes - 1)) // lanes
         blocks = (left + (vectors - 1)) // vectors
         wide = (left + blocks - 1) // blocks  # nearly equal widths
-        some = (wide * v.count).min(columns - j)
-        at = f.at(b, j, v.element)
+        some = (wide * lanes).min(columns - j)
+        at = b if spots else f.at(b, j, v.element)
         with f.loop(0, m, height) as i:
+            to = f.at(d, i * sdm, "i8")
             args = (
                 f.at(a, i * sam, "i8"), sam, (m - i).min(height), taps, count, sac, at, sbc,
-                channels, f.at(f.at(d, i * sdm, "i8"), j, v.element), sdm, add, some,
+                channels, to if spots else f.at(to, j, v.element), sdm, add, some,
                 f.at(bias, i, v.element) if biased else bias,
+                f.at(table, j * SPOT, "i64") if spots else table,
             )  # fmt: skip
             pick = partial(_one_of, f, tiles[: len(wides)], wides, wide, args)
-            if target.masks:
+            if target.masks or spots:
                 pick()
             else:
                 full = some.compare("eq", vectors * v.count)

@@ -45,8 +45,9 @@ WORDS = (
     "gn gc "  # g: strides in bytes
     "chunk_pitch dw_group "  # output: bytes from chunk to chunk, from group to group
     "wrap lines width extra "  # rows a depth, rows in all, columns; more rows in the frame
+    "span line "  # the frame's columns, bytes from line to line
     "shifts taps pitch some_at_once "  # channels to unfold at a time
-    "left result left_pitch result_pitch "  # g transposed and the result in scratch
+    "left result left_pitch result_pitch "  # in scratch: g transposed, or spots; the result
     "scratch_bytes"
 ).split()
 
@@ -113,25 +114,23 @@ def dots_shape(target: Target, rows: int) -> tuple[int, int]:
 
 
 DOTS = (
-    ("ptr", "g"), ("i64", "gc"), ("i64", "gn"), ("i64", "rows"), ("ptr", "frame"), ("ptr", "at"),
-    ("i64", "across"), ("i64", "fn"), ("i64", "images"), ("i64", "count"), ("ptr", "d"),
-    ("i64", "sdm"), ("i64", "add"),
+    ("ptr", "g"), ("i64", "gc"), ("i64", "rows"), ("ptr", "frame"), ("ptr", "at"),
+    ("i64", "across"), ("ptr", "spots"), ("i64", "full"), ("i64", "partial"), ("i64", "count"),
+    ("ptr", "d"), ("i64", "sdm"), ("i64", "add"),
 )  # fmt: skip
-"""`at`: offsets in bytes of the frame's `across` rows; fn, gn: bytes from image to image."""
+"""`at`: offsets in bytes of the frame's `across` rows. `spots`: for each vector of positions its
+offsets in g and in the frame; `full` whole vectors first, then `partial` ones of `count` lanes."""
 
 
 def emit_dots_tile(target: Target, dtype: str, rows: int) -> Routine:
-    """d[m][j] (+)= sum over images and positions of g[m][p] * frame[j][p]."""
+    """d[m][j] (+)= sum over positions p of g[m][p] * frame[j][p]."""
     height, width = dots_shape(target, rows)
     f = Routine(target, "dots", DOTS)
     v = Lanes(f, dtype)
-    g, gc, gn, rows_, frame, at, across, fn, images, count, d, sdm, add = f.given()
+    g, gc, rows_, frame, at, across, spots, full, partial, count, d, sdm, add = f.given()
     heads = [f.at(g, gc * (rows_ - 1).min(m), "i8") for m in range(height)]
     lines = [f.at(frame, f.load("i64", at, (across - 1).min(j)), "i8") for j in range(width)]
     sums = [[f.var(v.zero()) for _ in range(width)] for _ in range(height)]
-    whole = count // v.count * v.count
-    tail = v.first(count - whole)
-
     def step(left: Val, right: Val, mask: Val | None) -> None:
         a = [lambda i=i: f.load(v.type, f.at(heads[i], left, "i8"), 0, mask) for i in range(height)]
         b = [lambda j=j: f.load(v.type, f.at(lines[j], right, "i8"), 0, mask) for j in range(width)]
@@ -148,12 +147,11 @@ def emit_dots_tile(target: Target, dtype: str, rows: int) -> Routine:
                 for m in range(height):
                     sums[m][j].set(v.fma(cells[m], x, sums[m][j].get()))
 
-    with f.loop(0, images) as n:
-        left, right = n * gn, n * fn
-        with f.loop(0, whole, v.count) as p:
-            step(left + p * v.size, right + p * v.size, None)
-        with f.when(whole < count):
-            step(left + whole * v.size, right + whole * v.size, tail)
+    with f.loop(0, full) as i:
+        step(f.load("i64", spots, i * 2), f.load("i64", spots, i * 2 + 1), None)
+    mask = v.first(count)
+    with f.loop(full, full + partial) as i:
+        step(f.load("i64", spots, i * 2), f.load("i64", spots, i * 2 + 1), mask)
     found = added_lanes(f, v, [s.get() for row in sums for s in row])
     room = f.var(f.const(f"<{v.count * (len(found) + 1)} x {v.element}>", 0.0))
     stack = Val(f, "ptr", room.slot)
@@ -205,15 +203,40 @@ def emit_dots(target: Target, symbol: str, shape: Shape) -> str:
             t.block(number)
             t.unfold(0, t.count)
             across = t.count * w.taps
-            frame_n = (t.rows + w.extra) * w.width * t.v.size
+            spots = c.at(t.own, w.left, "i8")
+            full, partial, count = _list_spots(t, spots)
             with c.loop(0, w.rows, height) as m, c.loop(0, across, width) as j:
                 invoke(
-                    c, "dots", c.at(t.g_at, m * w.gc, "i8"), w.gc, w.gn, (w.rows - m).min(height),
-                    t.own, c.at(t.taps, j, "i64"), (across - j).min(width), frame_n, t.images,
-                    t.positions, c.at(c.at(t.to, m * w.result_pitch, "i8"), j, t.v.element),
-                    w.result_pitch, number - t.from_block,
+                    c, "dots", c.at(t.g_at, m * w.gc, "i8"), w.gc, (w.rows - m).min(height), t.own,
+                    c.at(t.taps, j, "i64"), (across - j).min(width), spots, full, partial, count,
+                    c.at(c.at(t.to, m * w.result_pitch, "i8"), j, t.v.element), w.result_pitch,
+                    number - t.from_block,
                 )  # fmt: skip
     return module(c, [emit_dots_tile(target, shape.dtype, shape.rows)])
+
+
+def _list_spots(t: _Task, spots: Val) -> tuple[Val, Val, Val]:
+    """Where vectors of a block's positions are: (whole ones, partial ones, lanes of those)."""
+    c, w, v = t.c, t.w, t.v
+    # Without gaps between its lines, a frame has one line for each image.
+    gaps = (w.line > w.width * v.size).to("i64")
+    down = (t.rows - 1) * gaps + 1
+    count = t.positions // down
+    whole, tail = count // v.count, count % v.count
+    full, partial = t.images * down * whole, t.images * down * (tail > 0).to("i64")
+    with c.loop(0, t.images) as n, c.loop(0, down) as r:
+        left, right = n * w.gn + r * w.width * v.size, (n * (t.rows + w.extra) + r) * w.line
+        line = n * down + r
+
+        def put(at: Val, x: Val, left: Val = left, right: Val = right) -> None:
+            c.store(left + x * v.size, spots, at * 2)
+            c.store(right + x * v.size, spots, at * 2 + 1)
+
+        with c.loop(0, whole) as k:
+            put(line * whole + k, k * v.count)
+        with c.when(tail > 0):
+            put(full + line, whole * v.count)
+    return full, partial, tail
 
 
 # --- wide ---------------------------------------------------------------------------------------
@@ -238,7 +261,7 @@ def emit_wide(target: Target, symbol: str, shape: Shape) -> str:
                 invoke(
                     c, "product", t.own, w.pitch, some * w.taps, t.taps, 1, v.size, left,
                     w.left_pitch, t.positions * t.images, c.at(result, k * w.taps * w.result_pitch, "i8"),
-                    w.result_pitch, number - t.from_block, w.rows, t.own,
+                    w.result_pitch, number - t.from_block, w.rows, t.own, t.own,
                 )  # fmt: skip
         pitch = w.channels * w.taps * v.size
         _transpose(c, v, result, w.result_pitch, t.to, pitch, t.count * w.taps, w.rows)

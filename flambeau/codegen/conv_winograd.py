@@ -299,7 +299,7 @@ def emit_main(target: Target, symbol: str, shape: Shape) -> str:
                     c, "product", c.at(c.at(vs, f * w.v_point, "i8"), k, v.element), w.v_tile, tiles,
                     taps, 1, v.size, c.at(us, f * w.u_point + k * w.u_pitch, "i8"), w.u_pitch,
                     (w.channels - k).min(w.some_depth), c.at(m, f * w.m_point, "i8"), w.m_tile, k,
-                    some, own,
+                    some, own, own,
                 )  # fmt: skip
             plane = w.out_height * w.out_width
             invoke(

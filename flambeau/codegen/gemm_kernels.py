@@ -179,7 +179,8 @@ def _columns(
     packs = f.compare("ne", w["packs"], 0)
     sbk = f.select(packs, columns, w["sbk"])
     sbp = f.select(packs, f.mul(depth, columns), columns)
-    rows = f.compare("eq", w["sbn"], 1)
+    more = f.op(f"or i1 {f.compare('slt', w['step'], n)}, {f.compare('slt', w['depth'], w['chunk'])}")
+    rows = f.op(f"and i1 {f.compare('eq', w['sbn'], 1)}, {more}")
     snext = f.select(rows, f.mul(w["sbk"], block.size), 0)
     with f.loop(n, step=w["step"]) as part:
         width = f.min(f.sub(n, part.index), w["step"])
@@ -190,7 +191,10 @@ def _columns(
                 f"ptr {scratch}, i64 {width}, i64 {depth})"
             )
         panels = f.select(packs, scratch, b_n, "ptr")
-        ahead = f.gep(b_n, f.mul(f.mul(w["step"], w["sbn"]), block.size))
+        # What comes next: the columns beyond, or if these are all, the rows below.
+        beyond, below = f.mul(w["step"], w["sbn"]), f.mul(w["depth"], w["sbk"])
+        whole = f.compare("sge", w["step"], n)
+        ahead = f.gep(b_n, f.mul(f.select(whole, below, beyond), block.size))
         c_n = f.gep(c, f.mul(part.index, block.size))
         f.do(
             f"call void @gemm_ahead_{suffix}(ptr {a}, i64 {w['sam']}, i64 {w['sak']}, "

@@ -219,10 +219,12 @@ class Writer:
         x, index = node.args
         d, n = node.attr, len(index.shape)
         domain = self.group.maps[node]
-        i = self._argument(index, domain[d : d + n], stage, full)
         access = resolve(x)
         dims = (*domain[:d], None, *domain[d + n :])
-        at = self._operand(access, dims, access.strides[d] or (1 if x.shape[d] == 1 else 0))
+        if not access.strides[d]:  # whatever the index, it is the same element
+            return self._load(access, dims, stage, full)
+        i = self._argument(index, domain[d : d + n], stage, full)
+        at = self._operand(access, dims, access.strides[d])
         return self._emit(node, stage, full, lambda: Draft("load", (i,), node.dtype, at))
 
 

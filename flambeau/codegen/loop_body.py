@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .kernel import Target
-from .llvm_text import Function, Word, vector_attributes
+from .llvm_text import Word
 from .loop import DTYPES, Loop, Operand, Stage, Statement
+from .loop_function import LoopFunction
 from .loop_memory import Memory
 from .loop_plan import operand, plan, statements
 from .loop_reduce import Reduction, State, reductions
@@ -43,10 +44,7 @@ class Bodies:
         self.all = statements(loop)
         self.operands: list[Operand] = [*loop.inputs, *loop.outputs]
         self.functions: set[tuple[str, int, str]] = set()
-        self.f = Function(
-            symbol, "ptr noalias readonly table, ptr noalias readonly args, i64 begin, i64 end, i64 thread",
-            vector_attributes(target), linkage="",
-        )  # fmt: skip
+        self.f = LoopFunction(target, symbol)
         self.scalar = Lanes(self.f, target, 1, self.functions)
         self.wide = Lanes(self.f, target, self.plan.lanes, self.functions)
         self.vector_dim = loop.par - 1 if loop.vector == "par" else loop.par + loop.red - 1

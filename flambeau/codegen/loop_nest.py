@@ -79,7 +79,7 @@ class Nest(Bodies):
         with self.f.loop(stop, first, carry=[("ptr", p) for p in starts]) as l:
             self.position[d] = l.index
             self.outer(d + 1, last, dict(zip(names, l.values)), inside)
-            l.next = [self.f.gep(p, self.stride[k][d]) for k, p in zip(names, l.values)]
+            l.next = [self.f.step(p, self.stride[k][d]) for k, p in zip(names, l.values)]
 
     def reduce_loops(
         self, d: int, last: int, pointers: Pointers, state: Sequence[tuple[str, Word]],
@@ -95,7 +95,7 @@ class Nest(Bodies):
             now = dict(zip(names, l.values))
             within = [(t, x) for (t, _), x in zip(state, l.values[len(names) :])]
             then = self.reduce_loops(d + 1, last, now, within, inside)
-            l.next = [self.f.gep(p, self.stride[k][d]) for k, p in now.items()] + then
+            l.next = [self.f.step(p, self.stride[k][d]) for k, p in now.items()] + then
         return list(l.values[len(names) :])
 
     def over(
@@ -226,7 +226,7 @@ class Nest(Bodies):
                 self.position[d] = i.index
                 now = dict(zip(names, i.values))
                 then = turn(now, list(i.values[len(names) :]))
-                i.next = [f.gep(p, self.stride[k][d]) for k, p in now.items()] + then
+                i.next = [f.step(p, self.stride[k][d]) for k, p in now.items()] + then
             taken = f.sub(stop, l.index)
             l.next = i.values[: len(names)] + found.flush(i.values[len(names) :], taken)
         return list(l.values[len(names) :])

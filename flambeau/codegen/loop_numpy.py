@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import to_bfloat16
 from .loop import Loop, Stage, Statement
 
 Array = np.ndarray[Any, Any]
@@ -107,6 +108,8 @@ def constant(value: Any, dtype: str) -> Any:
         if signed and wrapped >> (bits - 1):
             wrapped -= 1 << bits
         return np.dtype(dtype).type(wrapped)
+    if dtype == "bfloat16":
+        return to_bfloat16(np.asarray(value, np.float32))[()]
     return np.dtype(dtype).type(value)
 
 

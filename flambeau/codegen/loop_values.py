@@ -10,6 +10,9 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..core.dtypes import to_bfloat16
 from .kernel import Target
 from .llvm_text import Function
 from .loop import DTYPES
@@ -47,6 +50,8 @@ def number(value: Any, dtype: str) -> str:
         bits = 8 * DTYPES[dtype]
         return str((int(value) + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1)))
     x = float(value)
+    if dtype == "bfloat16":  # is its bits, in an integer
+        return str(int(to_bfloat16(np.asarray(x, np.float32)).view(np.int16)))
     if dtype == "float32":
         try:
             x = struct.unpack("f", struct.pack("f", x))[0]

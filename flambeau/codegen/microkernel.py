@@ -20,7 +20,8 @@ Strides are in elements; M, N and K may be 0, and nothing outside of the operand
     @gemm_ahead_f32(... as gemm_f32 ..., i64 packed, ptr next, i64 snext)
 
 If `packed`, A lies as the tiles read it, as `gemm_pack` brings it. While the first tiles of a panel
-run, K pieces of a panel's width from `next` on, `snext` bytes apart, are brought to the cache.
+run, K pieces of a panel's width from `next` on, `snext` bytes apart, are brought to the cache; and
+all along the vectors that a panel further on are as far from `next`.
 
 A tile is `height` rows by some vectors of columns, and has a function of its own:
 
@@ -197,7 +198,7 @@ def emit_tile(target: Target, dtype: str, name: str, shape: Shape) -> str:
     pointers = [("ptr", p) for p in ("%next", *heads, *panels)]
     with f.loop("%k", carry=[*pointers, *sums], sure=True) as loop:
         ahead, *values = loop.values
-        if shape.vectors > 1:  # narrow tiles have no loads to spare
+        if shape.height > 1 and shape.vectors > 1:  # others have no loads to spare
             _prefetch(f, ahead, 2)
             ahead = f.gep(ahead, "%snext")
         heads, values = values[: len(heads)], values[len(heads) :]
@@ -328,7 +329,8 @@ def _driver(target: Target, dtype: str, kinds: int) -> str:
             panel = f.div(j, columns)
             b = f.gep("%b", f.mul(panel, sbp))
             b = f.gep(b, f.mul(f.sub(j, f.mul(panel, columns)), size))
-            first = [("ptr", "%a"), ("ptr", f.gep("%c", f.mul(j, size))), ("ptr", "%next")]
+            here = f.mul(j, size)
+            first = [("ptr", "%a"), ("ptr", f.gep("%c", here)), ("ptr", f.gep("%next", here))]
             with f.loop(tiles, carry=first, sure=True) as loop:
                 a, c, ahead = loop.values
                 higher = f.compare("slt", loop.index, more)

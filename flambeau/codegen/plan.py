@@ -259,13 +259,13 @@ class Planner:
         self.steps.append(Step((Launch(
             loop_llvm.kernel(made.loop), tuple(args), made.tasks,
             float(made.operations * made.elements), float(made.nbytes), grain, label),)))  # fmt: skip
-        if not group.red:
-            self._donate(writer, group)
+        self._donate(writer, group)
 
     def _donate(self, writer: group_loop.Writer, group: Group) -> None:
-        """Outputs that may be written into an input that dies here: read only at the same places."""
+        """Outputs that may be written into an input that dies here: read only at the same places,
+        before anything is stored there."""
         for out in writer.outputs:
-            if out.placed.slot not in self.output_slots:
+            if out.placed.slot not in self.output_slots or not group.red.isdisjoint(out.steps):
                 continue
             size = math.prod(out.placed.shape)
             for spot in writer.inputs:
@@ -276,15 +276,18 @@ class Planner:
                 )  # fmt: skip
                 if same and math.prod(spot.placed.shape) == size:
                     alike = [s for s in writer.inputs if s.placed.slot == i]
-                    if len(alike) == 1:
-                        self._may_take_over(out.placed.slot, i)
+                    if len(alike) == 1 and self._may_take_over(out.placed.slot, i):
                         break
 
-    def _may_take_over(self, out: int, i: int) -> None:
-        """The output may lie in the input's memory, if nothing reads the input later."""
-        if out in self.output_slots and out not in self.donors:
-            if all(i != d for d, _ in self.donors.values()):
-                self.donors[out] = (i, self.now)
+    def _may_take_over(self, out: int, i: int) -> bool:
+        """The output may lie in the input's memory, if nothing reads the input later. False where
+        one of them has been promised already."""
+        if out not in self.output_slots or out in self.donors:
+            return False
+        if any(i == d for d, _ in self.donors.values()):
+            return False
+        self.donors[out] = (i, self.now)
+        return True
 
     def _call(self, node: Node) -> None:
         args: list[Any] = []

@@ -7,15 +7,17 @@ channels of one sample, or one plane where there are few samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from .ir_text import Code, Val
+from .ir_text import Code, Val, Var
 from .kernel import Buf
 from .planning import Placed
 
 Ints = tuple[int, ...]
+
+FLOATS = ("float32", "float64")
 
 _FEW_SAMPLES = 4
 
@@ -188,3 +190,33 @@ def each_tap(c: Code, s: Sides, w: Window) -> Iterator[Val]:
         base = (z * s.height.image + y) * s.width.image + s.width.start(ox)
         with c.loop(*w.width) as kx:
             yield base + kx * s.width.dilation
+
+
+# --- sums ---------------------------------------------------------------------------------------
+
+
+def nested(
+    c: Code, e: str, ranges: list[tuple[Val, Val]], value: Callable[[list[Val]], Val],
+    after: Callable[[int, Val], Val] = lambda level, total: total, backwards: bool = False,
+    indices: tuple[Val, ...] = (),
+) -> Val:  # fmt: skip
+    """The sum over the first range of the sums over the second one, and so on, of `value`. Each
+    sum goes through `after`, which gets its level too."""
+    if not ranges:
+        return value(list(indices))
+    total: Var = c.var(c.const(e, 0))
+    (first, last), *rest = ranges
+    with c.loop(first, last) as i:
+        k = last + first - 1 - i if backwards else i
+        inner = nested(c, e, rest, value, after, backwards, (*indices, k))
+        total.set(total.get() + after(len(rest), inner))
+    return total.get()
+
+
+def element(
+    c: Code, s: Sides, e: str, x: Val, image: Val, at: list[Val], taps: list[Val]
+) -> Val:
+    """The element at taps (x, y, z) of the window at (z, y, x)."""
+    (oz, oy, ox), (kx, ky, kz) = at, taps
+    row = (s.depth.start(oz) + kz) * s.height.image + s.height.start(oy) + ky
+    return c.load(e, x, image + row * s.width.image + s.width.start(ox) + kx)

@@ -1,4 +1,4 @@
-"""Average pooling, over windows and over tiles, and the gradients.
+"""Average pooling over windows, and its gradient.
 
 Sums are taken in the reference's order, one dimension after the other: in a window first along the
 depth, then the height, then the width; in the gradient the other way round. Windows of few steps
@@ -8,15 +8,26 @@ memory whose rows have zeros on either side, and then gathers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .ir_text import ELEMENT, Code, Val, Var, masks_well, parts
+from .ir_text import ELEMENT, Code, Val, masks_well, parts
 from .kernel import Buf, Kernel, Launch, Target
 from .planning import Placed, Room
-from .pool_vectors import Lanes, Taps, short_steps
-from .pool_windows import Side, Sides, buffers, dense, geometry, planes, sides, touched
+from .pool_lanes import Lanes, Taps, short_steps
+from .pool_windows import (
+    FLOATS,
+    Side,
+    Sides,
+    buffers,
+    dense,
+    element,
+    geometry,
+    nested,
+    planes,
+    sides,
+    touched,
+)
 from .special_max_pool import zero
 
 _MARGIN = 16
@@ -24,14 +35,12 @@ _MARGIN = 16
 
 Words = tuple[int | Buf, ...]
 
-_FLOATS = ("float32", "float64")
-
 
 def avg_pool(room: Room, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
     """x → means; params kernel_size, stride, padding, ceil_mode, include_pad, divisor."""
     (x,), (y,) = inputs, outputs
     kernel, stride, padding, _, include_pad, divisor = params
-    if x.dtype not in _FLOATS or not dense(x, y):
+    if x.dtype not in FLOATS or not dense(x, y):
         return None
     n = len(kernel)
     g = geometry(x, y.shape[len(y.shape) - n :], kernel, stride, padding, (1,) * n)
@@ -49,7 +58,7 @@ def avg_pool_backward(room: Room, inputs: list[Placed], outputs: list[Placed], p
     """g → by the input; params shape, and those of `avg_pool`."""
     (y,), (x,) = inputs, outputs
     _, kernel, stride, padding, _, include_pad, divisor = params
-    if x.dtype not in _FLOATS or not dense(x, y):
+    if x.dtype not in FLOATS or not dense(x, y):
         return None
     n = len(kernel)
     g = geometry(x, y.shape[len(y.shape) - n :], kernel, stride, padding, (1,) * n)
@@ -65,35 +74,8 @@ def avg_pool_backward(room: Room, inputs: list[Placed], outputs: list[Placed], p
     return [Launch(made, args, g.tasks, g.taps, touched([x, y]), g.grain, "avg_pool_backward")]
 
 
-def _tiled(name: str, emit: Any, image: Placed, parts: Placed, arrays: list[Placed], n: int) -> Any:
-    if image.dtype not in _FLOATS or not dense(image, parts):
-        return None
-    ones, none = (1,) * n, (0,) * n
-    g = geometry(image, parts.shape[len(parts.shape) - n :], ones, ones, none, ones)
-    if not g.tasks:
-        return []
-    made = Kernel(name, (name, image.dtype), partial(emit, dtype=image.dtype))
-    args: Words = (*buffers(arrays), *g.words)
-    return [Launch(made, args, g.tasks, g.taps, touched(arrays), g.grain, name)]
-
-
-def tiled_mean(room: Room, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
-    """x → means of tiles; params (size,)."""
-    (x,), (y,), (size,) = inputs, outputs, params
-    return _tiled("adaptive_avg_pool", _emit_tiled, x, y, [x, y], len(size))
-
-
-def tiled_mean_backward(
-    room: Room, inputs: list[Placed], outputs: list[Placed], params: Any
-) -> Any:
-    """g → by the input; params shape, number of dimensions."""
-    (g,), (x,), (_, n) = inputs, outputs, params
-    return _tiled("adaptive_avg_pool_backward", _emit_tiled_backward, x, g, [g, x], n)
-
-
 PLANNERS = {
     "avg_pool": avg_pool, "avg_pool_backward": avg_pool_backward,
-    "adaptive_avg_pool": tiled_mean, "adaptive_avg_pool_backward": tiled_mean_backward,
 }  # fmt: skip
 
 
@@ -132,24 +114,6 @@ def _divisors(v: Lanes, s: Sides, given: Val, outer: Val, ox: Val, include_pad: 
     return c.select(fixed, v.spread(given), count).to(v.type)
 
 
-def nested(
-    c: Code, e: str, ranges: list[tuple[Val, Val]], value: Callable[[list[Val]], Val],
-    after: Callable[[int, Val], Val] = lambda level, total: total, backwards: bool = False,
-    indices: tuple[Val, ...] = (),
-) -> Val:  # fmt: skip
-    """The sum over the first range of the sums over the second one, and so on, of `value`. Each
-    sum goes through `after`, which gets its level too."""
-    if not ranges:
-        return value(list(indices))
-    total: Var = c.var(c.const(e, 0))
-    (first, last), *rest = ranges
-    with c.loop(first, last) as i:
-        k = last + first - 1 - i if backwards else i
-        inner = nested(c, e, rest, value, after, backwards, (*indices, k))
-        total.set(total.get() + after(len(rest), inner))
-    return total.get()
-
-
 def _emit(
     target: Target, symbol: str, dtype: str, include_pad: bool, shape: tuple[int, int] | None
 ) -> str:
@@ -177,16 +141,7 @@ def _window_sum(c: Code, s: Sides, e: str, x: Val, image: Val, at: list[Val]) ->
     """Over the width of sums over the height of sums over the depth."""
     oz, oy, ox = at
     order = [s.width.taps(ox), s.height.taps(oy), s.depth.taps(oz)]
-    return nested(c, e, order, partial(_element, c, s, e, x, image, at))
-
-
-def _element(
-    c: Code, s: Sides, e: str, x: Val, image: Val, at: list[Val], taps: list[Val]
-) -> Val:
-    """The element at taps (x, y, z) of the window at (z, y, x)."""
-    (oz, oy, ox), (kx, ky, kz) = at, taps
-    row = (s.depth.start(oz) + kz) * s.height.image + s.height.start(oy) + ky
-    return c.load(e, x, image + row * s.width.image + s.width.start(ox) + kx)
+    return nested(c, e, order, partial(element, c, s, e, x, image, at))
 
 
 def _mean_row(
@@ -298,75 +253,3 @@ def _spread_row(
         made = [t.get() for t in sums]
         for k, f in enumerate(v.woven(made)):
             c.store(f, y, out + start + k * v.count, v.inside(start + k * v.count, width))
-
-
-# --- tiles --------------------------------------------------------------------------------------
-
-
-def _part(side: Side, o: Val, e: str) -> Val:
-    """Elements of a part of a dimension."""
-    return side.taps(o)[1].to(e)
-
-
-def _emit_tiled(target: Target, symbol: str, dtype: str) -> str:
-    """Means over the width of means over the height of means over the depth."""
-    c = Code(target, symbol)
-    e = ELEMENT[dtype]
-    x, y = c.buffer(), c.buffer()
-    s = sides(c, tiled=True)
-    with planes(c, s) as plane, c.loop(0, s.depth.size) as oz, c.loop(0, s.height.size) as oy:
-        with c.loop(0, s.width.size) as ox:
-            at = [oz, oy, ox]
-            by = [_part(side, o, e) for side, o in zip((s.depth, s.height), at, strict=False)]
-
-            order = [s.width.taps(ox), s.height.taps(oy), s.depth.taps(oz)]
-            value = partial(_element, c, s, e, x, plane * s.area, at)
-            total = nested(c, e, order, value, lambda level, t: _mean(level, t, by))
-            out = plane * s.windows + (oz * s.height.size + oy) * s.width.size + ox
-            c.store(total / _part(s.width, ox, e), y, out)
-    return c.text()
-
-
-def _mean(level: int, total: Val, by: list[Val]) -> Val:
-    """Divide a sum over the depth (level 1) or the height (level 2)."""
-    return total if level == 0 else total / by[level - 1]
-
-
-def _emit_tiled_backward(target: Target, symbol: str, dtype: str) -> str:
-    """Sums over the parts that an element is in, each divided by its size."""
-    c = Code(target, symbol)
-    e = ELEMENT[dtype]
-    g, y = c.buffer(), c.buffer()
-    s = sides(c, tiled=True)
-    with planes(c, s) as plane:
-        with c.loop(0, s.depth.image) as iz, c.loop(0, s.height.image) as iy:
-            with c.loop(0, s.width.image) as ix:
-                ranges = [
-                    _parts_of(side, i)
-                    for side, i in zip((s.depth, s.height, s.width), (iz, iy, ix), strict=True)
-                ]
-                total = _sum_of_parts(c, s, e, g, plane * s.windows, ranges)
-                c.store(total, y, plane * s.area + (iz * s.height.image + iy) * s.width.image + ix)
-    return c.text()
-
-
-def _parts_of(side: Side, i: Val) -> tuple[Val, Val]:
-    """The range of parts that element i is in."""
-    return i * side.size // side.image, ((i + 1) * side.size + side.image - 1) // side.image
-
-
-def _sum_of_parts(
-    c: Code, s: Sides, e: str, g: Val, first: Val, ranges: list[tuple[Val, Val]]
-) -> Val:
-    over_z, over_y, over_x = ranges
-    depth = c.var(c.const(e, 0))
-    with c.loop(*over_z) as oz:
-        height = c.var(c.const(e, 0))
-        with c.loop(*over_y) as oy:
-            width = c.var(c.const(e, 0))
-            with c.loop(*over_x) as ox:
-                at = first + (oz * s.height.size + oy) * s.width.size + ox
-                width.set(width.get() + c.load(e, g, at) / _part(s.width, ox, e))
-            height.set(height.get() + width.get() / _part(s.height, oy, e))
-        depth.set(depth.get() + height.get() / _part(s.depth, oz, e))
-    return depth.get()

@@ -13,6 +13,7 @@ from . import (
     special_max_pool,
     special_pad,
     special_scan,
+    special_tiled_pool,
 )
 from .kernel import Launch
 from .planning import Placed, Room
@@ -24,6 +25,7 @@ PLANNERS: dict[str, Planner] = {
     **special_fill.PLANNERS,
     **special_max_pool.PLANNERS,
     **special_avg_pool.PLANNERS,
+    **special_tiled_pool.PLANNERS,
     **special_index.PLANNERS,
     **special_scan.PLANNERS,
     **special_pad.PLANNERS,

@@ -162,22 +162,28 @@ class Compiled:
             for a in aval if isinstance(aval, tuple) else (aval,):
                 sizes.append(max(a.nbytes, 1))
         dying = {i for ins in program.instructions for i in ins.dies if i < len(program.inputs)}
-        self.makers: list[tuple[Any, int]] = []
-        """For each distinct output slot, what gives it a block, and its donor or -1."""
+        self.takers: list[Any] = []
+        """What gives a block to each output that has no donor."""
+        self.donors: list[tuple[int, int, Any]] = []
+        """For each other one: its place among the outputs, its donor, and what gives it a block
+        where the donor's memory is still in use."""
         slots = sorted({o.slot for o in p.outputs})
         self.part_of = [slots.index(o.slot) for o in p.outputs]
         by_slot = {o.slot: (n, o.donor) for o, n in zip(p.outputs, sizes, strict=True)}
-        for slot in slots:
+        for place, slot in enumerate(slots):
             n, donor = by_slot[slot]
-            donates = donor is not None and donor in dying
-            self.makers.append((blocks.bin_for(n).take, donor if donates else -1))
+            take = blocks.bin_for(n).take
+            # A call may fail half-way: nothing may have been overwritten then.
+            if donor is not None and donor in dying and self.native:
+                self.donors.append((place, donor, take))
+            else:
+                self.takers.append(take)
         self.pack = struct.Struct(f"={len(program.inputs)}q{types}{len(slots)}q").pack_into
         self.groups: list[int] = []
         for register in program.outputs:
             aval = self._aval(register)
             self.groups.append(len(aval) if isinstance(aval, tuple) else 0)
         self.single = not any(self.groups) and self.part_of == list(range(len(slots)))
-        self.donated: tuple[int, ...] = ()
         self.arena_bytes, self.offsets = arena.layout(p.temporaries)
         self.per_thread = sum(n for _, n in p.scratch)
         self.tables = [_Table(p.slots) for _ in range(TABLES)]
@@ -202,28 +208,20 @@ class Compiled:
         if self.guard.places and not self.guard.holds(scalars):
             return False
         leaves = captured.leaves
-        inputs = []
-        held = []
-        for leaf in leaves:
-            block = leaf.buffer
-            if block.__class__ is ndarray:
-                held.append(block)
-                inputs.append(address_of(block))
-            else:
-                inputs.append(block.address)
-        made = []
-        addresses = []
-        for take, donor in self.makers:
-            if donor >= 0:
-                block = leaves[donor].buffer
-                if getrefcount(block) <= _BLOCK_REFS and block.__class__ is not ndarray:
-                    made.append(block)
-                    addresses.append(block.address)
-                    continue
-            block = take()
-            made.append(block)
-            addresses.append(block.address)
+        held = None
+        try:  # each of these lines is a microsecond of a small network's step
+            inputs = [leaf.buffer.address for leaf in leaves]
+        except AttributeError:  # arrays that were made elsewhere
+            held = [leaf.buffer for leaf in leaves]
+            inputs = [address_of(b) if b.__class__ is ndarray else b.address for b in held]
+        made = [take() for take in self.takers]
+        for place, donor, take in self.donors:
+            block = leaves[donor].buffer
+            if getrefcount(block) > _BLOCK_REFS + (held is not None) or block.__class__ is ndarray:
+                block = take()
+            made.insert(place, block)
         block = None
+        addresses = [b.address for b in made]
         self.turn = turn = (self.turn + 1) % TABLES
         table = self.tables[turn]
         if table.ticket and not pool.done(table.ticket):
@@ -250,6 +248,12 @@ class Compiled:
             self._note_times()
         self._hand_out(captured.results, made)
         return True
+
+    def profile(self, on: bool) -> None:
+        """Note the time of each step from now on, or stop it."""
+        for s in self.segments:
+            if isinstance(s, Segment):
+                s.native.profile(on)
 
     def _note_times(self) -> None:
         pool.synchronize()
@@ -358,10 +362,15 @@ def estimate(x: kernels.Launch) -> float:
     return x.flops / FLOPS_PER_NS + x.bytes / BYTES_PER_NS
 
 
+def divided(step: Step) -> bool:
+    """Whether a step's tasks are shared among threads."""
+    return step.launches[0].tasks > 1 and sum(map(estimate, step.launches)) > PARALLEL_NS
+
+
 def _target() -> kernels.Target:
     from ..runtime import native
 
     return kernels.Target(*native.host())
 
 
-__all__ = ["Compiled", "Derived", "Guard", "estimate"]
+__all__ = ["Compiled", "Derived", "Guard", "divided", "estimate"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from typing import Any
 
@@ -60,8 +59,10 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
             _pull(missing.value, "another thread reads it")
     program = tiering.find(captured.key)
     tier = tiering.run(program, captured, observed)
-    if config.debug:
-        _report(reason, program, tier)
+    if config.debug or config.profile:
+        from . import debug
+
+        debug.flushed(reason, program, tier)
     for node in nodes:
         node.inputs = ()
         node.params = ()
@@ -83,18 +84,6 @@ def _pull(value: Value, reason: str) -> None:
             stack.append((node, True))
             stack.extend((x, False) for x in node.inputs if isinstance(x, Value))
     run(order, reason, True)
-
-
-def _report(reason: str, program: Any, tier: str) -> None:
-    known = f"use {program.uses}" if program.uses > 1 else "first seen"
-    print(
-        f"[flambeau] flush: {reason}; {len(program.instructions)} operations, "
-        f"{len(program.inputs)} inputs, {len(program.outputs)} outputs, {known}, "
-        f"{tier}",
-        file=sys.stderr,
-    )
-    if config.debug > 1:
-        print(program, file=sys.stderr)
 
 
 def _after_fork() -> None:

@@ -9,13 +9,16 @@ once more without that assumption.
 from __future__ import annotations
 
 import queue
-import sys
 import threading
+import time
 import traceback
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
 from .. import config
+from ..errors import InternalError
 from ..graph.program import Capture, Key, Program, build
 from .interpreter import Interpreter
 
@@ -49,6 +52,8 @@ def run(program: Program, captured: Capture, observed: bool) -> str:
     """Run a program in the best tier that is ready; gives the tier's name. `observed` says that
     somebody waits for a result."""
     program.uses += 1
+    if config.check:
+        _check_leaves(program, captured)
     compiled = program.compiled
     if compiled is not None:
         if _compiled(program, captured, observed):
@@ -62,6 +67,16 @@ def run(program: Program, captured: Capture, observed: bool) -> str:
         program.interpreter = Interpreter(program)
     program.interpreter.execute(captured)
     return "interpreter"
+
+
+def _check_leaves(program: Program, captured: Capture) -> None:
+    """Inputs are what native code takes for granted."""
+    for aval, leaf in zip(program.inputs, captured.leaves, strict=True):
+        x = leaf.buffer
+        if isinstance(x, np.ndarray):
+            alike = x.shape == tuple(aval.shape) and x.dtype == aval.dtype.np
+            if not alike or not x.flags.c_contiguous:
+                raise InternalError(f"an input's buffer is {x.dtype}{x.shape}, strides {x.strides}, for {aval}")
 
 
 def _compiled(program: Program, captured: Capture, observed: bool) -> bool:
@@ -106,6 +121,10 @@ def _reconsider(program: Program, scalars: list[Any]) -> None:
     if len(same) == len(guard.places):
         return  # a number beyond 64 bits: the interpreter's, this once
     times = program.compiled.variant + 1
+    if len(program.history) < VARIANTS:
+        program.history += [
+            program.told(i, v, scalars[i]) for i, v in zip(guard.places, guard.values) if i not in same
+        ]
     _order(program, {} if times >= VARIANTS else same, times)
 
 
@@ -118,6 +137,15 @@ def _order(program: Program, constants: dict[int, int], variant: int) -> None:
 
 
 def _compile(program: Program, constants: dict[int, int], variant: int) -> None:
+    start = time.perf_counter()
+    _make(program, constants, variant)
+    if config.debug or config.profile:
+        from . import debug
+
+        debug.compiled(program, time.perf_counter() - start)
+
+
+def _make(program: Program, constants: dict[int, int], variant: int) -> None:
     from ..runtime import native
 
     try:
@@ -135,10 +163,8 @@ def _compile(program: Program, constants: dict[int, int], variant: int) -> None:
         program.state = f"not compiled: {type(error).__name__}: {error}"
         if config.check:
             raise
-        if config.debug:
-            print(f"[flambeau] a program could not be compiled: {error}", file=sys.stderr)
-            if config.debug > 1:
-                traceback.print_exc()
+        if config.debug > 1:
+            traceback.print_exc()
 
 
 class _Worker:

@@ -226,7 +226,7 @@ def _integers(tensors: list[Any]) -> list[Any]:
     for i, t in enumerate(tensors):
         if t is not None and t._aval.dtype is dtypes.bool_:
             parts = np.nonzero(t._array("a mask is an index"))
-            out[i : i + len(parts)] = [wrap(p, dtypes.int64) for p in parts]
+            out[i : i + len(parts)] = [wrap(p.copy(), dtypes.int64) for p in parts]
     return out
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import chain, count
+from itertools import count
 from operator import gt
 from sys import getrefcount
 from typing import Any, NamedTuple
@@ -32,6 +32,8 @@ _keys: dict[Parts, Key] = {}
 _LIMIT = 1024
 """How many keys and plans are remembered. Forgetting costs time only: a key that is made anew
 is not found among the programs."""
+_OUTCOMES = 64
+"""How many outcomes are remembered of each structure."""
 
 
 def intern(parts: Parts) -> Key:
@@ -59,6 +61,9 @@ class Instruction(NamedTuple):
     """Registers whose last reader this instruction is."""
 
 
+_numbers = count(1)
+
+
 class Program:
     """Instructions in order of recording, over `len(inputs)` buffers and `scalars` numbers.
 
@@ -68,7 +73,7 @@ class Program:
 
     __slots__ = (
         "key", "inputs", "scalars", "instructions", "outputs", "uses", "interpreter", "compiled",
-        "state", "seen",
+        "state", "seen", "number", "history",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +97,10 @@ class Program:
         """What tiering knows of compiling it: nothing, or a word for people."""
         self.seen: tuple[Any, ...] | None = None
         """The numbers of its first run."""
+        self.number = next(_numbers)
+        """Counts the programs of this process, for people."""
+        self.history: list[str] = []
+        """Why it was compiled again, for people."""
 
     def verify(self) -> None:
         """Check the grammar above; AssertionError where it is broken."""
@@ -104,6 +113,12 @@ class Program:
             known.add(ins.target)
             dead.update(ins.dies)
         assert set(self.outputs) <= known - dead
+
+    def told(self, scalar: int, before: Any, now: Any) -> str:
+        """In words, that a number has changed."""
+        register = len(self.inputs) + scalar
+        reader = next((i.op.name for i in self.instructions if register in i.args), "nothing")
+        return f"%{register}, which {reader} reads, was taken for {before} and came as {now}"
 
     def __str__(self) -> str:
         lines = []
@@ -142,8 +157,8 @@ class _Outcome(NamedTuple):
 
     key: Key
     leaves: list[int]
-    scalars: list[int]
-    """Places among all inputs of all nodes."""
+    scalars: list[tuple[int, int]]
+    """Of which node they are, and which of its inputs."""
     results: list[int]
 
 
@@ -189,8 +204,9 @@ def capture(nodes: list[Value]) -> Capture:
     """
     n = len(nodes)
     number: Any = defaultdict(count(n).__next__, zip(nodes, range(n)))
-    flat = list(chain.from_iterable([node.inputs for node in nodes]))
-    refs = [number[x] if x.__class__ is Value else x.__class__ for x in flat]
+    refs = [
+        number[x] if x.__class__ is Value else x.__class__ for node in nodes for x in node.inputs
+    ]
     tokens = [node.token for node in nodes]
     if 0 in tokens:
         tokens = [node.token or token_of(node) for node in nodes]
@@ -199,6 +215,8 @@ def capture(nodes: list[Value]) -> Capture:
     structure = (n, *tokens, *refs, *[leaf.aval for leaf in leaves])
     plan = _plans.get(structure)
     if plan is None:
+        if len(_plans) >= _LIMIT:
+            _plans.clear()
         plan = _plans[structure] = _Plan(_unheld_counts(n, refs, len(nodes_and_leaves)))
     held = bytes(map(gt, map(getrefcount, nodes_and_leaves), plan.counts))
     for leaf in leaves:
@@ -206,11 +224,13 @@ def capture(nodes: list[Value]) -> Capture:
             raise Straggler(leaf)
     outcome = plan.outcomes.get(held)
     if outcome is None:
-        outcome = plan.outcomes[held] = _outcome(nodes, flat, refs, leaves, held)
+        if len(plan.outcomes) >= _OUTCOMES:
+            plan.outcomes.clear()
+        outcome = plan.outcomes[held] = _outcome(nodes, refs, leaves, held)
     return Capture(
         outcome.key,
         [leaves[i] for i in outcome.leaves],
-        [flat[i] for i in outcome.scalars],
+        [nodes[i].inputs[k] for i, k in outcome.scalars],
         [nodes[i] for i in outcome.results],
     )
 
@@ -233,17 +253,16 @@ _NODE, _LEAF = _calibrate()
 
 
 def _unheld_counts(n: int, refs: list[Any], total: int) -> list[int]:
-    """The reference counts of nodes and leaves that nobody outside refers to. A reader has two: in
-    its inputs, and among all inputs."""
+    """The reference counts of nodes and leaves that nobody outside refers to."""
     counts = [_NODE] * n + [_LEAF] * (total - n)
     for ref in refs:
         if ref.__class__ is int:
-            counts[ref] += 2
+            counts[ref] += 1
     return counts
 
 
 def _outcome(
-    nodes: list[Value], flat: list[Any], refs: list[Any], leaves: list[Value], held: bytes
+    nodes: list[Value], refs: list[Any], leaves: list[Value], held: bytes
 ) -> _Outcome:
     """Find out which nodes are needed, and make the key of the program they are."""
     n = len(nodes)
@@ -261,25 +280,25 @@ def _outcome(
     places: dict[int, int] = {}
     """Numbers of the capture → refs of the program."""
     used: list[int] = []
-    scalars: list[int] = []
+    scalars: list[tuple[int, int]] = []
     results: list[int] = []
     outputs: list[int] = []
     for i in range(n):
         if not read[i]:
             continue
         canonical: list[Any] = []
-        for at in range(starts[i], starts[i + 1]):
-            ref = refs[at]
+        for k, x in enumerate(nodes[i].inputs):
+            ref = refs[starts[i] + k]
             if ref.__class__ is int:
                 if ref not in places:
                     places[ref] = -1 - len(used)
                     used.append(ref - n)
                 canonical.append(places[ref])
-            elif flat[at] is None:
+            elif x is None:
                 canonical.append(None)
             else:
                 canonical.append(ref)
-                scalars.append(at)
+                scalars.append((i, k))
         if held[i]:
             results.append(i)
             outputs.append(len(entries))

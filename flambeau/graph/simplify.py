@@ -32,6 +32,8 @@ def simplify(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
     outputs = rewrite(outputs, _in_memory)
     b = Builder()
     b.nodes = _order(outputs)
+    for i, node in enumerate(b.nodes):  # so that what is made now is numbered behind its arguments
+        node.number = i
     outputs = [_shown(b, x) for x in outputs]
     return own_copies(outputs)
 
