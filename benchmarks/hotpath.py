@@ -198,3 +198,10 @@ def report(torch: Any, seconds: float = 3.0) -> None:
         print(title)
         for name, spent in parts.items():
             print(f"  {name:<46}{spent * 1e6:>8.1f} us")
+
+
+def show(options: Any) -> None:
+    """As a part of the benchmarks."""
+    import flambeau
+
+    report(flambeau)

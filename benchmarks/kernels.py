@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from flambeau.codegen import gemm, microkernel
-from flambeau.codegen.kernel import Buf, Kernel, Launch, Target
+from flambeau.codegen.kernel import Kernel, Target
 from flambeau.codegen.llvm_text import Function, vector_attributes
-from flambeau.codegen.peak import MEMORY, PARAMETERS, bandwidth, flops, peak
+from flambeau.codegen.peak import MEMORY, PARAMETERS, Runner, bandwidth, flops, peak
 from flambeau.runtime import native, pool
 
 from . import measure
@@ -53,9 +53,7 @@ def _tiles(dtype: str, shape: tuple[int, int, int], packed: bool, target: Target
     return "\n".join([*text, f.finish()])
 
 
-def micro_kernel(
-    dtype: str, shape: tuple[int, int, int], packed: bool, times: int
-) -> Callable[[], Any]:
+def micro_kernel(dtype: str, shape: tuple[int, int, int], packed: bool, times: int) -> Runner:
     """What multiplies matrices in cache on one thread, `times` times over."""
     m, n, k = shape
     room = Room()
@@ -63,7 +61,7 @@ def micro_kernel(
         room.random(rows, columns, dtype=dtype)
     key = ("benchmark tiles", dtype, shape, packed)
     kernel = Kernel("tiles", key, partial(_tiles, dtype, shape, packed))
-    return room.call([Launch(kernel, (times,), 1, 0.0, 0.0)])
+    return Runner(kernel, [times], [b.address for b in room.blocks], 1, room.blocks)
 
 
 def _micro_kernels(rounds: int) -> None:
@@ -75,12 +73,12 @@ def _micro_kernels(rounds: int) -> None:
             for packed in (True, False):
                 shape = (tiles * rows, 2 * columns, 192)
                 work = 2.0 * math.prod(shape)
-                times = max(1, int(4e8 / work))
-                call = micro_kernel(dtype, shape, packed, times)
+                times = max(1, int(4e7 / work))
+                runner = micro_kernel(dtype, shape, packed, times)
                 most = best = 0.0
                 for _ in range(rounds):
                     most = max(most, flops(dtype, 1))
-                    best = max(best, work * times / measure.in_turns([call], 3, 0.0)[0])
+                    best = max(best, work * times / runner.shortest())
                 how = "packed" if packed else "rows"
                 print(
                     f"  {dtype}, tiles of {rows}x{columns}, {shape[0]:>3}x{shape[1]}x{shape[2]}, "
@@ -128,9 +126,10 @@ def _loops(rounds: int) -> None:
     """Fused loops over dense arrays, in cache and in memory, beside a plain copy."""
     import flambeau
 
-    threads = pool.get_num_threads()
-    print(f"\nfused loops beside a plain copy, {threads} threads (GB/s read and written)")
-    for where, each in (("in cache", 1 << 17), ("in memory", MEMORY // 2)):
+    print("\nfused loops beside a plain copy (GB/s read and written)")
+    all_threads = pool.get_num_threads()
+    for where, each, threads in (("cache", 1 << 17, 1), ("memory", MEMORY // 2, all_threads)):
+        pool.set_num_threads(threads)
         for name, (arrays, function) in _chains(flambeau).items():
             most = best = 0.0
             for _ in range(rounds):
@@ -138,10 +137,11 @@ def _loops(rounds: int) -> None:
                 best = max(best, _moved(flambeau, function, arrays, each * threads))
                 gc.collect()
             print(
-                f"  {name:<22}{where:<10}{arrays * each * threads / 1e6:>7.1f} MB "
+                f"  {name:<22}in {where:<8}{arrays * each * threads / 1e6:>7.1f} MB, {threads} thr. "
                 f"{best / 1e9:>7.1f} GB/s; copy {most / 1e9:>6.1f}: {best / most:.0%}",
                 flush=True,
             )
+    pool.set_num_threads(all_threads)
 
 
 def _moved(torch: Any, function: Callable[..., Any], arrays: int, nbytes: int) -> float:

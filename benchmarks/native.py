@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from flambeau.codegen.kernel import Launch, Target
+from flambeau.codegen.plan import Step
 from flambeau.codegen.planning import Placed, row_major
 from flambeau.engine.compiled import divided
-from flambeau.codegen.plan import Step
 from flambeau.runtime import blocks, kernel_cache, native, pool
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-
 Step = Callable[[], Any]
 """Does one step and gives its loss. Its attribute `net` is the network."""
 

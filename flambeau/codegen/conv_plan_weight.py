@@ -37,9 +37,11 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     some_at_once = max(1, min(some, (192 << 10) // (pitch * count))) if wide else some
     left = some_at_once * len(how.shifts) * pitch + 64
     left_pitch = odd_pitch(p.rows, size)
-    # Vectors have 2 elements at least.
-    result = left + images * rows * (width * left_pitch if wide else 8 * (width + 2))
-    scratch_bytes = result + (some * count * left_pitch if wide else 0) + 64
+    # Vectors have 2 to 16 elements; each line may end with a partial one.
+    vectors = images * rows * (width // 2 + 1)
+    most = images * rows * (width + 16) + 32
+    result = left + (images * rows * width * left_pitch if wide else p.rows * most * size)
+    scratch_bytes = result + (some * count * left_pitch if wide else 8 * vectors) + 64
     scratch_bytes = -(-scratch_bytes // 64) * 64
     elements = p.groups * p.rows * p.channels * count
     slot, offset = p.a

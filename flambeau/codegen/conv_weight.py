@@ -47,7 +47,7 @@ WORDS = (
     "wrap lines width extra "  # rows a depth, rows in all, columns; more rows in the frame
     "span line "  # the frame's columns, bytes from line to line
     "shifts taps pitch some_at_once "  # channels to unfold at a time
-    "left result left_pitch result_pitch "  # in scratch: g transposed, or spots; the result
+    "left result left_pitch result_pitch "  # in scratch: g; the result, or spots
     "scratch_bytes"
 ).split()
 
@@ -118,8 +118,9 @@ DOTS = (
     ("i64", "across"), ("ptr", "spots"), ("i64", "full"), ("i64", "partial"), ("i64", "count"),
     ("ptr", "d"), ("i64", "sdm"), ("i64", "add"),
 )  # fmt: skip
-"""`at`: offsets in bytes of the frame's `across` rows. `spots`: for each vector of positions its
-offsets in g and in the frame; `full` whole vectors first, then `partial` ones of `count` lanes."""
+"""`at`: offsets in bytes of the frame's `across` rows. g has its vectors of positions one after the
+other; `spots` are their offsets in the frame; `full` whole vectors come first, then `partial` ones
+of `count` lanes, beyond which g is zero."""
 
 
 def emit_dots_tile(target: Target, dtype: str, rows: int) -> Routine:
@@ -132,7 +133,7 @@ def emit_dots_tile(target: Target, dtype: str, rows: int) -> Routine:
     lines = [f.at(frame, f.load("i64", at, (across - 1).min(j)), "i8") for j in range(width)]
     sums = [[f.var(v.zero()) for _ in range(width)] for _ in range(height)]
     def step(left: Val, right: Val, mask: Val | None) -> None:
-        a = [lambda i=i: f.load(v.type, f.at(heads[i], left, "i8"), 0, mask) for i in range(height)]
+        a = [lambda i=i: f.load(v.type, f.at(heads[i], left, "i8")) for i in range(height)]
         b = [lambda j=j: f.load(v.type, f.at(lines[j], right, "i8"), 0, mask) for j in range(width)]
         if height >= width:
             cells = [load() for load in b]
@@ -147,11 +148,12 @@ def emit_dots_tile(target: Target, dtype: str, rows: int) -> Routine:
                 for m in range(height):
                     sums[m][j].set(v.fma(cells[m], x, sums[m][j].get()))
 
+    bytes_ = v.size * v.count
     with f.loop(0, full) as i:
-        step(f.load("i64", spots, i * 2), f.load("i64", spots, i * 2 + 1), None)
+        step(i * bytes_, f.load("i64", spots, i), None)
     mask = v.first(count)
     with f.loop(full, full + partial) as i:
-        step(f.load("i64", spots, i * 2), f.load("i64", spots, i * 2 + 1), mask)
+        step(i * bytes_, f.load("i64", spots, i), mask)
     found = added_lanes(f, v, [s.get() for row in sums for s in row])
     room = f.var(f.const(f"<{v.count * (len(found) + 1)} x {v.element}>", 0.0))
     stack = Val(f, "ptr", room.slot)
@@ -203,11 +205,11 @@ def emit_dots(target: Target, symbol: str, shape: Shape) -> str:
             t.block(number)
             t.unfold(0, t.count)
             across = t.count * w.taps
-            spots = c.at(t.own, w.left, "i8")
-            full, partial, count = _list_spots(t, spots)
+            spots, g = c.at(t.own, w.result, "i8"), c.at(t.own, w.left, "i8")
+            full, partial, count, pitch = _gather_g(t, spots, g)
             with c.loop(0, w.rows, height) as m, c.loop(0, across, width) as j:
                 invoke(
-                    c, "dots", c.at(t.g_at, m * w.gc, "i8"), w.gc, (w.rows - m).min(height), t.own,
+                    c, "dots", c.at(g, m * pitch, "i8"), pitch, (w.rows - m).min(height), t.own,
                     c.at(t.taps, j, "i64"), (across - j).min(width), spots, full, partial, count,
                     c.at(c.at(t.to, m * w.result_pitch, "i8"), j, t.v.element), w.result_pitch,
                     number - t.from_block,
@@ -215,28 +217,35 @@ def emit_dots(target: Target, symbol: str, shape: Shape) -> str:
     return module(c, [emit_dots_tile(target, shape.dtype, shape.rows)])
 
 
-def _list_spots(t: _Task, spots: Val) -> tuple[Val, Val, Val]:
-    """Where vectors of a block's positions are: (whole ones, partial ones, lanes of those)."""
+def _gather_g(t: _Task, spots: Val, to: Val) -> tuple[Val, Val, Val, Val]:
+    """Copy a block of g, vector by vector, so that loads are aligned; list where each vector's
+    positions are in the frame. (whole vectors, partial ones, lanes of those, bytes of a row)"""
     c, w, v = t.c, t.w, t.v
+    bytes_ = v.size * v.count
     # Without gaps between its lines, a frame has one line for each image.
     gaps = (w.line > w.width * v.size).to("i64")
     down = (t.rows - 1) * gaps + 1
     count = t.positions // down
     whole, tail = count // v.count, count % v.count
     full, partial = t.images * down * whole, t.images * down * (tail > 0).to("i64")
+    pitch = ((full + partial) | 1) * bytes_
+    mask = v.first(tail)
     with c.loop(0, t.images) as n, c.loop(0, down) as r:
-        left, right = n * w.gn + r * w.width * v.size, (n * (t.rows + w.extra) + r) * w.line
+        g = c.at(c.at(t.g_at, n * w.gn, "i8"), r * w.width, v.element)
+        frame = (n * (t.rows + w.extra) + r) * w.line
         line = n * down + r
 
-        def put(at: Val, x: Val, left: Val = left, right: Val = right) -> None:
-            c.store(left + x * v.size, spots, at * 2)
-            c.store(right + x * v.size, spots, at * 2 + 1)
+        def put(at: Val, x: Val, mask: Val | None, g: Val = g, frame: Val = frame) -> None:
+            c.store(frame + x * v.size, spots, at)
+            with c.loop(0, w.rows) as m:
+                row = c.at(c.at(g, m * w.gc, "i8"), x, v.element)
+                c.store(c.load(v.type, row, 0, mask), c.at(to, m * pitch + at * bytes_, "i8"))
 
         with c.loop(0, whole) as k:
-            put(line * whole + k, k * v.count)
+            put(line * whole + k, k * v.count, None)
         with c.when(tail > 0):
-            put(full + line, whole * v.count)
-    return full, partial, tail
+            put(full + line, whole * v.count, mask)
+    return full, partial, tail, pitch
 
 
 # --- wide ---------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from .planning import Placed, Room, row_major
 
 _PANEL = 32
 """Columns that a block is made of: a multiple of every target's panel, in float32."""
+_NARROW = 48
+"""Columns of a tile of three vectors."""
 _ROWS = 14
 """Rows of the tallest tile."""
 _DEPTH = 320
@@ -281,11 +283,15 @@ class Division(NamedTuple):
     """Whether B is packed, block by block."""
     packed: bool
     """Whether A is packed beforehand."""
+    narrow: bool
+    """Whether the columns are those of one tile of three vectors."""
 
     @property
     def step(self) -> int:
         """Columns at a time: a panel, if there are several tiles of rows to it."""
-        return _PANEL if self.rows > _ROWS else max(self.columns, 1)
+        if self.rows <= _ROWS:
+            return max(self.columns, 1)
+        return _NARROW if self.narrow else _PANEL
 
 
 def divide(p: Product, dots: bool, wanted: int, chunk: int) -> Division:
@@ -310,7 +316,10 @@ def divide(p: Product, dots: bool, wanted: int, chunk: int) -> Division:
     columns = -(-panels // column_blocks) * _PANEL
     if packs and p.m <= _ROWS:
         columns = min(columns, 4 * _PANEL)
-    return Division(-(-p.m // row_blocks), columns, depth, packs, packed)
+    narrow = _PANEL < p.n <= _NARROW and not packed
+    if narrow:
+        columns = _NARROW
+    return Division(-(-p.m // row_blocks), columns, depth, packs, packed, narrow)
 
 
 def _size(p: Product) -> int:

@@ -17,7 +17,8 @@ from functools import partial
 from .gemm_pack import emit_fill, emit_pack, emit_pack_rows
 from .kernel import Kernel, Target
 from .llvm_text import Function, Word, vector_attributes
-from .microkernel import SIZES, SUFFIX, declares, emit_nn, tile
+from .microkernel import SIZES, SUFFIX, declares, tile
+from .microkernel_nn import emit_nn
 from .microkernel_nt import emit_nt
 
 KERNEL = "ptr table, ptr args, i64 begin, i64 end, i64 thread"

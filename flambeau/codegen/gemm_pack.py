@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .kernel import Target
 from .llvm_text import Function, Word, vector_attributes
-from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, divided_rows, lanes, tile
+from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, lanes, tile
+from .microkernel_nn import divided_rows
 
 PACK = "ptr b, i64 sbk, i64 sbn, ptr out, i64 n, i64 k"
 

@@ -148,10 +148,9 @@ class Bodies:
         source = self.all[s.args[-1]].dtype
         if s.op == "cast":
             return v.cast(args[0], source, s.dtype)
-        known = tuple(
-            self.all[a].op == "const" and self.all[a].attr == self.all[a].attr for a in s.args
-        )
-        return v.apply(s.op, source, args, known)
+        given = [self.all[a] for a in s.args]
+        consts = tuple(t.attr if t.op == "const" else None for t in given)
+        return v.apply(s.op, source, args, consts)
 
     def compute(self, k: int, s: Statement, u: int, place: Place) -> str:
         """A value that differs between lanes, for one copy."""

@@ -10,14 +10,34 @@ if TYPE_CHECKING:
     from .loop_values import Lanes
 
 
-def apply(v: Lanes, op: str, dtype: str, a: str, b: str) -> str:
-    """The result of `op`, one of the three."""
+def apply(v: Lanes, op: str, dtype: str, a: str, b: str, divisor: Any = None) -> str:
+    """The result of `op`, one of the three. `divisor` is b where it is a constant."""
     if dtype in ("float32", "float64"):
         mod = v.outside("fmod", dtype, a, b)
         if op == "fmod":
             return mod
         return _remainder(v, dtype, mod, b) if op == "remainder" else _floor(v, dtype, mod, a, b)
+    if divisor is not None and 0 < divisor < 1 << (8 * DTYPES[dtype] - 1):
+        return _by_constant(v, op, dtype, a, int(divisor))
     return _integer(v, op, dtype, a, b)
+
+
+def _by_constant(v: Lanes, op: str, dtype: str, a: str, divisor: int) -> str:
+    """By a positive constant: shifts where it is a power of two."""
+    c = lambda k: v.const(k, dtype)  # noqa: E731
+    if divisor & (divisor - 1) == 0:
+        if op == "remainder":
+            return v.do("and", dtype, a, c(divisor - 1))
+        shift = "lshr" if dtype == "uint8" else "ashr"
+        return v.do(shift, dtype, a, c(divisor.bit_length() - 1))
+    if dtype == "uint8":
+        return v.do("udiv" if op == "floordiv" else "urem", dtype, a, c(divisor))
+    quotient = v.do("sdiv", dtype, a, c(divisor))
+    rest = v.do("sub", dtype, a, v.do("mul", dtype, quotient, c(divisor)))
+    below = v.compare("lt", dtype, rest, c(0))
+    if op == "remainder":
+        return v.do("add", dtype, rest, v.select(below, dtype, c(divisor), c(0)))
+    return v.do("sub", dtype, quotient, v.select(below, dtype, c(1), c(0)))
 
 
 def _integer(v: Lanes, op: str, dtype: str, a: str, b: str) -> str:

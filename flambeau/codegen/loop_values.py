@@ -72,8 +72,8 @@ def extreme(dtype: str, largest: bool) -> float | int | bool:
 
 
 class Lanes:
-    """Operations on `lanes` lanes. `functions` collects (name, lanes, dtype) of the vector math and
-    `divisions` those of fmod that have to be defined beside the kernel."""
+    """Operations on `lanes` lanes. `functions` collects (name, lanes, dtype) of what is called and
+    has to be defined beside the kernel."""
 
     def __init__(self, f: Function, target: Target, lanes: int, functions: set[Any]) -> None:
         self.f = f
@@ -235,16 +235,17 @@ class Lanes:
 
     # --- the table --------------------------------------------------------------------------
 
-    def apply(self, op: str, dtype: str, args: list[str], known: tuple[bool, ...] = ()) -> str:
+    def apply(self, op: str, dtype: str, args: list[str], consts: tuple[Any, ...] = ()) -> str:
         """An operation of UNARY, BINARY or TERNARY on arguments of `dtype` (a select's values).
-        `known` says which arguments are constants other than NaN."""
+        `consts` are the arguments' numbers where they are constants, else None."""
         rule = _RULES.get(op)
         if rule is not None:
             return rule(self, dtype, *args)
         if op in ("min", "max"):
-            if known and known[0] and not known[1]:
+            first, second = (c is not None and c == c for c in consts or (None, None))
+            if first and not second:
                 return self.extreme(op, dtype, args[1], args[0], True)
-            return self.extreme(op, dtype, args[0], args[1], bool(known) and known[1])
+            return self.extreme(op, dtype, args[0], args[1], second)
         if op in ("fmin", "fmax"):
             return self.number_extreme(op, dtype, args[0], args[1])
         if op in ("lt", "le", "gt", "ge", "eq", "ne"):
@@ -252,7 +253,8 @@ class Lanes:
         if op in ("floordiv", "remainder", "fmod"):
             from . import loop_division
 
-            return loop_division.apply(self, op, dtype, *args)
+            divisor = consts[1] if consts else None
+            return loop_division.apply(self, op, dtype, args[0], args[1], divisor)
         return self.outside(op, dtype, *args)
 
 

@@ -120,7 +120,11 @@ def _buffer(f: Function, word: int) -> str:
 class Runner:
     """One kernel with its arguments on the pool, to be timed."""
 
-    def __init__(self, kernel: Kernel, words: list[int], table: list[int], tasks: int) -> None:
+    def __init__(
+        self, kernel: Kernel, words: list[int], table: list[int], tasks: int, keep: object = None
+    ) -> None:  # fmt: skip
+        """`keep` is what must live as long: the memory that the table points to."""
+        self._keep = keep
         self._code = kernel_cache.addresses([kernel], Target(*native.host()))
         self._words = (ctypes.c_int64 * len(words))(*words)
         self._table = (ctypes.c_int64 * len(table))(*table)
@@ -151,7 +155,7 @@ def flops(dtype: str, threads: int) -> float:
     block = blocks.allocate((3 + pool.MAX_THREADS) * wide)
     block.array("float64", (block.nbytes // 8,))[...] = 0.5
     turns = 40_000
-    runner = Runner(fma_kernel(dtype), [0, 0, turns], [block.address], threads)
+    runner = Runner(fma_kernel(dtype), [0, 0, turns], [block.address], threads, block)
     return threads * turns * fma_turn(target, dtype) / runner.shortest()
 
 
@@ -164,7 +168,7 @@ def bandwidth(nbytes: int, threads: int) -> float:
     to.array("uint8", (threads * each,))[...] = 0
     times = max(1, (4 << 20) // each)
     words, table = [0, 0, 1, 0, each, times], [source.address, to.address]
-    runner = Runner(copy_kernel(), words, table, threads)
+    runner = Runner(copy_kernel(), words, table, threads, (source, to))
     return 2.0 * threads * each * times / runner.shortest()
 
 

@@ -248,6 +248,8 @@ class Planner:
         return {s for s in _slots(x) if s >= self.inputs}
 
     def _group(self, group: Group) -> None:
+        if len(group.nodes) == 1 and group.nodes[0].op == "copy" and self._copied(group.nodes[0]):
+            return
         writer = group_loop.Writer(self.fusion, group, self.place, self.pointer, self.number)
         made = group_loop.build(writer)
         if 0 in made.extents[: made.loop.par]:
@@ -260,6 +262,15 @@ class Planner:
             loop_llvm.kernel(made.loop), tuple(args), made.tasks,
             float(made.operations * made.elements), float(made.nbytes), grain, label),)))  # fmt: skip
         self._donate(writer, group)
+
+    def _copied(self, node: Node) -> bool:
+        """Copy strided memory by the kernel for that; False where it is no memory."""
+        source = resolve(node.args[0])
+        if source.base.op in ("const", "number") or 0 in node.shape:
+            return False
+        launches = _copy(self, self.view(node.args[0]), self.place(node))
+        self.launch(launches)
+        return bool(launches)
 
     def _donate(self, writer: group_loop.Writer, group: Group) -> None:
         """Outputs that may be written into an input that dies here: read only at the same places,

@@ -211,18 +211,28 @@ def _say_kernel(kernel: Kernel) -> None:
 @contextmanager
 def level(rung: int) -> Iterator[None]:
     """Within it, FLAMBEAU_DEBUG has another value."""
-    before = config.debug, config.profile
+    before = config.debug
     config.debug = rung
-    _profile(rung > 2 or before[1])
+    try:
+        with profiling(rung > 2 or config.profile):
+            yield
+    finally:
+        config.debug = before
+
+
+@contextmanager
+def profiling(on: bool = True) -> Iterator[None]:
+    """Within it, the times of kernels are noted, or not."""
+    before = config.profile
+    _profile(on)
     try:
         yield
     finally:
-        config.debug = before[0]
-        _profile(before[1])
+        _profile(before)
 
 
 def _profile(on: bool) -> None:
-    """Note the times of kernels, or stop it; of programs that are compiled already too."""
+    """Switch, also for programs that are compiled already."""
     from ..runtime import pool
     from . import tiering
 

@@ -207,6 +207,11 @@ def after_fork() -> None:
             program.state, program.seen = "", None
 
 
+def forget() -> None:
+    """Drop all cached programs: each is first seen again. Kernels stay."""
+    _programs.clear()
+
+
 def programs() -> list[Program]:
     """The cached programs, the least recently used first."""
     return list(_programs.values())

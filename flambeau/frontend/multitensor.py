@@ -42,16 +42,17 @@ def update_(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool
             changed then.
     """
     params = roles[0]
-    if True in [p._aval.dtype.is_complex for p in params]:
-        _as_pairs(name, roles, scalars, flags)
-        return
     if state.grad or len({id(p._storage) for p in params}) < len(params):
-        _one_by_one(name, roles, scalars, flags)
+        by_hand = _as_pairs if _any_complex(params) else _one_by_one
+        by_hand(name, roles, scalars, flags)
         return
     tensors = [t for role in roles for t in role]
     avals = tuple([t._aval for t in tensors])
     plan = _plans.get((name, avals, len(roles), flags))
     if plan is None:
+        if _any_complex(params):
+            _as_pairs(name, roles, scalars, flags)
+            return
         plan = _plan(name, avals, len(roles), flags)
     row, results, token, parts = plan
     count = len(params)
@@ -104,6 +105,10 @@ def _plan(name: str, avals: tuple[Aval, ...], roles: int, flags: tuple[bool, ...
     parts = [(a, (i,), pick_token(i, a)) for i, a in enumerate(results)]
     found = _plans[name, avals, roles, flags] = (row, results, token, parts)
     return found
+
+
+def _any_complex(params: Sequence[Any]) -> bool:
+    return any([p._aval.dtype.is_complex for p in params])
 
 
 def _as_pairs(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool, ...]) -> None:

@@ -91,8 +91,9 @@ class Builder:
     # --- leaves -----------------------------------------------------------------------------
 
     def const(self, value: Number, dtype: str) -> Node:
-        """A 0-d constant."""
-        return self.make("const", (), value, (), dtype)
+        """A 0-d constant, kept as the dtype's type in Python: 0 and 0.0 of a dtype are one node."""
+        kind = bool if dtype == "bool" else float if "float" in dtype else int
+        return self.make("const", (), kind(value), (), dtype)
 
     def full(self, shape: Sequence[int], value: Given, dtype: str) -> Node:
         """A constant (or 0-d node) spread over a shape."""

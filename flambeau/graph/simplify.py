@@ -16,7 +16,7 @@ from .ir import Builder, Node
 
 Rewrite = Callable[[Builder, Node, tuple[Node, ...]], Node | None]
 
-STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "cat", "write", "copy"])
+STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "cat", "write", "copy", "index_add"])
 """Specials that take arguments of any strides."""
 
 
@@ -156,19 +156,13 @@ def _transposed_product(b: Builder, node: Node, args: tuple[Node, ...]) -> Node 
 
 
 def _pooled_relu(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
-    """select(y > 0, max_pool_backward(g, y), 0), in either writing → one kernel."""
-    if node.op != "select" or len(args) != 3:
+    """select(y <= 0, 0, max_pool_backward(g, y)) → one kernel."""
+    if node.op != "select" or node.args[2].uses != 1:
         return None
-    mask, yes, no = args
-    pool, y, positive = (yes, None, True) if yes.op == "special" else (no, None, False)
-    other = no if positive else yes
-    if pool.op != "special" or pool.attr[0] != "max_pool_backward" or not _is_zero(other):
+    mask, zero, pool = args
+    if pool.op != "special" or pool.attr[0] != "max_pool_backward" or not _is_zero(zero):
         return None
-    y = pool.args[1]
-    if node.args[1 if positive else 2].uses != 1 or mask.shape != pool.shape:
-        return None
-    wanted = ("gt", True) if positive else ("le", False)
-    if mask.op != wanted[0] or mask.args[0] is not y or not _is_zero(mask.args[1]):
+    if mask.op != "le" or mask.args[0] is not pool.args[1] or not _is_zero(mask.args[1]):
         return None
     return b.special("max_pool_backward_relu", pool.attr[1], pool.args, pool.shape, pool.dtype)
 
@@ -207,6 +201,9 @@ def _placeable(b: Builder, x: Node, loose: bool, user: Node) -> Node:
     if access.base.op in ("const", "number"):
         if user.op == "call" and x is access.base:
             return x  # a number is given as it is
+        if loose and x.shape:
+            one = b.make("copy", (access.base,), None, (), x.dtype)
+            return b.view(one, x.shape, (0,) * x.ndim)
         return b.make("copy", (x,), None, x.shape, x.dtype)
     if loose or access.strides == contiguous_strides(tuple(x.shape)) and _steady(access, x):
         return x

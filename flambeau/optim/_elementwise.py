@@ -22,14 +22,14 @@ class Bucket:
         self.params: list[torch.Tensor] = []
         self.grads: list[torch.Tensor] = []
         self.buffers: tuple[list[torch.Tensor], ...] = tuple([] for _ in range(buffers))
-        self._arrays: list[tuple[np.ndarray, ...]] = []
+        self._arrays: list[list[np.ndarray]] = []
 
     def add(
         self,
         p: torch.Tensor,
         grad: torch.Tensor,
         buffers: list[torch.Tensor],
-        arrays: tuple[np.ndarray, ...],
+        arrays: list[np.ndarray],
     ) -> None:
         self.params.append(p)
         self.grads.append(grad)
@@ -41,7 +41,7 @@ class Bucket:
         """Store the scalar states in every parameter's state."""
         for arrays in self._arrays:
             for array, value in zip(arrays, values, strict=True):
-                array[...] = value
+                array.fill(value)
 
 
 class ElementwiseOptimizer(Optimizer):
@@ -104,13 +104,17 @@ class ElementwiseOptimizer(Optimizer):
     def _buckets(self, group: Group, names: tuple[str, ...]) -> Iterator[Bucket]:
         """The group's parameters by their scalar states, with the buffers called `names`."""
         buckets: dict[tuple[float, ...], Bucket] = {}
+        shared, states = self._shared, self.state
         for p, grad in self._gather(group):
-            state = self.state[p]
-            arrays = tuple(
-                self._memory(self._scalar(name, group, state)) for name in self._scalar_states
-            )
+            state = states[p]
+            arrays = []
+            for name in self._scalar_states:
+                entry = shared.get(id(state.get(name)))
+                arrays.append(
+                    self._memory(self._scalar(name, group, state)) if entry is None else entry[1]
+                )
             buffers = [self._buffer(name, group, p, state) for name in names]
-            values = tuple(float(array) for array in arrays)
+            values = tuple([array.item() for array in arrays])
             bucket = buckets.get(values)
             if bucket is None:
                 bucket = buckets[values] = Bucket(values, len(names))

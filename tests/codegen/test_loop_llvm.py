@@ -149,6 +149,37 @@ def test_integer_division_and_shifts_at_the_edges(target: Any, dtype: str) -> No
         assert np.array_equal(binary(op, x, shifts, target=target), want), op
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64"])
+def test_division_by_constants(dtype: str) -> None:
+    x = np.random.default_rng(0).integers(np.iinfo(dtype).min, np.iinfo(dtype).max, 83, dtype)
+    for divisor in (1, 2, 7, 64, -3, 0):
+        if divisor < 0 and dtype == "uint8":
+            continue
+        b = Body()
+        b.stage("full")
+        given = b("load", dtype=dtype, attr=0)
+        by = b("const", dtype=dtype, attr=divisor)
+        for k, op in enumerate(["floordiv", "remainder"]):
+            b("store", b(op, given, by, dtype=dtype), dtype=dtype, attr=k)
+        one = Operand(dtype, 1)
+        got = np.zeros_like(x), np.zeros_like(x)
+        run(Loop(1, 0, "par", (one,), (one, one), (), b.done()), x.shape, [x, *got])
+        with np.errstate(all="ignore"):
+            assert np.array_equal(got[0], x // np.array(divisor, dtype)), divisor
+            assert np.array_equal(got[1], x % np.array(divisor, dtype)), divisor
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda t: t.vector_bytes)
+def test_bytes_alone_fill_whole_registers(target: Any) -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 63, 64, 65, 200):
+        x, y = rng.integers(0, 256, (2, n), np.uint8)
+        assert np.array_equal(binary("add", x, y, target=target), x + y)
+        assert np.array_equal(binary("xor", x > 9, y > 9, target=target), (x > 9) ^ (y > 9))
+    code = loop_llvm.kernel(elementwise("add", ["uint8", "uint8"], "uint8")).emit(target, "kernel")
+    assert f"<{target.vector_bytes} x i8>" in code
+
+
 # --- floats -------------------------------------------------------------------------------------
 
 

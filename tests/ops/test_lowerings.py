@@ -1,8 +1,8 @@
 """Every row's lowering against its NumPy reference: the graph that it builds, evaluated in NumPy.
 
-Samples of all rows run in float64, with their derivatives, and in integers. Each operation that they
-record is taken as a program of its own, and repeated in narrower floats, with special numbers, and
-with whole numbers as constants.
+Samples of all rows run in float64, with their derivatives, and in integers. Each operation that
+they record is taken as a program of its own, and repeated in narrower floats, with special numbers,
+and with whole numbers as constants.
 """
 
 from __future__ import annotations
@@ -146,8 +146,10 @@ def run_others() -> None:
     image = m(1, 2, 4, 4)
     window = ((2, 2), (1, 1), (0, 0), (1, 1), False)
     places = call.max_pool_places(image, *window)
-    found += [call.pool_gather(image, places, 2), call.max_pool_gather(m(1, 2, 4, 4), image, *window)]
-    found += [call.drawn(image, None, None, "NormalBackward0")]
+    found += [
+        call.pool_gather(image, places, 2), call.max_pool_gather(m(1, 2, 4, 4), image, *window),
+        call.drawn(image, None, None, "NormalBackward0"),
+    ]  # fmt: skip
     torch._flush()
     del found, written
 
@@ -332,8 +334,8 @@ def _defined(step: Step) -> bool:
 
 
 FOR_TRAINING = """
-    add add sub mul true_divide neg abs sqrt rsqrt exp log tanh tanh_backward sigmoid sigmoid_backward
-    pow_number where_chosen masked_fill clamp_numbers eq ne lt le gt ge maximum minimum
+    add sub mul true_divide neg abs sqrt rsqrt exp log tanh tanh_backward sigmoid
+    sigmoid_backward pow_number where_chosen masked_fill clamp_numbers eq ne lt le gt ge maximum minimum
     convolution convolution_input convolution_weight relu threshold_backward
     max_pool2d_windows max_pool_backward avg_pool2d_windows avg_pool_backward
     adaptive_avg_pool2d_tiles adaptive_avg_pool_backward mm bmm mv dot addmm baddbmm

@@ -18,5 +18,6 @@ that differs is cut down by `shrink` and printed as a script that runs on its ow
 | `oracle.py` | the tiny torch that they make up |
 | `generator.py` | random lines that make sense |
 | `runner.py` | running lines on a module, snapshots, comparison |
+| `tiers.py` | programs through the compiled tier, in several ways |
 | `shrink.py` | delta debugging |
 """

@@ -1,4 +1,4 @@
-"""Lowerings of gathering and scattering, and of scans. Indices were checked when they were given."""
+"""Lowerings of gathering, scattering and scans. Indices were checked when they were given."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _wrapped(b: Any, index: Node, size: int) -> Node:
     return b.select(b.lt(index, 0), b.add(index, size), index)
 
 
-# Planners of "index_add", "index_copy" and "index_fill": params (dim,); args base, a vector of int64,
-# and the rows in the order of the index ("index_fill": a 0-d number). Those of "scatter" and
+# Planners of "index_add", "index_copy" and "index_fill": params (dim,); args base, a vector of
+# int64, and rows in the order of the index ("index_fill": a 0-d number). Those of "scatter" and
 # "scatter_add": params (dim,); args base, an index as large as the base but for dim, and as many
 # values.
 
