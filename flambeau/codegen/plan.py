@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from .. import config
 from ..graph.access import resolve
 from ..graph.fusion import Group, fuse, is_compute
 from ..graph.ir import Node
@@ -72,6 +73,18 @@ class Step(NamedTuple):
     call: Call | None = None
 
 
+class Unit(NamedTuple):
+    """What is planned as one: a group of nodes in one loop, a special or a call. For verification."""
+
+    nodes: tuple[Node, ...]
+    results: tuple[Node, ...]
+    """Nodes that it leaves in memory."""
+    launches: tuple[Launch, ...]
+    call: Call | None
+    places: dict[Node, Placed]
+    """Where everything is that has memory; the same for all units."""
+
+
 class Plan(NamedTuple):
     """Everything that an executable needs, as plain data."""
 
@@ -86,6 +99,8 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
     refused: tuple[str, ...]
     """Why neighbours were not fused."""
+    units: tuple[Unit, ...] = ()
+    """Where programs are verified."""
 
 
 class Planner:
@@ -115,6 +130,12 @@ class Planner:
             slot = self._slot()
             self.output_slots.append(slot)
             self.placed[x] = Placed(slot, x.dtype, tuple(x.shape), row_major(tuple(x.shape)))
+        for x in reversed(self.fusion.live):  # a running sum is in one place
+            if x in self.placed and x.op == "special" and x.attr[0] == "matmul_add":
+                self.placed.setdefault(x.args[2], self.placed[x])
+        self.launched: list[Launch] = []
+        """All launches, in order of planning."""
+        self.units: list[Unit] = []
         self.chain: tuple[int, set[int]] | None = None
         """While the last step goes through samples: how many, and the arrays that it computes."""
         self.donors: dict[int, tuple[int, int]] = {}
@@ -153,6 +174,8 @@ class Planner:
         shape = tuple(node.shape)
         if node.op == "input":
             return Placed(node.attr, node.dtype, shape, row_major(shape))
+        if node.op == "special" and node.attr[0] == "matmul_add":
+            return self.placed[node.args[2]]
         slot = self.temporary(math.prod(shape) * DTYPES[node.dtype])
         return Placed(slot, node.dtype, shape, row_major(shape))
 
@@ -198,6 +221,7 @@ class Planner:
         unit: Any = None
         while (unit := schedule.next(unit if self.chain else None)) is not None:
             self.now += 1
+            start = len(self.launched)
             if isinstance(unit, Group):
                 self.chain = None
                 self._group(unit)
@@ -206,13 +230,25 @@ class Planner:
                 self._call(unit)
             else:
                 self._special(unit)
+            if config.verify:
+                self.units.append(self._unit(unit, tuple(self.launched[start:])))
         donors = {o: i for o, (i, unit) in self.donors.items() if self.last_read.get(i, unit) <= unit}
         outputs = [Output(self.placed[x].slot, donors.get(self.placed[x].slot)) for x in self.graph]
         return Plan(
             self.slots, self.inputs, self.numbers, tuple(outputs), tuple(self.temporaries.values()),
             tuple(self.scratches.items()), tuple(self.derived.values()), tuple(self.steps),
             tuple(f"{p.op} → {c.op}: {why}" for p, c, why in self.fusion.refused),
+            tuple(self.units),
         )  # fmt: skip
+
+    def _unit(self, unit: Any, launches: tuple[Launch, ...]) -> Unit:
+        if isinstance(unit, Group):
+            found = [n for n in unit.nodes if self.fusion.escapes(n, (unit,))]
+            return Unit(tuple(unit.nodes), tuple(found), launches, None, self.placed)
+        parts = [n for n in self.fusion.live if n.op == "part" and n.args[0] is unit]
+        call = self.steps[-1].call if unit.op == "call" else None
+        results = parts if isinstance(unit.dtype, tuple) else [unit]
+        return Unit((unit, *parts), tuple(results), launches, call, self.placed)
 
     def launch(self, launches: list[Launch], samples: int = 0) -> bool:
         """Add launches. The last of several is the kernel itself; with `samples` its tasks, if
@@ -222,6 +258,7 @@ class Planner:
         launches = [x for x in launches if x.tasks > 0]
         if not launches:
             return False
+        self.launched += launches
         for x in launches:
             for slot in _slots(x):
                 self._touch(slot)
@@ -258,9 +295,10 @@ class Planner:
         label = "+".join(names[:6]) + ("…" if len(names) > 6 else "")
         args = words(made.loop, made.extents, made.operands, made.numbers, made.block)
         grain = max(1, 2048 * made.tasks // max(made.elements, 1)) if made.tasks > 1 else 1
-        self.steps.append(Step((Launch(
+        self.launched.append(Launch(
             loop_llvm.kernel(made.loop), tuple(args), made.tasks,
-            float(made.operations * made.elements), float(made.nbytes), grain, label),)))  # fmt: skip
+            float(made.operations * made.elements), float(made.nbytes), grain, label))  # fmt: skip
+        self.steps.append(Step((self.launched[-1],)))
         self._donate(writer, group)
 
     def _copied(self, node: Node) -> bool:
@@ -389,6 +427,13 @@ def _matmul(room: Planner, inputs: list[Placed], outputs: list[Placed], params: 
     return gemm.plan_matmul(room, inputs[0], inputs[1], outputs[0], bias=bias)
 
 
+def _matmul_add(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
+    from . import gemm
+
+    assert inputs[2].slot == outputs[0].slot
+    return gemm.plan_matmul(room, inputs[0], inputs[1], outputs[0], accumulate=True)
+
+
 def _conv(kind: str) -> Callable[..., Any]:
     def plan(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any) -> Any:
         from . import conv
@@ -425,7 +470,7 @@ def _cat(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any
 
 
 PLANNERS: dict[str, Callable[..., Any]] = {
-    "matmul": _matmul, "matmul_bias": _matmul, "cat": _cat, 
+    "matmul": _matmul, "matmul_bias": _matmul, "matmul_add": _matmul_add, "cat": _cat, 
     "conv_forward": _conv("forward"), "conv_input": _conv("input"), "conv_weight": _conv("weight"),
 }  # fmt: skip
 

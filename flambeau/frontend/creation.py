@@ -22,6 +22,7 @@ from ..ops.table import call
 from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
 from .from_data import is_sequence, read_data
+from .linear import linear
 from .memory import alias, share_array
 from .results import result_type
 from .tensor import Tensor
@@ -593,6 +594,7 @@ def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
 
 
 call.define(
+    linear_at_once=linear,
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
     full_like=full_like, arange=arange, tensor=tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
     grad_enabled=lambda: state.grad,

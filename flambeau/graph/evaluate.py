@@ -15,7 +15,7 @@ from ..core.dtypes import to_bfloat16, to_float32
 from .evaluate_specials import SPECIALS, special, window
 from .ir import Node
 
-__all__ = ["SPECIALS", "evaluate", "pointwise", "special"]
+__all__ = ["SPECIALS", "evaluate", "pointwise", "special", "value_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +29,7 @@ def evaluate(
     with np.errstate(all="ignore"):
         for node in ordered(outputs):
             args = [values[a] for a in node.args]
-            values[node] = _checked(node, _value(node, args, inputs, numbers))
+            values[node] = _checked(node, value_of(node, args, inputs, numbers))
     return [np.array(values[node], order="C") for node in outputs]
 
 
@@ -64,7 +64,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     return np.dtype("uint16" if name == "bfloat16" else name)
 
 
-def _value(node: Node, args: list[Any], inputs: Sequence[Array], numbers: Sequence[float]) -> Any:
+def value_of(node: Node, args: list[Any], inputs: Sequence[Array], numbers: Sequence[float]) -> Any:
+    """A node's value, from its arguments'."""
     op, attr = node.op, node.attr
     if op == "input":
         return inputs[attr]

@@ -33,6 +33,11 @@ def _matmul(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     return np.matmul(*arrays)
 
 
+@special("matmul_add")
+def _matmul_add(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    return np.matmul(arrays[0], arrays[1]) + arrays[2]
+
+
 @special("matmul_bias")
 def _matmul_bias(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     a, b, bias = arrays

@@ -83,6 +83,8 @@ def _instruction(b: Builder, ins: Instruction, registers: Mapping[int, Any]) -> 
     if any(x.dtype.startswith("complex") for x in flat):
         return None
     if not row.moves:
+        if row.rounds:
+            args = _rounded(b, args)
         args = [_widened(b, a) for a in args]
     found = row.lower(b, args, *ins.params) if row.takes_list else row.lower(b, *args, *ins.params)
     if found is None or found is NotImplemented:
@@ -94,6 +96,20 @@ def _widened(b: Builder, x: Any) -> Any:
     if isinstance(x, Node) and x.dtype in ("float16", "bfloat16"):
         return b.cast(x, "float32")
     return x
+
+
+def _rounded(b: Builder, args: list[Any]) -> list[Any]:
+    """Numbers beside 16-bit floats as they would be in that dtype."""
+    nodes = [a for a in args if isinstance(a, Node)]
+    narrow = next((a.dtype for a in nodes if a.dtype in ("float16", "bfloat16")), None)
+    if narrow is None:
+        return args
+    first = "float32" if narrow == "bfloat16" else "float64"
+    return [
+        b.cast(b.cast(a, first), narrow)
+        if isinstance(a, Node) and a.shape == () and a.dtype in ("int64", "float64") else a
+        for a in args
+    ]  # fmt: skip
 
 
 def _finished(b: Builder, ins: Instruction, found: Any) -> Any:

@@ -16,7 +16,7 @@ from .ir import Builder, Node
 
 Rewrite = Callable[[Builder, Node, tuple[Node, ...]], Node | None]
 
-STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "cat", "write", "copy", "index_add"])
+STRIDED_ARGUMENTS = frozenset(["matmul", "matmul_bias", "matmul_add", "cat", "write", "copy", "index_add"])
 """Specials that take arguments of any strides."""
 
 
@@ -25,6 +25,7 @@ def simplify(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
     outputs = rewrite(outputs, _bias)
     outputs = rewrite(outputs, _channel_bias)
     outputs = rewrite(outputs, _transposed_product)
+    outputs = _running_products(outputs)
     if "max_pool_backward_relu" not in banned:
         outputs = rewrite(outputs, _pooled_relu)
     if "relu_max_pool" not in banned:
@@ -153,6 +154,32 @@ def _transposed_product(b: Builder, node: Node, args: tuple[Node, ...]) -> Node 
         return None
     x, y = product.args
     return b.matmul(b.permute(y, (1, 0)), b.permute(x, (1, 0)))
+
+
+def _running_products(outputs: list[Node]) -> list[Node]:
+    """matmul + matmul + ... → each product is added to what is there already, as a weight's gradient
+    over the steps of a recurrent network is."""
+    shown = set(outputs)
+
+    def rule(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
+        if node.op != "add" or args[0].shape != args[1].shape:
+            return None
+        for i in (1, 0):
+            product, total = args[i], args[1 - i]
+            alone = all(x.uses == 1 and x not in shown for x in node.args)
+            if total.op == "input":  # what an earlier program has summed
+                total = b.make("copy", (total,), None, total.shape, total.dtype)
+            elif not (_is(total, "matmul") or _is(total, "matmul_add")):
+                continue
+            if alone and _is(product, "matmul"):
+                return b.special("matmul_add", (), (*product.args, total), node.shape, node.dtype)
+        return None
+
+    return rewrite(outputs, rule)
+
+
+def _is(x: Node, name: str) -> bool:
+    return x.op == "special" and x.attr[0] == name
 
 
 def _pooled_relu(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:

@@ -321,6 +321,8 @@ row("matmul(Tensor input, Tensor other) -> Tensor", body=_matmul, forms="fmo", o
 def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """input @ weight.T + bias; input (*, in), weight (out, in) or (in,), bias (out,)."""
     n = input.ndim
+    if n == 2 and weight.ndim == 2:
+        return _times_turned(input, weight, bias)
     if not n or not weight.ndim:
         raise RuntimeError(
             "linear(): both arguments to linear need to be at least 1D, but they are "
@@ -333,17 +335,18 @@ def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
                 "with a bias"
             )
         return _matmul(input, weight)
-    turned = weight.t()
-    if n == 2:
-        return input.mm(turned) if bias is None else call.addmm(bias, input, turned)
-    if n == 1:
-        flat = input.unsqueeze(0)
-    else:
-        flat = _rows(input)
+    flat = input.unsqueeze(0) if n == 1 else _rows(input)
     shape = (*input.shape[:-1], weight.shape[0])
-    if bias is None:
-        return call.unsafe_view(flat.mm(turned), shape)
-    return call.addmm(bias, flat, turned).view(shape)
+    out = _times_turned(flat, weight, bias)
+    return call.unsafe_view(out, shape) if bias is None else out.view(shape)
+
+
+def _times_turned(input: Any, weight: Any, bias: Any) -> Any:
+    out = call.linear_at_once(input, weight, bias)
+    if out is not None:
+        return out
+    turned = weight.t()
+    return input.mm(turned) if bias is None else call.addmm(bias, input, turned)
 
 
 row("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", body=_linear, where="nn",

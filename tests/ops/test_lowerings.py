@@ -335,8 +335,8 @@ def _defined(step: Step) -> bool:
 
 FOR_TRAINING = """
     add sub mul true_divide neg abs sqrt rsqrt exp log tanh tanh_backward sigmoid
-    sigmoid_backward pow_number where_chosen masked_fill clamp_numbers eq ne lt le gt ge maximum minimum
-    convolution convolution_input convolution_weight relu threshold_backward
+    sigmoid_backward pow_number where_chosen masked_fill clamp_numbers eq ne lt le gt ge maximum
+    minimum convolution convolution_input convolution_weight relu threshold_backward
     max_pool2d_windows max_pool_backward avg_pool2d_windows avg_pool_backward
     adaptive_avg_pool2d_tiles adaptive_avg_pool_backward mm bmm mv dot addmm baddbmm
     softmax log_softmax softmax_backward log_softmax_backward nll_loss_total nll_loss_backward
@@ -382,3 +382,11 @@ def test_a_factor_that_is_known_to_be_one_is_left_out() -> None:
     step = alone(table["add"], a, [(a, x), (a, x), 1], ())
     graph = lower(step.program, {0: 1})
     assert [n.op for n in graph.builder.nodes if n.op not in ("input", "const")] == ["add"]
+
+
+@pytest.mark.parametrize("dt", [dtypes.float16, dtypes.bfloat16])
+def test_numbers_beside_16_bit_floats_are_rounded_for_comparisons(dt: Any) -> None:
+    a = aval((2,), dt)
+    x = dtypes.narrow(np.array([0.1, 0.3], np.float32), dt)
+    step = alone(table["eq"], aval((2,), dtypes.bool_), [(a, x), 0.1], ())
+    assert check(step) and reference(step)[0].tolist() == [True, False]
