@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any
 
 from .. import config
@@ -44,8 +43,6 @@ from .node import RELEASED, Node
 Replay = Callable[[Any, Value, bool], "list[tuple[Any, Any]] | None"]
 """Gets root, its gradient's value, and whether the graph is kept; gives the leaves whose gradient
 has still to be added to the one they have."""
-
-_numbers = count()
 
 
 class _Code:
@@ -72,9 +69,10 @@ class _Code:
             self.scope[name] = thing  # which keeps its id from being used again
         return name
 
-    def function(self) -> Replay:
+    def function(self, root: Any) -> Replay:
         source = "\n".join(self.lines)
-        filename = f"<flambeau backward pass {next(_numbers)}>"
+        # One name for each kind of root, as there is one function: linecache must not grow.
+        filename = f"<flambeau backward pass from {root.name()} {root.token}>"
         scope = {
             "new": object.__new__, "Value": Value, "Storage": Storage, "state": state,
             "RELEASED": RELEASED, "tensor": saved.new_tensor, "LIMIT": config.max_pending_nodes,
@@ -112,7 +110,7 @@ def write(
         code(f"if {leaves[leaf]}._grad is None: {leaves[leaf]}._grad = t")
         code(f"else: more.append(({leaves[leaf]}, t))")
     code("return more")
-    return code.function()
+    return code.function(nodes[0])
 
 
 def _record(code: _Code, name: str, step: Any, inputs: list[str]) -> None:

@@ -7,10 +7,11 @@ two dimensions are three with sizes of one. A planner returns None for what it l
 from __future__ import annotations
 
 import math
+from itertools import product
 
-from . import conv_plan, conv_plan_weight, conv_plan_winograd
+from . import conv_pack, conv_plan, conv_plan_weight, conv_plan_winograd
 from .conv_code import SIZE
-from .conv_plan import Correlation, Tap
+from .conv_frame import Correlation, Tap
 from .kernel import Buf, Launch
 from .planning import Placed, Room
 
@@ -49,8 +50,8 @@ def _offsets(kernel: Ints, padding: Ints, dilation: Ints) -> list[Tap]:
     for i in range(math.prod(kernel)):
         z, rest = divmod(i, kernel[1] * kernel[2])
         y, x = divmod(rest, kernel[2])
-        at = [k * d - p for k, d, p in zip((z, y, x), dilation, padding)]
-        taps.append(Tap(*at, i))
+        z, y, x = (k * d - p for k, d, p in zip((z, y, x), dilation, padding))
+        taps.append(Tap(z, y, x, i))
     return taps
 
 
@@ -80,12 +81,10 @@ def _forward(
 ) -> Correlation:  # fmt: skip
     kernel, size, out = (_three(a.shape[2:], 1) for a in (w, x, y))
     channels, rows, count = w.shape[1], w.shape[0] // groups, math.prod(kernel)
-    positions = math.prod(out)
     return Correlation(
         x.dtype, _buf(x), _buf(w), _buf(y), None if bias is None else _buf(bias), x.shape[0],
         groups, channels, rows, size, _three(stride, 1),
-        tuple(_offsets(kernel, _three(padding, 0), _three(dilation, 1))), out,
-        (y.shape[1] * positions, positions, out[1] * out[2], out[2], 1),
+        (tuple(_offsets(kernel, _three(padding, 0), _three(dilation, 1))),), out,
         (channels * count, count, rows * channels * count),
     )  # fmt: skip
 
@@ -105,29 +104,29 @@ def plan_input(
     channels, rows, count = w.shape[1], w.shape[0] // groups, math.prod(kernel)
     if not rows or 0 in g.shape:
         return None
-    d, h, l = size
-    strides = (dx.shape[1] * d * h * l, d * h * l, h * l * steps[0], l * steps[1], steps[2])
     offsets = _offsets(kernel, _three(padding, 0), _three(dilation, 1))
-    found: list[Launch] = []
-    for i in range(math.prod(steps)):
-        z, rest = divmod(i, steps[1] * steps[2])
-        phase = (z, *divmod(rest, steps[2]))
-        part = tuple(-(-(n - a) // s) for n, a, s in zip(size, phase, steps))
-        if min(part) <= 0:
-            continue
-        taps = []
-        for t in offsets:
-            back = [a - b for a, b in zip(phase, (t.z, t.y, t.x))]
-            if all(b % s == 0 for b, s in zip(back, steps)):
-                taps.append(Tap(*(b // s for b, s in zip(back, steps)), t.a))
-        at = ((phase[0] * h + phase[1]) * l + phase[2]) * g.itemsize
-        p = Correlation(
-            g.dtype, _buf(g), _buf(w), Buf(dx.slot, dx.offset * dx.itemsize + at), None, g.shape[0],
-            groups, rows, channels, out, (1, 1, 1), tuple(taps), part, strides,
-            (count, channels * count, rows * channels * count),
-        )  # fmt: skip
-        found += _launches(room, p, _label(dx, w, stride, "by data"))
-    return found
+    phases = tuple(_phase(offsets, at, steps) for at in product(*map(range, steps)))
+    part = tuple(-(-n // s) for n, s in zip(size, steps))
+    p = Correlation(
+        g.dtype, _buf(g), _buf(w), _buf(dx), None, g.shape[0], groups, rows, channels, out,
+        (1, 1, 1), phases, part, (count, channels * count, rows * channels * count), steps, size,
+    )  # fmt: skip
+    label = _label(dx, w, stride, "by data")
+    if len(phases) > 1 and conv_pack.pays(p):
+        p, first = conv_pack.packed(room, p, label)
+        return [first, *conv_plan.launches(room, p, label)]
+    return _launches(room, p, label)
+
+
+def _phase(offsets: list[Tap], at: Ints, steps: Ints) -> tuple[Tap, ...]:
+    """The taps that a phase of the data meets, and where they are in the gradient."""
+    found = []
+    for t in offsets:
+        back = [a - b for a, b in zip(at, t)]
+        if all(b % s == 0 for b, s in zip(back, steps)):
+            z, y, x = (b // s for b, s in zip(back, steps))
+            found.append(Tap(z, y, x, t.a))
+    return tuple(found)
 
 
 def plan_weight(
@@ -142,4 +141,7 @@ def plan_weight(
     if 0 in g.shape:
         return None
     p = _forward(x, dw, None, g, stride, padding, dilation, groups)
-    return conv_plan_weight.launches(room, p, _label(x, dw, stride, "by weight"))
+    label = _label(x, dw, stride, "by weight")
+    if conv_plan_winograd.pays(p):
+        return conv_plan_winograd.weight_launches(room, p, label)
+    return conv_plan_weight.launches(room, p, label)

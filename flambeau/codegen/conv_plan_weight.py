@@ -7,10 +7,18 @@ from functools import partial
 
 from . import conv_weight
 from .conv_code import SIZE
-from .conv_plan import (
-    FAR, Correlation, Unfolding, best_frame, flat, frame_line, odd_pitch, shift_words, source_words,
-    tile_rows,
-)  # fmt: skip
+from .conv_frame import (
+    FAR,
+    Correlation,
+    Unfolding,
+    best_frame,
+    flat,
+    frame_line,
+    odd_pitch,
+    shift_words,
+    source_words,
+)
+from .conv_plan import tile_rows
 from .kernel import Buf, Kernel, Launch
 from .planning import Room
 
@@ -31,7 +39,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     chunks = -(-(image_blocks * row_blocks) // chunk)
     size, count = SIZE[p.dtype], len(p.taps)
     deep = p.out[0] > 1 or p.size[0] > 1 or any(t.z for t in p.taps)
-    how = flat(p.taps) if wide or deep else best_frame(p, rows)
+    how = flat(p.taps) if wide or deep else best_frame(p, p.taps, rows)
     span, line = frame_line(how, width, size)
     pitch = odd_pitch(images * (rows + how.extra) * line // size + 32, size)
     some_at_once = max(1, min(some, (192 << 10) // (pitch * count))) if wide else some
@@ -52,7 +60,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "task_images": images, "task_rows": rows, "image_blocks": image_blocks,
         "row_blocks": row_blocks, "some": some, "parts": -(-p.channels // some), "chunk": chunk,
         "chunks": chunks, **source_words(p, size),
-        "gn": p.out_strides[0] * size, "gc": p.out_strides[1] * size,
+        "gn": p.groups * p.rows * lines * width * size, "gc": lines * width * size,
         "chunk_pitch": elements * size, "dw_group": p.a_strides[2] * size,
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
         "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
@@ -80,7 +88,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     grain = min(tasks, max(1, int(tasks * 2e5 / max(flops, 1.0))))
     found = [Launch(kernel, args, tasks, flops, float(moved), grain, label)]
     if chunks > 1:
-        found.append(_sum(p, slot, elements, chunks, label))
+        found.append(add_parts(p, slot, elements, chunks, label))
     return found
 
 
@@ -120,7 +128,7 @@ def _frame_rows(how: Unfolding, some: int, pitch: int, line: int, size: int) -> 
     ]
 
 
-def _sum(p: Correlation, slot: int, elements: int, chunks: int, label: str) -> Launch:
+def add_parts(p: Correlation, slot: int, elements: int, chunks: int, label: str) -> Launch:
     """Adds the chunks' partial sums."""
     size = SIZE[p.dtype]
     kernel = Kernel("conv_sum", ("conv sum", p.dtype), partial(conv_weight.emit_sum, dtype=p.dtype))

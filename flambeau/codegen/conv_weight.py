@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .conv_code import Lanes, Routine, invoke, module
-from .conv_correlate import SHIFT, Words, unfold
+from .conv_unfold import SHIFT, Words, unfold
 from .conv_tile import emit_product
 from .ir_text import Code, Val
 from .kernel import Target
@@ -263,7 +263,7 @@ def emit_wide(target: Target, symbol: str, shape: Shape) -> str:
             t.block(number)
             with c.loop(0, t.images) as n:
                 to = c.at(left, n * t.positions * w.left_pitch, "i8")
-                _transpose(c, v, c.at(t.g_at, n * w.gn, "i8"), w.gc, to, w.left_pitch, w.rows, t.positions)
+                transpose(c, v, c.at(t.g_at, n * w.gn, "i8"), w.gc, to, w.left_pitch, w.rows, t.positions)
             with c.loop(0, t.count, w.some_at_once) as k:
                 some = (t.count - k).min(w.some_at_once)
                 t.unfold(k, some)
@@ -273,11 +273,11 @@ def emit_wide(target: Target, symbol: str, shape: Shape) -> str:
                     w.result_pitch, number - t.from_block, w.rows, t.own, t.own,
                 )  # fmt: skip
         pitch = w.channels * w.taps * v.size
-        _transpose(c, v, result, w.result_pitch, t.to, pitch, t.count * w.taps, w.rows)
+        transpose(c, v, result, w.result_pitch, t.to, pitch, t.count * w.taps, w.rows)
     return module(c, emit_product(target, shape.dtype, shape.rows, False))
 
 
-def _transpose(
+def transpose(
     c: Code, v: Lanes, source: Val, from_pitch: Val, to: Val, to_pitch: Val, rows: Val, columns: Val
 ) -> None:
     """to[j][i] = source[i][j] in squares, for i < rows and j < columns. Pitches in bytes."""

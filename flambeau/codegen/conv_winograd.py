@@ -18,7 +18,7 @@ import math
 from typing import NamedTuple
 
 from .conv_code import Lanes, Routine, invoke, module
-from .conv_correlate import Words
+from .conv_unfold import Words
 from .conv_tile import emit_product
 from .ir_text import Code, Val
 from .kernel import Target
@@ -37,13 +37,12 @@ POINTS = 36
 def source_line(v: Lanes, d: list[Val]) -> list[Val]:
     """B^T d: 6 values to 6."""
     const = lambda x: v.c.const(v.type, x)  # noqa: E731
-    p = v.fma(d[2], const(-2.0), d[4])
-    q = (v.fma(d[1], const(-2.0), d[3])) * const(A)
-    r = v.fma(d[2], const(-0.5), d[4])
-    s = (v.fma(d[1], const(-0.5), d[3])) * const(B)
+    p, q = v.fma(d[2], const(-2.0), d[4]), v.fma(d[1], const(-2.0), d[3])
+    r, s = v.fma(d[2], const(-0.5), d[4]), v.fma(d[1], const(-0.5), d[3])
     first = v.fma(d[2], const(-2.5), d[0] + d[4])
     last = v.fma(d[3], const(-2.5), d[1] + d[5])
-    return [first, p + q, p - q, r + s, r - s, last]
+    pairs = [v.fma(b, const(k), a) for a, b, n in ((p, q, A), (r, s, B)) for k in (n, -n)]
+    return [first, *pairs, last]
 
 
 def weight_line(v: Lanes, g: list[Val]) -> list[Val]:
@@ -89,9 +88,11 @@ SOURCE = (
 room for 6 lines of (4 * across + 2) pixels of one vector. Pitches in bytes."""
 
 
-def emit_source(target: Target, dtype: str) -> Routine:
-    """V of some rows of tiles, all channels."""
-    f = Routine(target, "source", SOURCE)
+def emit_source(target: Target, dtype: str, name: str = "source", reach: int = 6) -> Routine:
+    """V of some rows of tiles, all channels. With a reach of 4 instead of 6 pixels, tiles don't
+    overlap and are transformed as weights are."""
+    f = Routine(target, name, SOURCE)
+    transform = source_line if reach == 6 else weight_line
     v = Lanes(f, dtype)
     x, xn, channels, height, width, padding, down, across, begin, end, rows, to, *pitches = f.given()
     tile_pitch, point_pitch = pitches
@@ -105,11 +106,11 @@ def emit_source(target: Target, dtype: str) -> Routine:
         with f.loop(begin, end) as q:
             image = f.at(f.at(x, q // down * xn, "i8"), c * plane, "i8")
             y0 = q % down * 4 - padding
-            with f.loop(0, 6) as k:
+            with f.loop(0, reach) as k:
                 y, line_at = y0 + k, f.at(rows, k * line, "i8")
                 f.choose(
                     (y >= 0) & (y < height),
-                    lambda y=y, at=line_at: _turn_line(  # type: ignore[misc]
+                    lambda y=y, at=line_at: turn_line(  # type: ignore[misc]
                         f, v, f.at(image, y * width, v.element), plane, channels - c, width,
                         f.at(at, padding * pixel, "i8"),
                     ),
@@ -118,17 +119,17 @@ def emit_source(target: Target, dtype: str) -> Routine:
             with f.loop(0, across) as t:
                 at = f.at(rows, t * (4 * pixel), "i8")
                 d = [
-                    [f.load(v.type, f.at(at, line * i + j * pixel, "i8")) for j in range(6)]
-                    for i in range(6)
+                    [f.load(v.type, f.at(at, line * i + j * pixel, "i8")) for j in range(reach)]
+                    for i in range(reach)
                 ]
-                found = both_ways(source_line, v, d)
+                found = both_ways(transform, v, d)
                 for i in range(POINTS):
                     f.store(found[i // 6][i % 6], f.at(place.get(), point_pitch * i, "i8"))
                 place.set(f.at(place.get(), tile_pitch, "i8"))
     return f
 
 
-def _turn_line(
+def turn_line(
     f: Code, v: Lanes, x: Val, plane: Val, channels: Val, width: Val, to: Val
 ) -> None:
     """A line of an image, for some channels: pixel by pixel, channels in the lanes."""
@@ -159,27 +160,31 @@ def _clear_line(f: Code, v: Lanes, to: Val, width: Val) -> None:
 # --- the weights' transformation ----------------------------------------------------------------
 
 WEIGHTS = (
-    ("ptr", "w"), ("i64", "lane_step"), ("i64", "step"), ("i64", "tap_step"), ("i64", "count"),
-    ("i64", "channels"), ("ptr", "to"), ("i64", "pitch"), ("i64", "point_pitch"),
+    ("ptr", "w"), ("i64", "lane_step"), ("i64", "step"), ("i64", "run"), ("i64", "tap_first"),
+    ("i64", "tap_step"), ("i64", "count"), ("i64", "channels"), ("ptr", "room"), ("ptr", "to"),
+    ("i64", "pitch"), ("i64", "point_pitch"),
 )  # fmt: skip
-"""Elements from output to output channel, from input to input channel, from tap to tap (backwards
-for the gradient by the data: w is then the last tap). `count` output channels; pitches in bytes."""
+"""Elements from output to output channel and from input to input channel, of which `run` lie side
+by side with their taps; the first tap's number and the step to the next (backwards for the gradient
+by the data). `count` output channels; `room` for 9 * run vectors; pitches in bytes."""
 
 
 def emit_weights(target: Target, dtype: str) -> Routine:
     """U of some output channels, all input channels."""
     f = Routine(target, "weights", WEIGHTS)
     v = Lanes(f, dtype)
-    w, lane_step, step, tap_step, count, channels, to, pitch, point_pitch = f.given()
-    with f.loop(0, count, v.count) as o:
-        mask = v.first(count - o)
-        with f.loop(0, channels) as c:
-            at = f.at(w, o * lane_step + c * step, v.element)
+    w, lane_step, step, run, tap, tap_step, count, channels, room, to, pitch, point_pitch = f.given()
+    n = v.count
+    with f.loop(0, count, n) as o, f.loop(0, channels, run) as k:
+        some = (channels - k).min(run)
+        at = f.at(w, o * lane_step + k * step, v.element)
+        turn_line(f, v, at, lane_step * v.size, count - o, some * 9, room)
+        with f.loop(0, some) as c:
             g = [
-                [v.gather(f.at(at, tap_step * (3 * i + j), v.element), lane_step, mask) for j in range(3)]
+                [f.load(v.type, room, (c * 9 + tap + tap_step * (3 * i + j)) * n) for j in range(3)]
                 for i in range(3)
             ]
-            place = f.at(f.at(to, c * pitch, "i8"), o, v.element)
+            place = f.at(f.at(to, (k + c) * pitch, "i8"), o, v.element)
             found = both_ways(weight_line, v, g)
             for i in range(POINTS):
                 f.store(found[i // 6][i % 6], f.at(place, point_pitch * i, "i8"))
@@ -254,8 +259,8 @@ class Shape(NamedTuple):
 
 WORDS = (
     "channels height width padding rows out_height out_width "  # rows: output channels
-    "down across tile_rows task_rows task_channels some_channels some_depth "
-    "xn yn lane_step step tap_step tap_first "
+    "down across tile_rows task_rows some_channels some_depth "
+    "xn yn lane_step step run tap_first tap_step "
     "v_tile v_point u_pitch u_point m_tile m_point "  # pitches in bytes
     "own_v own_u own_m own_room scratch_bytes"
 ).split()
@@ -273,40 +278,53 @@ def emit_main(target: Target, symbol: str, shape: Shape) -> str:
     v = Lanes(c, shape.dtype)
     own = c.at(c.value("ptr", f"inttoptr {scratch} to ptr"), c.thread * w.scratch_bytes, "i8")
     room, m = c.at(own, w.own_room, "i8"), c.at(own, w.own_m, "i8")
-    with c.loop(c.begin, c.end) as task:
-        if shape.few:
-            first, last = task * w.task_channels, (task * w.task_channels + w.task_channels).min(w.rows)
-            u, top, bottom = c.at(own, w.own_u, "i8"), c.int(0), w.tile_rows
+
+    def product(vs: Val, tiles: Val, us: Val, point: Val, k: Val, depth: Val, o: Val, some: Val) -> None:
+        """Some output channels' sums over `depth` input channels, at one point."""
+        invoke(
+            c, "product", c.at(c.at(vs, point * w.v_point, "i8"), k, v.element), w.v_tile, tiles, taps,
+            1, v.size, c.at(us, o, v.element), w.u_pitch, depth, c.at(m, point * w.m_point, "i8"),
+            w.m_tile, k, some, own, own,
+        )  # fmt: skip
+
+    def output(o: Val, some: Val, q: Val, q_end: Val) -> None:
+        to = c.at(y, o * (w.out_height * w.out_width), v.element)
+        invoke(
+            c, "output", m, w.m_tile, w.m_point, some, c.at(bias, o, v.element), to, w.yn,
+            w.out_height, w.out_width, w.down, w.across, q, q_end, room,
+        )  # fmt: skip
+
+    def share_of_channels(task: Val) -> None:
+        o, u = task * w.some_channels, c.at(own, w.own_u, "i8")
+        some = (w.rows - o).min(w.some_channels)
+        with c.loop(0, w.channels, w.some_depth) as k:
+            depth = (w.channels - k).min(w.some_depth)
             invoke(
-                c, "weights", c.at(weights, first * w.lane_step + w.tap_first, v.element), w.lane_step,
-                w.step, w.tap_step, last - first, w.channels, u, w.u_pitch, w.u_point,
+                c, "weights", c.at(weights, o * w.lane_step + k * w.step, v.element), w.lane_step,
+                w.step, w.run, w.tap_first, w.tap_step, some, depth, room, u, w.u_pitch, w.u_point,
             )  # fmt: skip
-        else:
-            first, last = c.int(0), w.rows
-            top, u = task * w.task_rows, weights
-            bottom = (top + w.task_rows).min(w.tile_rows)
-            invoke(
-                c, "source", source, w.xn, w.channels, w.height, w.width, w.padding, w.down, w.across,
-                top, bottom, room, c.at(own, w.own_v, "i8"), w.v_tile, w.v_point,
-            )  # fmt: skip
-        with c.loop(top, bottom, w.task_rows) as q, c.loop(first, last, w.some_channels) as o:
-            q_end, some = (q + w.task_rows).min(bottom), (last - o).min(w.some_channels)
-            tiles = (q_end - q) * w.across
-            vs = c.at(source, q * w.across * w.v_tile, "i8") if shape.few else c.at(own, w.own_v, "i8")
-            us = c.at(u, o - first, v.element)
+            with c.loop(0, POINTS) as f:
+                us = c.at(u, f * w.u_point, "i8")
+                product(source, w.tile_rows * w.across, us, f, k, depth, c.int(0), some)
+        output(o, some, c.int(0), w.tile_rows)
+
+    def share_of_tiles(task: Val) -> None:
+        q, vs = task * w.task_rows, c.at(own, w.own_v, "i8")
+        q_end = (q + w.task_rows).min(w.tile_rows)
+        invoke(
+            c, "source", source, w.xn, w.channels, w.height, w.width, w.padding, w.down, w.across,
+            q, q_end, room, vs, w.v_tile, w.v_point,
+        )  # fmt: skip
+        with c.loop(0, w.rows, w.some_channels) as o:
+            some = (w.rows - o).min(w.some_channels)
             with c.loop(0, POINTS) as f, c.loop(0, w.channels, w.some_depth) as k:
-                invoke(
-                    c, "product", c.at(c.at(vs, f * w.v_point, "i8"), k, v.element), w.v_tile, tiles,
-                    taps, 1, v.size, c.at(us, f * w.u_point + k * w.u_pitch, "i8"), w.u_pitch,
-                    (w.channels - k).min(w.some_depth), c.at(m, f * w.m_point, "i8"), w.m_tile, k,
-                    some, own, own,
-                )  # fmt: skip
-            plane = w.out_height * w.out_width
-            invoke(
-                c, "output", m, w.m_tile, w.m_point, some, c.at(bias, o, v.element),
-                c.at(y, o * plane, v.element), w.yn, w.out_height, w.out_width, w.down, w.across, q,
-                q_end, room,
-            )  # fmt: skip
+                us = c.at(weights, f * w.u_point + k * w.u_pitch, "i8")
+                depth = (w.channels - k).min(w.some_depth)
+                product(vs, (q_end - q) * w.across, us, f, k, depth, o, some)
+            output(o, some, q, q_end)
+
+    with c.loop(c.begin, c.end) as task:
+        (share_of_channels if shape.few else share_of_tiles)(task)
     step = emit_weights if shape.few else emit_source
     return module(c, [
         step(target, shape.dtype), emit_output(target, shape.dtype, shape.biased),
@@ -315,17 +333,19 @@ def emit_main(target: Target, symbol: str, shape: Shape) -> str:
 
 
 def emit_all_weights(target: Target, symbol: str, dtype: str) -> str:
-    """U of all channels. Arguments: w, U, output channels, those of a task, input channels, steps
-    in elements (of output and input channels, of taps), pitches in bytes. Offsets are w's."""
+    """U of all channels. Arguments: w, U, scratch, output channels, those of a task, input channels,
+    then as WEIGHTS lane_step to tap_step, pitch and point_pitch, bytes of scratch."""
     c = Code(target, symbol)
     w, u = c.buffer(), c.buffer()
-    rows, some, channels, lane_step, step, tap_step, pitch, point_pitch = c.words(8)
+    scratch = c.slot()
+    rows, some, channels, lane_step, step, run, tap, tap_step, pitch, point_pitch, bytes_ = c.words(11)
     v = Lanes(c, dtype)
+    room = c.at(c.value("ptr", f"inttoptr {scratch} to ptr"), c.thread * bytes_, "i8")
     with c.loop(c.begin, c.end) as task:
         o = task * some
         invoke(
-            c, "weights", c.at(w, o * lane_step, v.element), lane_step, step, tap_step,
-            (rows - o).min(some), channels, c.at(u, o, v.element), pitch, point_pitch,
+            c, "weights", c.at(w, o * lane_step, v.element), lane_step, step, run, tap, tap_step,
+            (rows - o).min(some), channels, room, c.at(u, o, v.element), pitch, point_pitch,
         )  # fmt: skip
     return module(c, [emit_weights(target, dtype)])
 

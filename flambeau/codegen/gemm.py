@@ -13,12 +13,12 @@ threads. In order:
 from __future__ import annotations
 
 import math
+
 from .gemm_divide import chunks_of, launches_of, oriented
 from .gemm_product import Product, Side, fold, side
 from .gemm_sum import plan_sum
 from .kernel import Launch
 from .planning import Placed, Room, row_major
-
 
 
 def plan_matmul(

@@ -132,19 +132,18 @@ def _packs_rows(p: Product) -> bool:
     if p.m < 2 * _ROWS or p.n < 8 * _PANEL or p.k < 96:
         return False
     apart = abs(p.a.rows) * p.size
-    return p.a.columns != 1 or (apart % 4096 == 0 and p.n >= 16 * _PANEL)
+    return p.a.columns != 1 or (apart > 0 and apart % 4096 == 0 and p.n >= 16 * _PANEL)
 
 
-def launches_of(
-    room: Room, p: Product, dots: bool, chunk: int, chunk_c: int
-) -> list[Launch]:
+def launches_of(room: Room, p: Product, dots: bool, chunk: int, chunk_c: int) -> list[Launch]:
     """The launch of a product, of which each chunk of K has a C of its own; and before it maybe one
     that packs A."""
     size = p.size
     d = divide(p, dots, max(chunk, 1))
     row_blocks, column_blocks = -(-p.m // d.rows), -(-p.n // d.columns)
     chunks = -(-p.k // chunk) if chunk else 1
-    scratch = -(-d.depth * d.step * size // 64) * 64 if d.packs else 0
+    panels = -(-d.step // _PANEL) * _PANEL  # whole ones are packed
+    scratch = -(-d.depth * panels * size // 64) * 64 if d.packs else 0
     bias = p.bias or p.c._replace(batch=(0, 0, 0), rows=0, columns=0)
     numbers = {
         "M": p.m, "N": p.n, "K": p.k, "sam": p.a.rows, "sak": p.a.columns, "sbk": p.b.rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .kernel import Target
 from .llvm_text import Function, Word, vector_attributes
-from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, lanes, tile
+from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, can_mask, lanes, tile
 from .microkernel_nn import divided_rows
 
 PACK = "ptr b, i64 sbk, i64 sbn, ptr out, i64 n, i64 k"
@@ -64,7 +64,7 @@ def _copy_rows(
             v.store(v.load(f.gep(b_k, i * step)), f.gep(out_k, i * step))
         loop.next = [f.gep(b_k, sbk), f.gep(out_k, columns * size)]
     with f.when(whole, False):
-        if not target.masks:
+        if not can_mask(target):
             _copy_elements(f, dtype, b, (sbk, size), out, (0, "%k"), (0, width), columns)
             return
         masks = [v.mask(f.sub(width, i * v.n)) for i in range(count)]

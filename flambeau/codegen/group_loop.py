@@ -134,6 +134,8 @@ class Writer:
         if found is None:
             found = draft()
             memo[key] = found
+            if not full and not found.args:  # an earlier stage may ask for it later
+                stage = 0
             self._body(stage, full).append(found)
         return found
 
@@ -332,7 +334,9 @@ def _finish(writer: Writer, par: list[int], red: list[int], extents: dict[int, i
                 done.append(Statement(d.op, tuple(a.number for a in d.args), d.dtype, attr))
                 operations += level == "full" and d.op not in ("load", "store", "const", "number")
             stages.append(Stage(level, tuple(done)))
-    accesses, kinds, nbytes = [], ([], []), 0
+    accesses: list[Access] = []
+    kinds: tuple[list[Operand], list[Operand]] = ([], [])
+    nbytes = 0
     for side, spots in enumerate((writer.inputs, writer.outputs)):
         for s in spots:
             size = DTYPES[s.placed.dtype]
@@ -346,14 +350,14 @@ def _finish(writer: Writer, par: list[int], red: list[int], extents: dict[int, i
         len(par), len(red), vector, tuple(kinds[0]), tuple(kinds[1]),
         tuple(k for k, _ in writer.numbers), tuple(stages), gathers, dense,
     )  # fmt: skip
-    size = tuple(extents[d] for d in dims)
-    elements = math.prod(size)
-    block, tasks = 0, size[0]
+    sizes = tuple(extents[d] for d in dims)
+    elements = math.prod(sizes)
+    block, tasks = 0, sizes[0]
     if dense:
-        each = max(math.prod(size[1:]), 1)
+        each = max(math.prod(sizes[1:]), 1)
         block = max(64, DENSE_BLOCK // each // 64 * 64) if red else DENSE_BLOCK
-        tasks = -(-size[0] // block)
+        tasks = -(-sizes[0] // block)
     return Made(
-        loop, size, tuple(accesses), tuple(s for _, s in writer.numbers), block, tasks, operations,
+        loop, sizes, tuple(accesses), tuple(s for _, s in writer.numbers), block, tasks, operations,
         elements, nbytes,
     )  # fmt: skip

@@ -7,8 +7,12 @@ A kernel runs over parallel dimensions (outer) and reduction dimensions (inner):
             for r in reduction dims:   # only in stages of level "full"
                 statements: loads, arithmetic, reductions, stores
 
-A stage of level "row" runs once for each p. It may read what earlier stages have reduced. Softmax
-over the last dimension is: full (max), full (sum of exp(x - max)), full (store).
+A stage of level "row" runs once for each p, at the first positions of the reduction dimensions. It
+may read what earlier stages have reduced. Softmax over the last dimension is: full (max), full (sum
+of exp(x - max)), full (store).
+
+Memory may be an input's and an output's if both lie in it alike: an element is then stored after it
+was loaded, and a later stage loads what an earlier one has stored. Other overlaps are not allowed.
 
 Exactly one dimension runs in vectors: the last parallel one (`vector="par"`: each lane is a row of
 its own), or the last reduction one (`vector="red"`: lanes are combined at a stage's end, in a fixed
@@ -35,9 +39,10 @@ BINARY = frozenset(
     "floordiv remainder fmod".split()
 )
 """min and max propagate NaN (as np.minimum), fmin and fmax prefer numbers. Comparisons give bool.
-and, or, xor work on bools and integers. div is of floats. floordiv and remainder (NumPy's, of the
-divisor's sign; 0 for an integer divided by 0) are of integers or floats; fmod of floats. Integers
-wrap around."""
+and, or, xor work on bools and integers. shl and shr by the width or more, or by a negative number,
+give 0 (-1 for the right shift of a negative number). floordiv and remainder (NumPy's, of the
+divisor's sign; 0 for an integer divided by 0) are of integers or floats. Integers wrap around. add,
+sub, mul, min and max of bools are or, xor, and, and, or; everything else is of floats."""
 TERNARY = frozenset(["select", "fma"])
 """select(condition, a, b)."""
 

@@ -33,7 +33,6 @@ class Place:
         """Addresses that were computed already."""
 
 
-
 class Bodies:
     """One kernel's values and addresses."""
 
@@ -81,6 +80,7 @@ class Bodies:
         if self.plan.uniform[k]:
             return self.one[k] if v.lanes == 1 else self.spread[k]
         return self.copies[k][u]
+
     # --- statements -----------------------------------------------------------------------------
 
     def used(self, stage: Stage, pointers: Pointers) -> Pointers:
@@ -166,9 +166,7 @@ class Bodies:
         stride = self.stride[o][self.vector_dim]
         if not s.args or uniform_index:
             return place.memory.load(s.dtype, at, inner, stride)
-        offsets = v.do(
-            "mul", "int64", self.value(s.args[0], u, v), v.splat(self.gather[o], "i64")
-        )
+        offsets = v.do("mul", "int64", self.value(s.args[0], u, v), v.splat(self.gather[o], "i64"))
         if v.lanes == 1:
             return place.memory.load(s.dtype, self.f.gep(at, offsets), 1, stride)
         if inner != 0:
@@ -201,6 +199,7 @@ class Bodies:
         elif r.arg:
             index = v.splat(str(self.position[self.loop.par + self.loop.red - 1]), "i64")
         return r.step(v, state, x, index, mask)
+
     # --- addresses --------------------------------------------------------------------------
 
     def offset(self, o: int, position: Word) -> Word:

@@ -74,9 +74,7 @@ def _quotient(v: Lanes, dtype: str, a: str, b: str) -> str:
 def _remainder(v: Lanes, dtype: str, mod: str, b: str) -> str:
     """fmod moved to the divisor's sign; a zero has the divisor's sign."""
     zero = v.const(0, dtype)
-    differ = v.do(
-        "xor", "bool", v.compare("lt", dtype, b, zero), v.compare("lt", dtype, mod, zero)
-    )
+    differ = v.do("xor", "bool", v.compare("lt", dtype, b, zero), v.compare("lt", dtype, mod, zero))
     moved = v.select(differ, dtype, v.do("fadd", dtype, mod, b), mod)
     is_zero = v.compare("eq", dtype, mod, zero)
     return v.select(is_zero, dtype, v.call("copysign", dtype, zero, b), moved)
@@ -87,9 +85,7 @@ def _floor(v: Lanes, dtype: str, mod: str, a: str, b: str) -> str:
     zero, one = v.const(0, dtype), v.const(1, dtype)
     plain = v.do("fdiv", dtype, a, b)
     quotient = v.do("fdiv", dtype, v.do("fsub", dtype, a, mod), b)
-    differ = v.do(
-        "xor", "bool", v.compare("lt", dtype, b, zero), v.compare("lt", dtype, mod, zero)
-    )
+    differ = v.do("xor", "bool", v.compare("lt", dtype, b, zero), v.compare("lt", dtype, mod, zero))
     below = v.do("and", "bool", differ, v.compare("ne", dtype, mod, zero))
     quotient = v.select(below, dtype, v.do("fsub", dtype, quotient, one), quotient)
     low = v.call("floor", dtype, quotient)
@@ -115,33 +111,38 @@ def fmod_text(target: Any, lanes: int, dtype: str, attributes: str) -> str:
     f = Function(name, "", attributes)
     v = Lanes(f, target, lanes, set())
     t = v.kind(dtype)
+
+    def named(name: str, text: str) -> None:
+        f.lines.append(f"  %{name} = {text}")
+
     f.head = f"define internal {t} @{name}({t} %a, {t} %b) {attributes} {{"
     zero, inf = v.const(0, dtype), v.const(float("inf"), dtype)
     up, down = v.const(2.0**bits, dtype), v.const(2.0**-bits, dtype)
     size, by = v.call("fabs", dtype, "%a"), v.call("fabs", dtype, "%b")
-    fine = v.do(
-        "and", "bool", v.compare("lt", dtype, size, inf), v.compare("gt", dtype, by, zero)
-    )
+    fine = v.do("and", "bool", v.compare("lt", dtype, size, inf), v.compare("gt", dtype, by, zero))
     within = v.do("and", "bool", fine, v.compare("lt", dtype, by, inf))
     rest = v.select(within, dtype, size, zero)
     unit = v.select(within, dtype, by, v.const(1, dtype))
 
     f.do("br label %up")
     f.label("up")
-    f.lines.append(f"  %unit.now = phi {t} [{unit}, %entry], [%unit.next, %up]")
+    named("unit.now", f"phi {t} [{unit}, %entry], [%unit.next, %up]")
     grow = v.compare("le", dtype, "%unit.now", v.do("fmul", dtype, rest, down))
-    f.lines.append(f"  %unit.next = select {v.kind('bool')} {grow}, {t} {v.do('fmul', dtype, '%unit.now', up)}, {t} %unit.now")
+    larger = v.do("fmul", dtype, "%unit.now", up)
+    named("unit.next", f"select {v.kind('bool')} {grow}, {t} {larger}, {t} %unit.now")
     f.do(f"br i1 {_any(v, grow)}, label %up, label %down")
 
     f.label("down")
-    f.lines.append(f"  %scale.now = phi {t} [%unit.next, %up], [%scale.next, %down]")
-    f.lines.append(f"  %rest.now = phi {t} [{rest}, %up], [%rest.next, %down]")
+    named("scale.now", f"phi {t} [%unit.next, %up], [%scale.next, %down]")
+    named("rest.now", f"phi {t} [{rest}, %up], [%rest.next, %down]")
     q = v.call("trunc", dtype, v.do("fdiv", dtype, "%rest.now", "%scale.now"))
     r = v.call("fma", dtype, f.op(f"fneg {t} {q}"), "%scale.now", "%rest.now")
-    fixed = v.select(v.compare("lt", dtype, r, zero), dtype, v.do("fadd", dtype, r, "%scale.now"), r)
-    f.lines.append(f"  %rest.next = fadd {t} {fixed}, {zero}")
+    back = v.do("fadd", dtype, r, "%scale.now")
+    below = v.compare("lt", dtype, r, zero)
+    named("rest.next", f"select {v.kind('bool')} {below}, {t} {back}, {t} {r}")
     more = v.compare("gt", dtype, "%scale.now", unit)
-    f.lines.append(f"  %scale.next = select {v.kind('bool')} {more}, {t} {v.do('fmul', dtype, '%scale.now', down)}, {t} %scale.now")
+    smaller = v.do("fmul", dtype, "%scale.now", down)
+    named("scale.next", f"select {v.kind('bool')} {more}, {t} {smaller}, {t} %scale.now")
     f.do(f"br i1 {_any(v, more)}, label %down, label %out")
 
     f.label("out")

@@ -54,7 +54,10 @@ class LoopFunction(Function):
         # Unlike the test before the loop: equal ones are merged into one, by a jump in each turn.
         again, last = self.compare("ult", after, stop), self.block
         self.do(f"br i1 {again}, label %l{n}, label %x{n}")
-        ends = [f"[{first}, %{before}], [{then}, %{last}]" for (_, first), then in zip(carry, state.next)]
+        ends = [
+            f"[{first}, %{before}], [{then}, %{last}]"
+            for (_, first), then in zip(carry, state.next)
+        ]
         kinds = [kind for kind, _ in carry]
         self.lines[at:at] = [f"  {index} = phi i64 [{start}, %{before}], [{after}, %{last}]"] + [
             f"  {v} = phi {kind} {end}" for v, kind, end in zip(values, kinds, ends)

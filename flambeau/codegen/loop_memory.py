@@ -153,6 +153,8 @@ class Memory:
         """From memory's to the register's type."""
         if dtype != "bool":
             return x
-        return self.f.op(f"icmp ne {vector('i8', lanes)} {x}, zeroinitializer") if lanes > 1 else (
-            self.f.op(f"icmp ne i8 {x}, 0")
+        return (
+            self.f.op(f"icmp ne {vector('i8', lanes)} {x}, zeroinitializer")
+            if lanes > 1
+            else (self.f.op(f"icmp ne i8 {x}, 0"))
         )

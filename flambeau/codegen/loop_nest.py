@@ -63,6 +63,7 @@ class Nest(Bodies):
         at = self.f.op(f"getelementptr i64, ptr %table, i64 {slot}")
         x = self.f.load(REGISTER[source], at, 8)
         self.define(k, self.scalar.cast(x, source, s.dtype))
+
     # --- loops ------------------------------------------------------------------------------
 
     def outer(
@@ -132,6 +133,7 @@ class Nest(Bodies):
         left = f.min(f.sub(stop, position), v.lanes)
         count = v.splat(f.op(f"trunc i64 {left} to {kind}"), kind)
         return v.do("icmp ult", dtype, v.iota(kind), count)
+
     # --- elementwise, and rows in lanes -----------------------------------------------------
 
     def rows_in_lanes(self, pointers: Pointers) -> None:
@@ -159,9 +161,7 @@ class Nest(Bodies):
         end = self.f.mul("%end", self.block)
         return self.f.mul("%begin", self.block), self.f.min(end, self.extent[0])
 
-    def place(
-        self, piece: Piece, position: Word, mask: str | None, pointers: Pointers
-    ) -> Place:
+    def place(self, piece: Piece, position: Word, mask: str | None, pointers: Pointers) -> Place:
         v = self.wide if piece.lanes > 1 else self.scalar
         return Place(v, piece.copies, mask, pointers, position)
 
@@ -230,6 +230,7 @@ class Nest(Bodies):
             taken = f.sub(stop, l.index)
             l.next = i.values[: len(names)] + found.flush(i.values[len(names) :], taken)
         return list(l.values[len(names) :])
+
     # --- rows one by one --------------------------------------------------------------------
 
     def row(self, pointers: Pointers) -> None:

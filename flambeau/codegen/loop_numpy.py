@@ -30,7 +30,8 @@ class Run:
     """One run of a loop."""
 
     def __init__(
-        self, loop: Loop, extents: tuple[int, ...], operands: Sequence[Array], numbers: Sequence[float]
+        self, loop: Loop, extents: tuple[int, ...],
+        operands: Sequence[Array], numbers: Sequence[float],
     ) -> None:  # fmt: skip
         self.loop = loop
         self.extents = extents

@@ -60,8 +60,7 @@ def plan(loop: Loop, target: Target) -> Plan:
         stages = tuple(pieces for _ in loop.stages)
     else:
         stages = tuple(
-            _pieces(loop, target, lanes, _cost(s.body), _reduces(s), [s])
-            for s in loop.stages
+            _pieces(loop, target, lanes, _cost(s.body), _reduces(s), [s]) for s in loop.stages
         )
     return Plan(uniform, _spread(loop, uniform), lanes, stages)
 

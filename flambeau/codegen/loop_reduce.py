@@ -2,7 +2,8 @@
 
 A reduction's state is a list of registers for each copy (vectors that are kept side by side):
 
-    sum of floats   the running sum, and the total of the blocks before it
+    sum of floats   the running sum, the total of the blocks before it, and what rounding took from
+                    the total: however many blocks there are, its error is that of a few additions
     argmax, argmin  the extreme, and its index
     others          the running value
 
@@ -50,7 +51,7 @@ class Reduction(NamedTuple):
         """The registers of one copy."""
         if self.arg:
             return [v.kind(self.value_dtype), v.kind("int64")]
-        return [v.kind(self.dtype)] * (2 if self.blocked else 1)
+        return [v.kind(self.dtype)] * (3 if self.blocked else 1)
 
     def start(self, v: Lanes) -> State:
         """Before the first element."""
@@ -60,7 +61,7 @@ class Reduction(NamedTuple):
         if self.kind in ("min", "max"):
             return [v.const(extreme(self.dtype, self.kind == "min"), self.dtype)]
         one = self.kind in ("prod", "all")
-        return [v.const(one, self.dtype)] * (2 if self.blocked else 1)
+        return [v.const(one, self.dtype)] * (3 if self.blocked else 1)
 
     # --- one more element -------------------------------------------------------------------
 
@@ -101,13 +102,26 @@ class Reduction(NamedTuple):
     # --- the end ----------------------------------------------------------------------------
 
     def flush(self, v: Lanes, state: State) -> State:
-        """A block's sum into the total."""
-        return [v.const(0, self.dtype), v.do("fadd", self.dtype, state[1], state[0])]
+        """A block's sum into the total (Knuth's exact addition of two numbers)."""
+        block, total, lost = state
+
+        def do(op: str, a: str, b: str) -> str:
+            return v.do(op, self.dtype, a, b)
+
+        new = do("fadd", total, block)
+        added = do("fsub", new, total)
+        kept = do("fsub", new, added)
+        error = do("fadd", do("fsub", total, kept), do("fsub", block, added))
+        return [v.const(0, self.dtype), new, do("fadd", lost, error)]
 
     def close(self, v: Lanes, state: State) -> State:
         """One copy's state without blocks."""
         if self.blocked:
-            return [v.do("fadd", self.dtype, state[1], state[0])]
+            block, total, lost = state
+            # A total that is not finite has lost NaN.
+            number = v.do("fcmp ord", self.dtype, lost, lost)
+            lost = v.select(number, self.dtype, lost, v.const(0, self.dtype))
+            return [v.do("fadd", self.dtype, total, v.do("fadd", self.dtype, block, lost))]
         return state
 
     def merge(self, v: Lanes, a: State, b: State) -> State:
@@ -150,9 +164,14 @@ class Reduction(NamedTuple):
         if self.kind in ("min", "max") and self.dtype != "bool":
             op = ("u" if self.dtype in UNSIGNED else "s") + self.kind
         else:
-            op = {"sum": "add", "prod": "mul", "any": "or", "all": "and", "max": "or", "min": "and"}[
-                self.kind
-            ]
+            op = {
+                "sum": "add",
+                "prod": "mul",
+                "any": "or",
+                "all": "and",
+                "max": "or",
+                "min": "and",
+            }[self.kind]
             if self.dtype == "bool":
                 op = {"add": "or", "mul": "and"}.get(op, op)
         t = vector(e, v.lanes)

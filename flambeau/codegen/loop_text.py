@@ -1,10 +1,10 @@
 """The loop language to be read.
 
-    loop(par 1, red 1, vectors along red; in0: float32/1; out0: float32/1)
-      full:
-        %0: float32 = load in0
-        %1: float32 = reduce max %0
-      ...
+loop(par 1, red 1, vectors along red; in0: float32/1; out0: float32/1)
+  full:
+    %0: float32 = load in0
+    %1: float32 = reduce max %0
+  ...
 """
 
 from __future__ import annotations

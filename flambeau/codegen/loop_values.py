@@ -1,7 +1,7 @@
 """Arithmetic of the loop language on one value or on a vector of them, as LLVM IR.
 
 `Lanes(f, target, lanes)` writes into a function; values are their names (or constants) as text. No
-instruction has fast-math flags: results are NumPy's operation by operation.
+instruction may be reassociated or contracted: results are NumPy's operation by operation.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ class Lanes:
         self.target = target
         self.lanes = lanes
         self.functions = functions
-        self.arm = target.triple.startswith(("aarch64", "arm64"))
 
     # --- types and constants ----------------------------------------------------------------
 
@@ -115,11 +114,13 @@ class Lanes:
         """A two-operand instruction."""
         return self.f.op(f"{op} {self.kind(dtype)} {a}, {b}")
 
-    def call(self, name: str, dtype: str, *args: str) -> str:
+    def call(self, name: str, dtype: str, *args: str, flags: str = "") -> str:
         """An LLVM intrinsic that is named by one type."""
         t = self.kind(dtype)
         given = ", ".join(f"{t} {a}" for a in args)
-        return self.f.op(f"call {t} @llvm.{name}.{suffix(REGISTER[dtype], self.lanes)}({given})")
+        return self.f.op(
+            f"call {flags}{t} @llvm.{name}.{suffix(REGISTER[dtype], self.lanes)}({given})"
+        )
 
     def outside(self, name: str, dtype: str, *args: str) -> str:
         """A function of the vector math."""
@@ -145,34 +146,18 @@ class Lanes:
 
     # --- extremes ---------------------------------------------------------------------------
 
-    def extreme(self, op: str, dtype: str, a: str, b: str, b_is_number: bool = False) -> str:
-        """min or max with NaN propagated. `b_is_number`: b is known not to be NaN.
+    def extreme(self, op: str, dtype: str, a: str, b: str) -> str:
+        """min or max with NaN propagated, or fmin or fmax, which give NaN only where both are.
 
-        x86's minps gives its second operand when either is NaN, which is a select on olt."""
-        less = op == "min"
+        Which zero of two does not matter ("nsz"), so that x86 takes three instructions, or one
+        where an argument is a constant. It looks at a for NaN, not at b."""
+        plain = op[-3:]
         if dtype == "bool":
-            return self.do("and" if less else "or", dtype, a, b)
+            return self.do("and" if plain == "min" else "or", dtype, a, b)
         if dtype in INTEGERS:
-            sign = "u" if dtype in UNSIGNED else "s"
-            return self.call(f"{sign}{op}", dtype, a, b)
-        if self.arm:
-            return self.call("minimum" if less else "maximum", dtype, a, b)
-        how = "fcmp olt" if less else "fcmp ogt"
-        if b_is_number:
-            return self.select(self.do(how, dtype, b, a), dtype, b, a)
-        best = self.select(self.do(how, dtype, a, b), dtype, a, b)
-        return self.select(self.unordered(dtype, a), dtype, a, best)
-
-    def number_extreme(self, op: str, dtype: str, a: str, b: str) -> str:
-        """fmin or fmax: NaN only where both are."""
-        plain = op[1:]
-        if dtype not in FLOATS:
-            return self.extreme(plain, dtype, a, b)
-        if self.arm:
-            return self.call(f"{plain}num", dtype, a, b)
-        how = "fcmp olt" if plain == "min" else "fcmp ogt"
-        best = self.select(self.do(how, dtype, a, b), dtype, a, b)
-        return self.select(self.unordered(dtype, b), dtype, a, best)
+            return self.call(f"{'u' if dtype in UNSIGNED else 's'}{plain}", dtype, a, b)
+        name = {"min": "minimum", "max": "maximum", "fmin": "minnum", "fmax": "maxnum"}[op]
+        return self.call(name, dtype, a, b, flags="nsz ")
 
     # --- casts ------------------------------------------------------------------------------
 
@@ -241,13 +226,8 @@ class Lanes:
         rule = _RULES.get(op)
         if rule is not None:
             return rule(self, dtype, *args)
-        if op in ("min", "max"):
-            first, second = (c is not None and c == c for c in consts or (None, None))
-            if first and not second:
-                return self.extreme(op, dtype, args[1], args[0], True)
-            return self.extreme(op, dtype, args[0], args[1], second)
-        if op in ("fmin", "fmax"):
-            return self.number_extreme(op, dtype, args[0], args[1])
+        if op in ("min", "max", "fmin", "fmax"):
+            return self.extreme(op, dtype, args[0], args[1])
         if op in ("lt", "le", "gt", "ge", "eq", "ne"):
             return self.compare(op, dtype, *args)
         if op in ("floordiv", "remainder", "fmod"):

@@ -58,6 +58,12 @@ def tile(target: Target, dtype: str) -> tuple[int, int]:
     return min(rows, 14), wide * lanes(target, dtype)
 
 
+def can_mask(target: Target) -> bool:
+    """Whether parts of vectors are loaded and stored by masks. AVX2 can as well, though a mask takes
+    a register there, and storing is slow on some machines."""
+    return target.masks or (target.vector_bytes == 32 and "x86" in target.triple)
+
+
 def vector(n: int, dtype: str) -> str:
     """The LLVM type of n elements."""
     return f"<{n} x {ELEMENT[dtype]}>" if n > 1 else ELEMENT[dtype]
@@ -75,7 +81,7 @@ def declares(target: Target, dtype: str) -> set[str]:
         v = vector(n, dtype)
         out.add(f"declare {v} @llvm.fmuladd.{_mangled(n, dtype)}({v}, {v}, {v})")
         n //= 2
-    if target.masks:
+    if can_mask(target):
         n = lanes(target, dtype)
         v, name = vector(n, dtype), _mangled(n, dtype)
         out.add(f"declare {v} @llvm.masked.load.{name}.p0(ptr, <{n} x i1>, {v})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .kernel import Target
 from .llvm_text import Function, Word, vector_attributes
-from .microkernel import ELEMENT, SIZES, SUFFIX, lanes, panel_vectors, tile
+from .microkernel import ELEMENT, SIZES, SUFFIX, can_mask, lanes, panel_vectors, tile
 from .microkernel_tile import Shape, emit_tile, prefetch
 
 
@@ -16,19 +16,26 @@ def shapes(target: Target, dtype: str, height: int) -> list[Shape]:
     """The tiles of a height, widest first. They differ so that few rows have enough sums under way
     to hide the latency of additions, and that there is little code."""
     n, panel = lanes(target, dtype), panel_vectors(target)
-    if target.masks:
+
+    def whole(vectors: int) -> Shape:
+        return Shape(height, vectors, n, vectors)
+
+    def part(vectors: int, sure: int) -> Shape:
+        return Shape(height, vectors, n, sure)
+
+    if can_mask(target) and target.registers >= 32:
         if height == 1:
-            return [Shape(1, 8, n, True)]
+            return [part(8, 0)]
         if height <= 3:
-            return [Shape(height, 4, n, False), Shape(height, 4, n, True)]
-        if height <= 6:
-            return [Shape(height, 4, n, False), Shape(height, 2, n, True), Shape(height, 1, n, True)]
-        return [Shape(height, 2, n, False), Shape(height, 1, n, True)]
+            return [whole(4), part(4, 0)]
+        return [*([whole(4), part(2, 1)] if height <= 6 else [whole(2)]), part(1, 0)]
     widest = 2 * panel if 2 * panel * (height + 1) < target.registers else panel
-    out = [Shape(height, w, n, False) for w in (widest, panel, panel // 2, panel // 4) if w]
+    if can_mask(target):
+        return [whole(widest), part(2, 1), part(1, 0)]
+    out = [whole(w) for w in (widest, panel, panel // 2, panel // 4) if w]
     while n > 1:
         n //= 2
-        out.append(Shape(height, 1, n, False))
+        out.append(whole(1))
     return out
 
 
@@ -38,8 +45,8 @@ _THREE = 9
 
 def _special(target: Target, dtype: str, height: int) -> Shape | None:
     """The tile of three vectors. Many rows are divided into heights of 6 to 9 for it."""
-    fits = target.masks and target.registers >= 32 and 6 <= height <= _THREE
-    return Shape(height, 3, lanes(target, dtype), True) if fits else None
+    fits = can_mask(target) and target.registers >= 32 and 6 <= height <= _THREE
+    return Shape(height, 3, lanes(target, dtype), 2) if fits else None
 
 
 def emit_nn(target: Target, dtype: str) -> str:
@@ -54,7 +61,7 @@ def emit_nn(target: Target, dtype: str) -> str:
             shape = tiles[min(kind, len(tiles) - 1)]
             if kind == kinds:
                 shape = _special(target, dtype, height) or shape
-            name = f"tile_{suffix}_{shape.height}x{shape.vectors}x{shape.lanes}{'m' * shape.masked}"
+            name = f"tile_{suffix}_{shape.name}"
             if name not in done:
                 text.append(emit_tile(target, dtype, name, shape))
                 done.add(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .kernel import Target
 from .llvm_text import Function, Word, vector_attributes
-from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, lanes
+from .microkernel import ELEMENT, SIZES, SUFFIX, Vectors, can_mask, lanes
 
 TILE = "ptr a, i64 sam, ptr b, i64 sbn, i64 k, ptr out"
 """A tile function's parameters; strides in bytes. `out` gets the dot products, row by row, and has
@@ -46,13 +46,13 @@ def _emit_tile(target: Target, dtype: str, name: str, height: int, width: int) -
     with f.loop(whole, step=n * size, carry=zero) as loop:
         loop.next = _step(f, v, rows, columns, loop.values, loop.index)
     sums = loop.values
-    if target.masks:
+    if can_mask(target):
         rest = f.sub("%k", f.div(whole, size))
         with f.when(f.compare("ne", rest, 0)) as branch:
             more = _step(f, v, rows, columns, sums, whole, v.mask(rest))
         sums = f.merge(branch, v.type, more, sums)
     _totals(f, v, sums)
-    if not target.masks:
+    if not can_mask(target):
         _scalar_rest(f, Vectors(f, 1, dtype), rows, columns, whole)
     return f.finish()
 

@@ -19,8 +19,17 @@ class Shape(NamedTuple):
     height: int
     vectors: int
     lanes: int
-    masked: bool
-    """Whether it does any number of columns up to all, else all."""
+    sure: int
+    """Vectors that are certainly whole. The others are masked: it does fewer columns, too."""
+
+    @property
+    def masked(self) -> bool:
+        return self.sure < self.vectors
+
+    @property
+    def name(self) -> str:
+        """Its part of the function's name."""
+        return f"{self.height}x{self.vectors}x{self.lanes}{'m' * self.masked}"
 
     @property
     def columns(self) -> int:
@@ -42,9 +51,8 @@ def emit_tile(target: Target, dtype: str, name: str, shape: Shape) -> str:
     f = Function(name, TILE, vector_attributes(target) + " noinline")
     v = Vectors(f, shape.lanes, dtype)
     step = shape.lanes * SIZES[dtype]
-    masks: list[str | None] = [None] * shape.vectors
-    if shape.masked:
-        masks = [v.mask(f.sub("%n", i * shape.lanes)) for i in range(shape.vectors)]
+    masks: list[str | None] = [None] * shape.sure
+    masks += [v.mask(f.sub("%n", i * shape.lanes)) for i in range(shape.sure, shape.vectors)]
     per_panel = tile(target, dtype)[1] // shape.lanes
     # Opaque, or the optimiser makes one chain of additions through all the rows.
     twice = f.opaque("i64", f.mul("%sam", 2))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .. import config
 from ..graph.access import resolve
-from ..graph.fusion import Group, fuse, is_compute
+from ..graph.fusion import Group, fuse
 from ..graph.ir import Node
 from ..graph.simplify import simplify
 from . import group_loop, loop_llvm
@@ -400,9 +400,11 @@ class Planner:
                 offset += int(x.attr)
             else:
                 slot, offset = self._moved(out, (x,), offset)
-        if base.slot < self.inputs and base.dense and base.offset == 0 and value.slot != base.slot:
+        apart = self.owner.get(value.slot, value.slot) != base.slot
+        if base.slot < self.inputs and base.dense and base.offset == 0 and apart:
             self._may_take_over(out.slot, base.slot)
-        return launches + _copy(self, value, Placed(slot, out.dtype, tuple(shape), tuple(strides), offset))
+        source, target = _last(value, Placed(slot, out.dtype, tuple(shape), tuple(strides), offset))
+        return launches + _copy(self, source, target)
 
 
 BY_SAMPLE = frozenset(
@@ -410,6 +412,14 @@ BY_SAMPLE = frozenset(
 )
 """Specials whose task, where there are as many as samples, is a sample. (The last parameter of a
 convolution is its groups, which must be one.)"""
+
+
+def _last(source: Placed, target: Placed) -> tuple[Placed, Placed]:
+    """Of elements of the target that lie on each other the last one is written alone."""
+    over = [i for i, s in enumerate(target.strides) if not s and target.shape[i] > 1]
+    shape = tuple(1 if i in over else n for i, n in enumerate(target.shape))
+    skip = sum((source.shape[i] - 1) * source.strides[i] for i in over)
+    return source._replace(shape=shape, offset=source.offset + skip), target._replace(shape=shape)
 
 
 def _slots(x: Launch) -> set[int]:
@@ -470,7 +480,7 @@ def _cat(room: Planner, inputs: list[Placed], outputs: list[Placed], params: Any
 
 
 PLANNERS: dict[str, Callable[..., Any]] = {
-    "matmul": _matmul, "matmul_bias": _matmul, "matmul_add": _matmul_add, "cat": _cat, 
+    "matmul": _matmul, "matmul_bias": _matmul, "matmul_add": _matmul_add, "cat": _cat,
     "conv_forward": _conv("forward"), "conv_input": _conv("input"), "conv_weight": _conv("weight"),
 }  # fmt: skip
 

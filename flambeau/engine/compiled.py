@@ -11,7 +11,6 @@ import ctypes
 import math
 import struct
 from collections.abc import Sequence
-from operator import itemgetter
 from sys import getrefcount
 from typing import Any, NamedTuple
 

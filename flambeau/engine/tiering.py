@@ -13,11 +13,13 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import config
+from ..core.dtypes import COMPLEX
 from ..errors import InternalError
 from ..graph.program import Capture, Key, Program, build
 from .interpreter import Interpreter
@@ -93,8 +95,11 @@ def _compiled(program: Program, captured: Capture, observed: bool) -> bool:
 
 def _consider(program: Program, scalars: list[Any]) -> None:
     """Compile a program that is seen again (now, where compiling is synchronous)."""
-    if complex in program.scalars or any(isinstance(a, tuple) for a in program.inputs):
-        program.state = "not compiled: it has complex numbers among its scalars, or parts of results"
+    if any(isinstance(a, tuple) for a in program.inputs):
+        program.state = "not compiled: it reads parts of results"
+        return
+    if complex in program.scalars or any(map(_complex, _avals(program))):
+        program.state = "not compiled: it has complex numbers"
         return
     if config.compile == "sync":
         _order(program, _constants(program, scalars, scalars), 1)
@@ -102,6 +107,17 @@ def _consider(program: Program, scalars: list[Any]) -> None:
         program.seen = tuple(scalars)
     else:
         _order(program, _constants(program, program.seen, scalars), 1)
+
+
+def _avals(program: Program) -> Iterator[Any]:
+    """Of all inputs and results."""
+    yield from program.inputs
+    for ins in program.instructions:
+        yield from ins.aval if isinstance(ins.aval, tuple) else (ins.aval,)
+
+
+def _complex(aval: Any) -> bool:
+    return bool(aval.dtype.category == COMPLEX)
 
 
 def _constants(program: Program, a: Any, b: Any) -> dict[int, int]:

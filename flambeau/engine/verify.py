@@ -1,96 +1,177 @@
-"""FLAMBEAU_VERIFY=1: every program in both tiers, and where they differ, the first operation that
-does."""
+"""FLAMBEAU_VERIFY=1: every kernel of every compiled program against NumPy, where it stands.
+
+A program runs kernel by kernel. What a kernel reads is copied first (results may take over the
+memory of what they are made of); then the nodes that it computes are evaluated on the copies, and
+what it wrote must be that up to rounding (`graph.rounding`). The first kernel that differs is named.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import ctypes
+import struct
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import widen
+from ..codegen.plan import Unit
+from ..codegen.planning import Placed
 from ..errors import InternalError
-from ..graph.program import Capture, Instruction, Program
-from ..graph.value import Value, leaf
-from .buffers import as_array
-from .interpreter import Interpreter
+from ..graph.access import resolve
+from ..graph.evaluate import numpy_dtype
+from ..graph.ir import Node
+from ..graph.program import Capture, Program
+from ..graph.rounding import EPSILON, Bounded, evaluate
+from ..runtime import pool
 
-RELATIVE = {"float64": 1e-9, "float32": 2e-4, "float16": 2e-2, "bfloat16": 6e-2}
-"""How far apart the tiers may be, relative to the largest element of a result: summing in another
-order moves a sum by its number of terms times the rounding error, and programs are long."""
+SAFETY = 4.0
+"""How many times its bound a result may be off: bounds are of first order."""
+
+checked = 0
+"""How many kernels have been compared."""
+skipped: dict[str, int] = {}
+"""Kernels that could not be, by the reason."""
+
+
+class Native(NamedTuple):
+    """A unit, ready to run by itself."""
+
+    unit: Unit
+    program: Any
+    args: list[Any]
+
+
+class Verifier:
+    """Runs one executable's units one after the other, in place of its own program."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+        self.units = [self._prepared(u) for u in compiled.plan.units]
+
+    def _prepared(self, unit: Unit) -> Native:
+        args, records = [], []
+        for x in unit.launches:
+            words = x.words()
+            args.append((ctypes.c_int64 * max(len(words), 1))(*words))
+            address = self.compiled.addresses[repr(x.kernel.key)]
+            kernel = (address, ctypes.addressof(args[-1]))
+            records.append(pool.Record((kernel,), x.tasks, x.grain, 0, x.tasks > 1))
+        return Native(unit, pool.Program(records, self.compiled.threads), args)
+
+    def run(self, table: Any, captured: Capture, made: list[Any]) -> None:
+        """In place of Compiled._run_mixed."""
+        table.ticket = 0
+        pool.synchronize()
+        for native in self.units:
+            if native.unit.call is not None:
+                self.compiled._call(native.unit.call, table, captured)
+            elif native.unit.launches:
+                self._one(native, table)
+
+    def _one(self, native: Native, table: Any) -> None:
+        unit = native.unit
+        known = {x: _array(unit.places[x], table).copy() for x in _read(unit)}
+        pool.run_now(native.program.address, table.address)
+        try:
+            expected = evaluate(unit.results, known, self._numbers(table))
+        except NotImplementedError as error:
+            skipped[str(error)] = skipped.get(str(error), 0) + 1
+            return
+        global checked
+        checked += 1
+        for node, want in zip(unit.results, expected, strict=True):
+            difference = _difference(_array(unit.places[node], table), want, node.dtype)
+            if difference:
+                raise InternalError(_told(unit, node, difference, self.compiled.program))
+
+    def _numbers(self, table: Any) -> list[Any]:
+        """The program's scalars as they lie in the table."""
+        plan, kinds = self.compiled.plan, self.compiled.program.scalars
+        words = table.words[plan.inputs : plan.inputs + plan.numbers]
+        return [
+            struct.unpack("d", struct.pack("q", w))[0] if kind is float else w
+            for w, kind in zip(words, kinds, strict=True)
+        ]  # fmt: skip
+
+
+def _read(unit: Unit) -> list[Node]:
+    """What a unit reads from memory."""
+    own = set(unit.nodes)
+    found: dict[Node, None] = {}
+    for node in unit.nodes:
+        for x in node.args:
+            base = resolve(x).base
+            if base not in own and base.op not in ("const", "number"):
+                found[base] = None
+    return list(found)
+
+
+def _array(placed: Placed, table: Any) -> Any:
+    """An array over a run's memory."""
+    kind = numpy_dtype(placed.dtype)
+    size = int(np.prod(placed.shape)) * kind.itemsize
+    if not size:
+        return np.empty(placed.shape, kind)
+    address = table.words[placed.slot] + placed.offset * kind.itemsize
+    memory: Any = (ctypes.c_char * size).from_address(address)
+    return np.ndarray(placed.shape, kind, memory)
+
+
+def _difference(have: Any, want: Bounded, dtype: str) -> str:
+    """How a result differs beyond its bound; "" where it doesn't."""
+    value = np.asarray(want.value)
+    if dtype == "bfloat16":
+        have, value = _wide(have), _wide(value)
+    if dtype not in EPSILON:
+        wrong = have != value
+        if want.bound is not None:
+            distance = np.abs(have.astype(np.float64) - value)
+            wrong &= ~(want.bound if dtype == "bool" else distance <= SAFETY * want.bound)
+        return _worst(have, value, wrong, np.zeros(value.shape))
+    bound = np.zeros(value.shape) if want.bound is None else np.broadcast_to(want.bound, value.shape)
+    bound = SAFETY * bound + (0.0 if want.bound is None else np.finfo(np.float32).smallest_normal)
+    with np.errstate(all="ignore"):
+        distance = np.abs(have.astype(np.float64) - value.astype(np.float64))
+        same = (have == value) | (np.isnan(have) & np.isnan(value))
+        wrong = ~(same | (distance <= bound) | ~np.isfinite(bound))
+    return _worst(have, value, wrong, bound)
+
+
+def _wide(bits: Any) -> Any:
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _worst(have: Any, want: Any, wrong: Any, bound: Any) -> str:
+    if not np.any(wrong):
+        return ""
+    with np.errstate(all="ignore"):
+        size = np.abs(have.astype(np.float64) - want.astype(np.float64))
+        excess = np.where(wrong, np.where(np.isnan(size), np.inf, size - bound), -1.0)
+    at = np.unravel_index(int(np.argmax(excess)), wrong.shape)
+    place = tuple(int(i) for i in at)
+    return (
+        f"{int(np.sum(wrong))} of {wrong.size} elements; the largest difference is at {place}: "
+        f"{have[at]!r}, where {want[at]!r} is right within {bound[at]:.3g}"
+    )
+
+
+def _told(unit: Unit, node: Node, difference: str, program: Program) -> str:
+    kernels = ", ".join(f"{x.kernel.name} ({x.label})" for x in unit.launches)
+    nodes = "\n".join(f"  {n!r}" for n in unit.nodes)
+    return (
+        f"a kernel differs from its definition: {kernels}\nresult {node!r}\n{difference}\n"
+        f"it computes\n{nodes}\nin\n{program}"
+    )
 
 
 def run(program: Program, captured: Capture, compiled: Any) -> bool:
-    """Run both tiers and compare; the results are the compiled ones. False where the compiled tier
-    declines (see Compiled.run)."""
-    buffers = [as_array(x) for x in captured.leaves]
-    buffers = [tuple(p.copy() for p in b) if isinstance(b, tuple) else b.copy() for b in buffers]
-    expected = Interpreter(program).run(list(buffers), list(captured.scalars))
-    if not compiled.run(captured, True):
-        return False
-    found = [as_array(v) for v in captured.results]
-    avals = [v.aval for v in captured.results]
-    if not all(_close(a, b, v) for a, b, v in zip(expected, found, avals, strict=True)):
-        culprit = _first_difference(program, buffers, list(captured.scalars))
-        raise InternalError(
-            f"the compiled tier differs from the interpreter{culprit}\n{program}"
-        )
-    return True
+    """Run a program, verifying; False where it declines (see Compiled.run)."""
+    _attach(compiled)
+    done: bool = compiled.run(captured, True)
+    return done
 
 
-def _close(a: Any, b: Any, aval: Any) -> bool:
-    """Whether two results are equal up to rounding."""
-    if isinstance(aval, tuple):
-        return all(map(_close, a, b, aval))
-    a, b = widen(a, aval.dtype), widen(b, aval.dtype)
-    if aval.dtype.category < 2:
-        return bool(np.array_equal(a, b))
-    finite = np.isfinite(a)
-    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-        return False
-    size = float(np.abs(a[finite]).max(initial=0.0))
-    limit = RELATIVE.get(aval.dtype.name, 1e-4) * max(size, 1e-3)
-    return bool(np.all(np.abs(a[finite] - b[finite]) <= limit))
+def _attach(compiled: Any) -> None:
+    if not isinstance(getattr(compiled._run_mixed, "__self__", None), Verifier):
+        compiled.native = False
+        compiled._run_mixed = Verifier(compiled).run
 
-
-def _first_difference(program: Program, buffers: list[Any], scalars: list[Any]) -> str:
-    """Run each operation by itself, compiled, on what the interpreter gives it."""
-    everything = Program(
-        program.key, program.inputs, program.scalars,
-        tuple(i._replace(dies=()) for i in program.instructions),
-        tuple(i.target for i in program.instructions),
-    )  # fmt: skip
-    found = Interpreter(everything).run([_copy(b) for b in buffers], list(scalars))
-    registers: dict[int, Any] = dict(enumerate([*buffers, *scalars]))
-    avals: dict[int, Any] = dict(enumerate(program.inputs))
-    for ins, value in zip(program.instructions, found, strict=True):
-        if not _agrees(ins, registers, avals, value):
-            return f", first in this operation, by itself too: %{ins.target} = {ins.op.name}{tuple(ins.params)}"
-        registers[ins.target], avals[ins.target] = value, ins.aval
-    return ", though no operation by itself does: the fault lies in how they were put together"
-
-
-def _copy(x: Any) -> Any:
-    return tuple(p.copy() for p in x) if isinstance(x, tuple) else x.copy()
-
-
-def _agrees(ins: Instruction, registers: dict[int, Any], avals: dict[int, Any], value: Any) -> bool:
-    from .compiled import Compiled, Guard
-
-    arrays = [r for r in dict.fromkeys(ins.args) if r is not None and r in avals]
-    if any(isinstance(avals[r], tuple) for r in arrays):
-        return True
-    numbers = [r for r in dict.fromkeys(ins.args) if r is not None and r not in avals]
-    order = {r: i for i, r in enumerate([*arrays, *numbers])}
-    alone = Program(
-        None, tuple(avals[r] for r in arrays), tuple(type(registers[r]) for r in numbers),  # type: ignore[arg-type]
-        (Instruction(ins.op, ins.params, tuple(None if r is None else order[r] for r in ins.args),
-                     len(order), ins.aval, ()),),
-        (len(order),),
-    )  # fmt: skip
-    result = Value(ins.op, ins.aval, (), ins.params)
-    captured = Capture(
-        None, [leaf(avals[r], registers[r]) for r in arrays], [registers[r] for r in numbers], [result]  # type: ignore[arg-type]
-    )
-    if not Compiled(alone, Guard((), ())).run(captured, True):
-        return True
-    return _close(value, as_array(result), ins.aval)

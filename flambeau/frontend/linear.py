@@ -118,10 +118,8 @@ def _plan(key: tuple[Any, ...], weight: Any) -> _Plan | None:
     kx, kw, kb = key
     view_key = (kw, weight._strides, weight._offset, weight._storage.aval)
     turned, strides, _, plain, node = _T.memo.get(view_key) or infer_view(_T, view_key, weight)
-    if kb is None:
-        row, k = _MM, (kx, turned)
-    else:
-        row, k = _ADDMM, (kb, kx, turned, int, int)
+    row = _MM if kb is None else _ADDMM
+    k: tuple[Any, ...] = (kx, turned) if kb is None else (kb, kx, turned, int, int)
     aval, cast, token = row.memo.get(k) or infer(row, k, *k)
     dtypes = {a.dtype for a in key if a is not None}
     found = None

@@ -11,11 +11,11 @@ import numpy as np
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
-from ..engine.buffers import as_array
 from ..engine.flush import realise
 from ..graph.trace import record
 from ..graph.value import Value, leaf
 from ..ops.core import CONVERT, VIEW, WRITE, strided
+from ..runtime.blocks import Block
 from ..runtime.storage import Storage
 
 
@@ -114,6 +114,8 @@ def unshare(storage: Storage) -> Value:
         if base.flags.c_contiguous:
             buffer = base
     value = leaf(whole, buffer.reshape(whole.shape))
+    if buffer.base.__class__ is Block:  # programs may write there again
+        value.buffer = buffer.base
     storage.value = value
     storage.buffer = None
     return value
@@ -130,16 +132,20 @@ def expose(storage: Storage) -> np.ndarray:
         array = realise(value, "memory is shown to the outside")
         own = getrefcount(value) <= _VALUE_REFS
         buffer = value.buffer
-        block = buffer is not array  # its memory goes back to where it came from
-        del array
-        if block or not (
-            own
-            and buffer.base is None
-            and buffer.flags.c_contiguous
-            and buffer.flags.writeable
-            and getrefcount(buffer) <= _BUFFER_REFS
-        ):
-            buffer = as_array(value).copy(order="C")
+        if buffer.__class__ is Block:
+            alone = getrefcount(buffer) <= _BUFFER_REFS + 1  # the array's
+            buffer = array if own and alone else array.copy()
+            del array
+        else:
+            del array
+            if not (
+                own
+                and buffer.base is None
+                and buffer.flags.c_contiguous
+                and buffer.flags.writeable
+                and getrefcount(buffer) <= _BUFFER_REFS
+            ):
+                buffer = buffer.copy()
         storage.share(buffer.reshape(-1))
     assert storage.buffer is not None
     return storage.buffer

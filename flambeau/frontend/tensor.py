@@ -431,19 +431,22 @@ class Tensor(Differentiable):
         memo[id(self)] = t
         if self._grad is not None:
             t._grad = self._grad.__deepcopy__(memo)
-        for key, value in self.__dict__.items():
-            if key not in _FIELDS:
-                import copy
+        for key, value in self._own_attributes().items():
+            import copy
 
-                t.__dict__[key] = copy.deepcopy(value, memo)
+            t.__dict__[key] = copy.deepcopy(value, memo)
         return t
+
+    def _own_attributes(self) -> dict[str, Any]:
+        """What the user has given this instance."""
+        return {k: v for k, v in self.__dict__.items() if k not in _FIELDS}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         from .creation import rebuild
 
         bits = np.array(self._array("pickling"), copy=True)
-        extra = {k: v for k, v in self.__dict__.items() if k not in _FIELDS}
-        return rebuild, (type(self), bits, self._aval.dtype.name, self.requires_grad, extra)
+        name = self._aval.dtype.name
+        return rebuild, (type(self), bits, name, self.requires_grad, self._own_attributes())
 
     # --- layouts ----------------------------------------------------------------------------
 

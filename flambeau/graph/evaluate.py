@@ -6,7 +6,7 @@ Buffers are as in the rest of the engine: a bool is NumPy's, bfloat16 is its bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ def evaluate(
     return [np.array(values[node], order="C") for node in outputs]
 
 
-def ordered(outputs: Iterable[Node]) -> list[Node]:
-    """All nodes that outputs are made of, arguments first."""
+def ordered(outputs: Iterable[Node], known: Container[Node] = ()) -> list[Node]:
+    """All nodes that outputs are made of, arguments first; not what `known` nodes are made of."""
     out: list[Node] = []
     seen: set[Node] = set()
     todo = [(node, False) for node in outputs]
@@ -45,7 +45,8 @@ def ordered(outputs: Iterable[Node]) -> list[Node]:
         elif node not in seen:
             seen.add(node)
             todo.append((node, True))
-            todo.extend((a, False) for a in node.args)
+            if node not in known:
+                todo.extend((a, False) for a in node.args)
     return out
 
 
@@ -76,6 +77,8 @@ def value_of(node: Node, args: list[Any], inputs: Sequence[Array], numbers: Sequ
     if op == "iota":
         shape = [-1 if i == attr else 1 for i in range(len(node.shape))]
         return np.broadcast_to(np.arange(node.shape[attr]).reshape(shape), node.shape)
+    if op == "copy":
+        return args[0]
     if op == "cast":
         return cast(args[0], node.args[0].dtype, node.dtype)
     if op == "reduce":

@@ -174,3 +174,9 @@ SPECIALS |= {
 def _max_pool_backward_relu(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     g = SPECIALS["max_pool_backward"](arrays, params)
     return np.where(arrays[1] > 0, g, g.dtype.type(0))
+
+
+@special("relu_max_pool")
+def _relu_max_pool(arrays: list[Array], params: tuple[Any, ...]) -> tuple[Array, Array]:
+    rectified = np.maximum(arrays[0], arrays[0].dtype.type(0))
+    return rectified, SPECIALS["max_pool"]([rectified], params)

@@ -77,6 +77,8 @@ class Fusion:
         self.stored: set[Node] = set(outputs)
         """Nodes that must be in memory whatever is fused."""
         self.refused: list[tuple[Node, Node, str]] = []
+        self._wide: set[Group] = set()
+        """Groups of several nodes."""
         self._dims = 0
         self._users: dict[Node, list[Node]] = {n: [] for n in self.live}
         for n in self.live:
@@ -278,9 +280,17 @@ class Fusion:
                 if not (is_compute(base) and self.group_of[base] in inside):
                     yield x
 
+    def _beyond(self, number: int) -> int:
+        """From where on no path leads back to nodes up to a number. Nodes' arguments are numbered
+        lower, but one that enters a group at a high number may leave it at a lower one."""
+        for group in sorted(self._wide, key=lambda g: g.first):
+            if group.first <= number:
+                number = max(number, group.last)
+        return number
+
     def _reaches_around(self, a: Group, b: Group) -> bool:
         """Whether a path leads from a to b through something else."""
-        limit = b.last
+        limit = self._beyond(b.last)
         stack = [
             u for node in a.nodes for u in self.uses(node)
             if self.group_of.get(u) not in (a, b)
@@ -323,6 +333,8 @@ class Fusion:
                 None if d is None else rename.get(d, d) for d in self.domain[node]
             )
             self.group_of[node] = b
+        self._wide.discard(a)
+        self._wide.add(b)
         b.nodes = sorted(a.nodes + b.nodes, key=lambda n: n.number)
         b.extents, b.red = extents, red
 

@@ -139,7 +139,7 @@ def _fit(b: Builder, x: Any, aval: Any) -> Node | None:
 
 def _call(b: Builder, position: int, ins: Instruction, registers: Mapping[int, Any]) -> Any:
     """The node of an instruction that is called through NumPy."""
-    args = []
+    args: list[Node] = []
     for r in ins.args:
         if r is None:
             continue

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import to_float32
+from ..core.dtypes import to_bfloat16, to_float32
 from .evaluate import ordered, value_of
 from .ir import Node
 
@@ -122,16 +122,15 @@ def _carried(node: Node, args: list[Bounded], value: Any) -> Any:
             found = _distance(value_of(node, given, (), ()), value, node.dtype)
             worst = found if worst is None else np.maximum(worst, found)
         total = _sum(total, worst)
-    if node.dtype == "bool":
-        return total > 0
-    return total
+    assert total is not None
+    return total > 0 if node.dtype == "bool" else total
 
 
 def _moved(a: Bounded, dtype: str, side: int) -> Any:
     if dtype == "bool":
         return np.logical_xor(a.value, a.bound)
-    if dtype == "bfloat16":  # its own graph widens it first; rounding is counted there
-        return a.value
+    if dtype == "bfloat16":
+        return to_bfloat16(to_float32(a.value) + np.float32(side) * a.bound)
     moved = np.asarray(a.value, np.float64) + side * a.bound
     return moved.astype(np.asarray(a.value).dtype)
 
@@ -186,5 +185,6 @@ def _special(node: Node, args: list[Bounded], value: Any) -> Any:
         sizes[1:] = [a.value for a in args[1:]]  # they say where the largest is
     reach = np.asarray(value_of(node, sizes, (), ()), np.float64)
     count = value.shape[params[1]] if name == "scan" and params[0] == "prod" else 1
-    unit = WINOGRAD if name.startswith("conv") else SUM
-    return unit * count * EPSILON[node.dtype] * np.where(np.isfinite(reach), reach, 0.0)
+    if name.startswith("conv"):  # an infinity may reach further there
+        return WINOGRAD * EPSILON[node.dtype] * np.where(np.isfinite(reach), reach, np.inf)
+    return SUM * count * EPSILON[node.dtype] * np.where(np.isfinite(reach), reach, 0.0)

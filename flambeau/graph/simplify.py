@@ -131,9 +131,9 @@ def _relu_and_pool(outputs: list[Node]) -> list[Node]:
 
     def rule(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None:
         relu = node if node in pool_of else node.args[0] if node.args else None
-        pool = pool_of.get(relu) if relu is not None else None
-        if pool is None or node not in (relu, pool):
+        if relu is None or relu not in pool_of or node not in (relu, pool_of[relu]):
             return None
+        pool = pool_of[relu]
         source = args[0] if node is relu else args[0].args[0].args[0]
         shapes, dtypes = (relu.shape, pool.shape), (relu.dtype, pool.dtype)
         both = b.special("relu_max_pool", pool.attr[1], (source,), shapes, dtypes)

@@ -41,7 +41,7 @@ class Parameter(torch.Tensor):
         return result
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        state = dict(getattr(self, "__dict__", ()))
+        state = self._own_attributes()
         arguments: tuple[Any, ...] = (self.detach(), self.requires_grad, OrderedDict())
         if not state:
             return _rebuild_parameter, arguments

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 _F = np.float32
 _D = np.float64
 
-_UNIT = _F(2.0**-24)
-_TWO_PI = _F(2.0 * np.pi)
-_SQRT_HALF = _F(0.707106781186547524)
+UNIT = _F(2.0**-24)
+TWO_PI = _F(2.0 * np.pi)
+SQRT_HALF = _F(0.707106781186547524)
 
 # Cephes' logf: log(1 + x) = x - x**2 / 2 + x**3 P(x), and ln 2 in two parts, the first one short.
-_LOG = [
+LOG = [
     float(_F(c))
     for c in (
         7.0376836292e-2,
@@ -36,14 +36,14 @@ _LOG = [
         3.3333331174e-1,
     )
 ]
-_LN2_HIGH = _F(0.693359375)
-_LN2_LOW = _F(-2.12194440e-4)
+LN2_HIGH = _F(0.693359375)
+LN2_LOW = _F(-2.12194440e-4)
 
 # Cephes' sinf and cosf on [-pi/4, pi/4], and pi/4 in three parts.
-_SIN = [float(_F(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
-_COS = [float(_F(c)) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
-_FOUR_OVER_PI = _F(1.27323954473516)
-_QUARTER_PI = (_F(0.78515625), _F(2.4187564849853515625e-4), float(_F(3.77489497744594108e-8)))
+SIN = [float(_F(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
+COS = [float(_F(c)) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
+FOUR_OVER_PI = _F(1.27323954473516)
+QUARTER_PI = (_F(0.78515625), _F(2.4187564849853515625e-4), float(_F(3.77489497744594108e-8)))
 
 
 def box_muller32(
@@ -54,9 +54,9 @@ def box_muller32(
     With ``u = first / 2**24`` and ``v = second / 2**24`` they are ``sqrt(-2 log(1 - u))`` times the
     cosine and the sine of ``2 pi v``.
     """
-    radius = _F(-2) * _log(_F(1) - first.astype(_F) * _UNIT)
+    radius = _F(-2) * _log(_F(1) - first.astype(_F) * UNIT)
     np.sqrt(radius, out=radius)
-    sine, cosine = _sincos(_TWO_PI * (second.astype(_F) * _UNIT))
+    sine, cosine = _sincos(TWO_PI * (second.astype(_F) * UNIT))
     cosine *= radius
     sine *= radius
     return cosine, sine
@@ -91,40 +91,40 @@ def _log(u: NDArray[np.float32]) -> NDArray[np.float32]:
     exponent -= _F(126)
     mantissa = ((bits & np.uint32(0x7FFFFF)) | np.uint32(0x3F000000)).view(_F)
     x = mantissa - _F(1)
-    small = (mantissa < _SQRT_HALF).astype(_F)
+    small = (mantissa < SQRT_HALF).astype(_F)
     exponent -= small
     small *= mantissa  # arithmetic instead of np.where, which takes five times as long
     x += small
 
     squared = x * x
-    value = _polynomial(x.astype(_D), _LOG)
+    value = _polynomial(x.astype(_D), LOG)
     value *= x
-    _fma(value, squared.astype(_D), exponent * _LN2_LOW)
+    _fma(value, squared.astype(_D), exponent * LN2_LOW)
     squared *= _F(0.5)
     value -= squared
     value += x
-    exponent *= _LN2_HIGH  # exact: both factors are short
+    exponent *= LN2_HIGH  # exact: both factors are short
     value += exponent
     return value
 
 
 def _sincos(angle: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Sine and cosine of float32 angles in [0, 2 pi)."""
-    octant = (angle * _FOUR_OVER_PI).astype(np.int32)
+    octant = (angle * FOUR_OVER_PI).astype(np.int32)
     octant += 1
     octant &= ~1
     turns = octant.astype(_F)
-    x = angle - turns * _QUARTER_PI[0]  # these two products are exact: turns is at most 8
-    x -= turns * _QUARTER_PI[1]
+    x = angle - turns * QUARTER_PI[0]  # these two products are exact: turns is at most 8
+    x -= turns * QUARTER_PI[1]
     _subtract_last_part(x, turns)
 
     squared = x * x
     wide = squared.astype(_D)
-    cosine = _polynomial(wide, _COS)
+    cosine = _polynomial(wide, COS)
     cosine *= squared
     _fma(cosine, wide, wide * -0.5)
     cosine += _F(1)
-    sine = _polynomial(wide, _SIN)
+    sine = _polynomial(wide, SIN)
     sine *= squared
     x_wide = x.astype(_D)
     _fma(sine, x_wide, x_wide)
@@ -133,7 +133,7 @@ def _sincos(angle: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
 
 def _subtract_last_part(x: NDArray[np.float32], turns: NDArray[np.float32]) -> None:
     wide = turns.astype(_D)
-    wide *= -_QUARTER_PI[2]
+    wide *= -QUARTER_PI[2]
     wide += x
     x[...] = wide
 

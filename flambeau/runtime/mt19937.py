@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from . import native_random
+
 if TYPE_CHECKING:
     from numpy.random import MT19937
 
@@ -55,7 +57,9 @@ class Stream:
     Box-Muller pair is part of them.
     """
 
-    __slots__ = ("__weakref__", "_bits", "_float_spare", "_fresh", "_integers", "_seed", "_spare")
+    __slots__ = (
+        "__weakref__", "_address", "_bits", "_float_spare", "_fresh", "_integers", "_seed", "_spare",
+    )  # fmt: skip
 
     def __init__(self, device: str = "cpu") -> None:
         if str(device) != "cpu":
@@ -63,6 +67,7 @@ class Stream:
         # numpy.random takes 20 ms to import: nothing but a seed until the first draw.
         self._bits: MT19937 | None = None
         self._integers: Callable[..., NDArray[np.uint32]] | None = None
+        self._address = 0  # of the state in `_bits`, once a native kernel has asked
         self._seed = DEFAULT_SEED
         self._fresh = True  # no draw since seeding, which the state's layout tells apart
         self._spare: float | None = None  # the second number of the last Box-Muller pair
@@ -165,8 +170,28 @@ class Stream:
         self._bits, self._integers = bits, NumpyGenerator(bits).integers
         return bits
 
+    def _native(self, entry: str, out: NDArray[Any], count: int, *numbers: float) -> bool:
+        """Fill `out`, which is contiguous, with the `count` units of a native kernel's entry; False
+        where there is no kernel, or none yet."""
+        kernels = native_random.kernels
+        if kernels is None:
+            return False
+        if count:
+            bits = self._bits or self._start()
+            if not self._address:
+                self._address = native_random.state_address(bits)
+            with bits.lock:
+                kernels.run(entry, self._address, out, count, *numbers)
+            self._fresh = False
+        return True
+
     def words(self, count: int) -> NDArray[np.uint32]:
         """The next `count` 32-bit numbers of the stream."""
+        if native_random.kernels is not None:
+            out = np.empty(count, np.uint32)
+            self._native("words", out, count)
+            return out
+        native_random.drawn(count)
         bits = self._bits or self._start()
         if count:
             self._fresh = False
@@ -182,10 +207,18 @@ class Stream:
 
     def singles(self, count: int) -> NDArray[np.float32]:
         """Uniform in [0, 1): the lower 24 bits of one draw each."""
+        if native_random.kernels is not None:
+            out = np.empty(count, np.float32)
+            self._native("uniform32", out, count, 1.0, 0.0, 1.0)
+            return out
         return (self.words(count) & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
 
     def doubles(self, count: int) -> NDArray[np.float64]:
         """Uniform in [0, 1): the lower 53 bits of a 64-bit number each."""
+        if native_random.kernels is not None:
+            out = np.empty(count)
+            self._native("uniform64", out, count, 1.0, 0.0, 1.0)
+            return out
         words = self.words(2 * count)
         values: NDArray[np.float64] = np.multiply(words[0::2] & np.uint32(0x1FFFFF), 2.0**-21)
         values += np.multiply(words[1::2], 2.0**-53)

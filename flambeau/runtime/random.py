@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flambeau.runtime import native_random
 from flambeau.runtime.box_muller import box_muller32
 from flambeau.runtime.mt19937 import Stream
 from flambeau.runtime.random_rules import (
@@ -49,6 +50,9 @@ from flambeau.runtime.shuffle import inside_out, swap_in_turn
 _CHUNK = 16384  # elements at a time, so that temporaries stay in the second-level cache
 _FULL_RANGE = -(2**63)  # random_(-2**63, None) means all 64 bits
 _INSIDE_OUT = (2**32 - 1) // 20
+_SPLITTABLE = (2.0**-900, 2.0**900)  # factors with which `fma64` is sure to round as an FMA does
+_ONES = {np.float16: 0x3C00, np.float32: 0x3F800000, np.float64: 0x3FF0000000000000}
+"""The bits of a float's 1; an integer's are those of 1."""
 
 Shape = int | Sequence[int]
 Doubles = NDArray[np.float64]
@@ -79,9 +83,18 @@ class Generator(Stream):
         storage, _, largest = float_row("uniform_", dtype)
         check_bounds(dtype, low, high, largest)
         out = np.empty(shape, storage)
-        for part in _chunks(out):
-            part[...] = self._uniform_part(part.size, dtype, low, high)
+        if not self._native_uniform(out, dtype, low, high):
+            for part in _chunks(out):
+                part[...] = self._uniform_part(part.size, dtype, low, high)
         return out
+
+    def _native_uniform(self, out: Array, dtype: str, low: float, high: float) -> bool:
+        if dtype == "float32":
+            span = high - low if low == 0 else float(np.float32(high) - np.float32(low))
+            return self._native("uniform32", out, out.size, span, low, high)
+        if dtype == "float64" and _exact(high - low, low):
+            return self._native("uniform64", out, out.size, high - low, low, high)
+        return False
 
     def _uniform_part(self, count: int, dtype: str, low: float, high: float) -> Array:
         if dtype == "float64":
@@ -135,16 +148,26 @@ class Generator(Stream):
 
     def _normal_fill(self, out: Array, dtype: str, mean: float, std: float) -> None:
         make = self._sixteens64 if dtype == "float64" else self._sixteens32
+        entry = {"float32": "normal32", "float64": "normal64"}.get(dtype)
         rest = out.size % 16
-        for part in _chunks(out[: out.size - rest]):
-            part[...] = narrow(make(part.size, mean, std), dtype)
+        if (
+            entry is None
+            or (dtype == "float64" and not _exact(std, mean))
+            or not self._native(entry, out, out.size // 16, std, mean)
+        ):
+            for part in _chunks(out[: out.size - rest]):
+                part[...] = narrow(make(part.size, mean, std), dtype)
         if rest:
             # Floats and doubles draw for each element before the last 16 are made again.
-            if dtype in ("float32", "float64"):
+            if entry is not None:
                 self.words(rest if dtype == "float32" else 2 * rest)
             out[-16:] = narrow(make(16, mean, std), dtype)
 
     def _sixteens32(self, count: int, mean: float, std: float) -> NDArray[np.float32]:
+        if native_random.kernels is not None:
+            made = np.empty(count, np.float32)
+            self._native("normal32", made, count // 16, std, mean)
+            return made
         words = (self.words(count) & np.uint32(0xFFFFFF)).reshape(-1, 2, 8)
         cosines, sines = box_muller32(words[:, 0].reshape(-1), words[:, 1].reshape(-1))
         out = np.empty((count // 16, 2, 8), np.float32)
@@ -153,6 +176,10 @@ class Generator(Stream):
         return fma32(out.reshape(-1), np.float32(std), np.float32(mean))
 
     def _sixteens64(self, count: int, mean: float, std: float) -> Doubles:
+        if native_random.kernels is not None and _exact(std, mean):
+            made = np.empty(count)
+            self._native("normal64", made, count // 16, std, mean)
+            return made
         uniforms = self.doubles(count).reshape(-1, 2, 8)
         radius = np.sqrt(-2.0 * _each(math.log, (1.0 - uniforms[:, 0]).reshape(-1)))
         cosines, sines = _cos_sin((2.0 * math.pi) * uniforms[:, 1].reshape(-1))
@@ -169,6 +196,13 @@ class Generator(Stream):
             out[0], self._spare, start = self._spare, None, 1
         pairs = (count - start + 1) // 2
         if not pairs:
+            return out
+        if native_random.kernels is not None:
+            made = np.empty(2 * pairs)
+            self._native("pairs", made, pairs)
+            out[start:] = made[: count - start]
+            if (count - start) % 2:
+                self._spare = float(made[-1])
             return out
         uniforms = self.doubles(2 * pairs)
         radius = np.sqrt(-2.0 * _each(math.log1p, -uniforms[1::2]))
@@ -234,11 +268,11 @@ class Generator(Stream):
         if n >= _INSIDE_OUT:
             order = inside_out(n, self.words64)
         else:
-            partners = np.arange(n)
-            if n > 1:
+            order = np.arange(n)
+            if n > 1 and not self._native("shuffle", order, n):
                 left = np.arange(n, 1, -1, dtype=np.uint32)
-                partners[:-1] += (self.words(n - 1) % left).astype(np.int64)
-            order = swap_in_turn(partners)
+                order[:-1] += (self.words(n - 1) % left).astype(np.int64)
+                order = swap_in_turn(order)
         return narrow(order, dtype).astype(storage, copy=False)
 
     # --- other distributions ----------------------------------------------------------------------
@@ -256,6 +290,10 @@ class Generator(Stream):
         storage = FLOATS[dtype][0] if dtype in FLOATS else INTEGERS[dtype][0]
         out = np.empty(shape, storage)
         limits = probabilities(p, out.shape)
+        if limits.ndim == 0 and self._native(
+            f"mask{out.itemsize}", out, out.size, math.ceil(limits * 2.0**53), _ONES.get(storage, 1)
+        ):
+            return out
         for part, limit in zip(_chunks(out), _chunks_like(limits, out.size), strict=True):
             double = limit.dtype == np.float64
             part[...] = (self.doubles if double else self.singles)(part.size) < limit
@@ -420,6 +458,11 @@ def _chunks_like(values: Array, size: int) -> Iterator[Array]:
     """The chunks of `values` beside those of an array of that size; a 0-d array goes with each."""
     for start in range(0, size, _CHUNK):
         yield values if values.ndim == 0 else values[start : start + _CHUNK]
+
+
+def _exact(factor: float, term: float) -> bool:
+    """Whether `fma64` and a native FMA surely agree."""
+    return term == 0 or _SPLITTABLE[0] < factor < _SPLITTABLE[1]
 
 
 def _collect(

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import Block
+
 
 class Storage:
     """Memory that is either lazy or shared.
@@ -37,7 +39,9 @@ class Storage:
         base = buffer.base
         if base is None:
             return getrefcount(buffer) > _OWNER_ONLY
-        if base.__class__ is not np.ndarray or base.base is not None:
+        if base.__class__ is not np.ndarray:
+            return True
+        if base.base is not None and base.base.__class__ is not Block:
             return True
         del buffer
         return getrefcount(base) > _BASE_ONLY

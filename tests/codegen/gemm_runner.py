@@ -18,6 +18,9 @@ TARGETS = sorted({HOST, Target(*native.host(32)), Target(*native.host(16))})
 NEON = Target("aarch64-unknown-linux-gnu", "cortex-a76", "", 16, 32, False)
 AVX2 = Target("x86_64-unknown-linux-gnu", "haswell", "", 32, 16, False)
 
+GUARD = 1 << 16
+"""Bytes behind each temporary that must stay as they are."""
+
 _CODE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)
 _made: dict[Any, Any] = {}
 
@@ -45,15 +48,18 @@ class Bench:
     def __init__(self) -> None:
         self.table: list[int] = []
         self.kept: list[Any] = []
+        self.behind: list[np.ndarray] = []
 
     def slot(self, address: int) -> int:
         self.table.append(address)
         return len(self.table) - 1
 
     def temporary(self, nbytes: int) -> int:
-        array = np.full(nbytes + 64, 0xFF, np.uint8)  # NaN, whatever the dtype
+        array = np.full(nbytes + 64 + GUARD, 0xFF, np.uint8)  # NaN, whatever the dtype
         self.kept.append(array)
-        return self.slot(-(-array.ctypes.data // 64) * 64)
+        address = -(-array.ctypes.data // 64) * 64
+        self.behind.append(array[address + nbytes - array.ctypes.data :])
+        return self.slot(address)
 
     def scratch(self, nbytes: int) -> int:
         assert nbytes % 64 == 0
@@ -76,3 +82,4 @@ class Bench:
             cuts = sorted({0, launch.tasks, *(launch.tasks * i // pieces for i in range(pieces))})
             for number, (begin, end) in enumerate(reversed(list(zip(cuts, cuts[1:])))):
                 code(launch.kernel, target)(table, args, begin, end, number % self.threads)
+        assert all((x == 0xFF).all() for x in self.behind), "wrote behind a temporary"

@@ -131,9 +131,7 @@ class Draw:
         r = self.rng
         use = self.row_operands if self.level == "row" else self.full_operands
         index = self.index() if r.random() < 0.25 else None
-        again = [
-            k for k in sorted(use) if k >= 0 and (k in self.gathers) == (index is not None)
-        ]
+        again = [k for k in sorted(use) if k >= 0 and (k in self.gathers) == (index is not None)]
         if again and r.random() < 0.4:
             k = r.choice(again)
         else:
@@ -274,12 +272,16 @@ class Draw:
         x = self.pick(*VALUES)
         if x is None:
             return
-        kind = r.choice(["sum", "sum", "sum", "prod", "min", "max", "any", "all", "argmax", "argmin"])
+        kind = r.choice(
+            ["sum", "sum", "sum", "prod", "min", "max", "any", "all", "argmax", "argmin"]
+        )
         if kind.startswith("arg") and (self.red != 1 or x.loose):
             kind = "sum"
         if x.loose and kind != "sum":
             kind = "sum"
-        dtype = {"any": "bool", "all": "bool", "argmax": "int64", "argmin": "int64"}.get(kind, x.dtype)
+        dtype = {"any": "bool", "all": "bool", "argmax": "int64", "argmin": "int64"}.get(
+            kind, x.dtype
+        )
         if dtype == "bool" and kind in ("sum", "prod"):
             dtype = "int64"
         loose = x.dtype in FLOATS and (
@@ -323,7 +325,12 @@ class Draw:
             ]
             gather = (7, self.rng.choice([1, 3, 50])) if own in self.gathers and is_input else None
             m = place(self.rng, k, o.dtype, tuple(shape), strides, gather)
-            fill(self.numpy, m.guarded.bytes.view(m.view.dtype), o.dtype, is_input and self.special[k])
+            fill(
+                self.numpy,
+                m.guarded.bytes.view(m.view.dtype),
+                o.dtype,
+                is_input and self.special[k],
+            )
             out.append(m)
         return out
 

@@ -124,12 +124,12 @@ def execute(setup: Setup, compiled: Compiled, ranges: list[tuple[int, int]]) -> 
     """Run a kernel's tasks, range by range."""
     table = [m.guarded.bytes.ctypes.data for m in setup.memory]
     for kind, x in zip(setup.loop.numbers, setup.numbers):
-        table.append(
-            int(np.float64(x).view(np.int64)) if kind == "float64" else int(x)
-        )
+        table.append(int(np.float64(x).view(np.int64)) if kind == "float64" else int(x))
     first = len(setup.memory)
     slots = tuple(range(first, first + len(setup.numbers)))
-    args = words(setup.loop, setup.extents, tuple(m.access for m in setup.memory), slots, setup.block)
+    args = words(
+        setup.loop, setup.extents, tuple(m.access for m in setup.memory), slots, setup.block
+    )
     a, t = np.array(args, np.int64), np.array(table, np.int64)
     for begin, end in ranges:
         compiled.call(t.ctypes.data, a.ctypes.data, begin, end, 0)
@@ -146,7 +146,9 @@ def reference(setup: Setup) -> list[Any]:
     return want
 
 
-def check(setup: Setup, target: Target, rng: random.Random, loose: set[int], seed: Any = None) -> None:
+def check(
+    setup: Setup, target: Target, rng: random.Random, loose: set[int], seed: Any = None
+) -> None:
     """Compare a kernel with NumPy: outputs in `loose` within rounding, others exactly. Any split
     of the tasks gives the same bits."""
     compiled = Compiled(setup.loop, target)
@@ -163,7 +165,8 @@ def check(setup: Setup, target: Target, rng: random.Random, loose: set[int], see
         m.guarded.inside[:] = b
     execute(setup, compiled, parts)
     for k, (m, whole, w) in enumerate(zip(outputs, first, want)):
-        told = f"seed {seed}, {target.vector_bytes} bytes, out{k}, {setup.extents}\n{loop_text.show(setup.loop)}"
+        where = f"seed {seed}, {target.vector_bytes} bytes, out{k}, {setup.extents}"
+        told = f"{where}\n{loop_text.show(setup.loop)}"
         assert np.array_equal(whole, m.guarded.inside), f"depends on the split: {told}"
         dtype = setup.loop.outputs[k].dtype
         compare(whole, w, dtype, k in loose, told)

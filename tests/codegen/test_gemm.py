@@ -103,7 +103,7 @@ def test_nothing_spills(target: Target) -> None:
     for dtype in ("float32", "float64"):
         text = assembly(gemm_kernel(dtype, False), target)
         tiles = re.findall(r"^tile_f\w+:(.*?)^\.Lfunc_end", text, re.M | re.S)
-        assert len(tiles) >= 20
+        assert len(tiles) >= 18
         for body in tiles:
             stack = r"mov[au]p[sd].*\(%rsp\)|(?:str|ldr|stp|ldp)\s+q\d+.*\[sp"
             kept = [x for x in re.findall(stack, body) if not re.search(r"\bq(8|9|1[0-5])\b", x)]
@@ -244,6 +244,25 @@ def test_plans() -> None:
     big = product(np.ones((256, 256), "f4"), np.ones((256, 256), "f4"))[1]
     assert big[0].tasks >= 8 and big[0].flops == 2 * 256**3
     assert product(np.ones((4, 4), "f4"), np.ones((4, 4), "f4"))[1][0].tasks == 1
+
+
+SHAPES = [(300, 48, 70), (130, 300, 130), (40, 700, 100), (1, 600, 900), (10, 700, 300), (9, 48, 400),
+          (100, 45, 33), (128, 1024, 64), (16, 40, 300), (600, 16, 20), (60, 300, 900)]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: f"{t.vector_bytes}")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_larger_products(target: Target, dtype: str) -> None:
+    """What is packed, streamed, blocked: all transpositions, with and without C."""
+    rng = np.random.default_rng(2)
+    for (m, n, k), turn_a, turn_b in itertools.product(SHAPES, (0, 1), (0, 1)):
+        case = Case(rng, [], (m, n, k), dtype)
+        case.a, case.b = (guarded(s[:: 1 - 2 * t], dtype, rng) for s, t in
+                          (((m, k), turn_a), ((k, n), turn_b)))  # fmt: skip
+        case.a = case.a[0], case.a[1].T if turn_a else case.a[1]
+        case.b = case.b[0], case.b[1].T if turn_b else case.b[1]
+        case.c = guarded((m, n), dtype, rng)
+        case.check(target)
 
 
 def test_one_kernel_for_all_sizes() -> None:

@@ -21,7 +21,9 @@ def loop(*stages: Stage, **changes: object) -> Loop:
 MEAN = loop(
     Stage("full", (LOAD, Statement("reduce", (0,), "float32", "sum"))),
     Stage("row", (Statement("number", (), "float32", 0), Statement("mul", (1, 2), "float32"))),
-    Stage("full", (LOAD, Statement("sub", (4, 3), "float32"), Statement("store", (5,), "float32", 0))),
+    Stage(
+        "full", (LOAD, Statement("sub", (4, 3), "float32"), Statement("store", (5,), "float32", 0))
+    ),
 )
 
 

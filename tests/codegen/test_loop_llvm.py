@@ -58,7 +58,9 @@ def elementwise(op: str, sources: list[str], result: str) -> Loop:
     return Loop(1, 0, "par", inputs, (Operand(result, 1),), (), b.done())
 
 
-def run(loop: Loop, extents: tuple[int, ...], arrays: list[Any], numbers: Any = (), target: Any = None) -> None:
+def run(
+    loop: Loop, extents: tuple[int, ...], arrays: list[Any], numbers: Any = (), target: Any = None
+) -> None:
     """Run a kernel on whole arrays with as many dimensions as the loop; size 1 broadcasts."""
     verify(loop)
     access = []
@@ -69,7 +71,10 @@ def run(loop: Loop, extents: tuple[int, ...], arrays: list[Any], numbers: Any = 
     slots = tuple(range(len(arrays), len(arrays) + len(numbers)))
     args = np.array(words(loop, extents, tuple(access), slots), np.int64)
     table = [a.ctypes.data for a in arrays]
-    table += [int(np.float64(x).view(np.int64)) if t == "float64" else x for t, x in zip(loop.numbers, numbers)]
+    table += [
+        int(np.float64(x).view(np.int64)) if t == "float64" else x
+        for t, x in zip(loop.numbers, numbers)
+    ]
     t = np.array(table, np.int64)
     compiled = Compiled(loop, target or targets()[0])
     compiled.call(t.ctypes.data, args.ctypes.data, 0, extents[0], 0)
@@ -196,7 +201,11 @@ def test_extremes_and_divisions_at_the_edges(target: Any, dtype: str) -> None:
         for op in ("min", "max", "fmin", "fmax", "fmod", "remainder", "floordiv", "lt", "ne"):
             want = loop_numpy.FUNCTIONS[op](x, y)
             got = binary(op, x, y, want.dtype.name, target)
-            same = (got == want) | (np.isnan(got) & np.isnan(want)) if want.dtype != bool else got == want
+            same = (
+                (got == want) | (np.isnan(got) & np.isnan(want))
+                if want.dtype != bool
+                else got == want
+            )
             assert same.all(), (op, x[~same], y[~same], got[~same], want[~same])
 
 
@@ -306,6 +315,27 @@ def test_softmax_in_place(target: Any, n: int) -> None:
     want = e / e.sum(1, keepdims=True)
     run(softmax(), x.shape, [x, x], target=target)
     assert np.allclose(x, want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda t: t.vector_bytes)
+def test_a_stage_loads_what_an_earlier_one_has_stored(target: Any) -> None:
+    """Softmax with one exp: in1 and out0 are the same memory."""
+    b = Body()
+    b.stage("full")
+    largest = b("reduce", b("load", attr=0), attr="max")
+    b.stage("full")
+    e = b("exp", b("sub", b("load", attr=0), largest))
+    b("store", e, attr=0)
+    total = b("reduce", e, attr="sum")
+    b.stage("full")
+    b("store", b("div", b("load", attr=1), total), attr=0)
+    one = Operand("float32", 1)
+    loop = Loop(1, 1, "red", (one, one), (one,), (), b.done())
+    x = np.random.default_rng(0).standard_normal((3, 83)).astype(np.float32)
+    out, want = np.zeros_like(x), np.zeros_like(x)
+    run(loop, x.shape, [x, out, out], target=target)
+    loop_numpy.run(loop, x.shape, [x, want, want])
+    assert np.allclose(out, want, rtol=1e-5)
 
 
 def test_numbers_come_from_the_table() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import flambeau as torch
+from flambeau.ops.table import call
 
 from .random_indices import Random
 
@@ -263,3 +264,20 @@ def test_a_zero_dimensional_tensor_takes_the_old_index_zero() -> None:
         assert loss.data[0].item() == 2.5
     with pytest.raises(IndexError):
         loss[1]
+
+
+def test_parts_have_the_layouts_of_select_and_slice() -> None:
+    base = torch.arange(24.0)
+    for x in (base.view(4, 6), base.view(4, 6).t(), base[3:15].view(3, 4), base[::2], base.view(1, 24)):
+        size = x.shape[0]
+        for i in range(-size, size):
+            have, want = x[i], call.select(x, 0, i)
+            assert _fields(have) == _fields(want)
+        for i in range(-size - 1, size + 1):
+            for j in (None, *range(-size - 1, size + 2)):
+                have, want = x[i:j], call.slice(x, 0, i, j, 1)
+                assert _fields(have) == _fields(want)
+
+
+def _fields(t: torch.Tensor) -> tuple[object, ...]:
+    return t.shape, t.stride(), t.storage_offset(), t._plain, t._base is not None, t.tolist()
