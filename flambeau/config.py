@@ -28,7 +28,7 @@ debug: int = _int("FLAMBEAU_DEBUG", 0)
 """FLAMBEAU_DEBUG: prints what the engine does, more with each step. 1 each flush with its reason and
 the user's line, 2 also each new program, 3 each kernel with its time, GFLOP/s and GB/s, 4 what was
 fused and what was not and why, 5 the loops of new kernels, 6 their LLVM IR and assembly. For a part
-of a program: `with flambeau.engine.debug.level(3):`."""
+of a program: `from flambeau.engine import debug`, then `with debug.level(3):`."""
 
 compile: str = os.environ.get("FLAMBEAU_COMPILE", "background")
 """FLAMBEAU_COMPILE: background compiles what repeats while the interpreter goes on, sync compiles

@@ -195,7 +195,7 @@ def _again(roots: Sequence[Edge], grads: Sequence[Any], keep_graph: bool) -> boo
     gradients: Sequence[tuple[Any, Any, Any]]
     if script is not None:
         gradients = replay.play(script, found, keep_graph)
-    elif replay.worth_learning(found):
+    elif not keep_graph and replay.worth_learning(found):  # a script releases what was saved
         lesson = replay.Lesson(found)
         now = _Pass(roots, None, True, keep_graph, False)
         _propagate(now, roots, grads)

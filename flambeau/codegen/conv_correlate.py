@@ -45,6 +45,8 @@ class Shape(NamedTuple):
     """In three dimensions."""
     lines: bool
     """Vectors begin anew with each line of the output."""
+    ready: bool = False
+    """The source has been unfolded before, block by block (`emit_unfolding`)."""
 
 
 WORDS = (
@@ -58,6 +60,7 @@ WORDS = (
     "wrap lines width extra "  # rows a depth, rows in all, columns; more rows in the frame
     "span line "  # the frame's columns, bytes from line to line
     "shifts phases pitch result_pitch result phase_pitch spots "  # in bytes, of scratch
+    "block_pitch "  # of what has been unfolded before, in bytes
     "scratch_bytes"
 ).split()
 
@@ -105,6 +108,10 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
             first = c.at(inside, k * w.xc, "i8")
             if shape.plain:
                 matrix, below = c.at(first, r * w.width, v.element), w.xc
+            elif shape.ready:
+                block = (group * w.image_blocks + n // w.task_images) * w.row_blocks + r // w.task_rows
+                below = w.shifts * w.pitch
+                matrix = c.at(source, block * w.block_pitch + k * below, "i8")
             else:
                 unfold(c, v, w, shape, (first, own, shifts), some, images, r, rows)
                 matrix, below = own, w.shifts * w.pitch
@@ -122,6 +129,25 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
                 _copy_out(c, v, w, results, outside, images, height, rows)
     tiles = emit_product(target, shape.dtype, shape.rows, shape.biased, shape.lines)
     return module(c, tiles)
+
+
+def emit_unfolding(target: Target, symbol: str, shape: Shape) -> str:
+    """What `emit` does with the source, for all blocks at once: a task is one channel of a block.
+    Arguments: source, what is unfolded, WORDS, the words of shifts."""
+    c = Code(target, symbol)
+    source, to = c.buffer(), c.buffer()
+    w = Words(c, WORDS)
+    shifts = c.at(Val(c, "ptr", "%args"), c._words, "i64")
+    v = Lanes(c, shape.dtype)
+    with c.loop(c.begin, c.end) as task:
+        k, block = task % w.channels, task // w.channels
+        r, rest = block % w.row_blocks * w.task_rows, block // w.row_blocks
+        n, group = rest % w.image_blocks * w.task_images, rest // w.image_blocks
+        image = c.at(source, n * w.xn + (group * w.channels + k) * w.xc, "i8")
+        frame = c.at(to, block * w.block_pitch + k * w.shifts * w.pitch, "i8")
+        images, rows = (w.images - n).min(w.task_images), (w.lines - r).min(w.task_rows)
+        unfold(c, v, w, shape, (image, frame, shifts), c.int(1), images, r, rows)
+    return c.text()
 
 
 def _list_spots(c: Code, v: Lanes, w: Words, spots: Val, parts: Val) -> None:

@@ -11,7 +11,6 @@ from .conv_code import SIZE
 from .conv_frame import (
     FAR,
     Correlation,
-    Tap,
     best_frame,
     flat,
     frame_line,
@@ -34,7 +33,13 @@ DEPTH = 256
 """Products of channels and taps at a time."""
 
 POSITIONS = 1024
-"""Of the output, in a task."""
+"""Of the output, in a task, at most."""
+
+UNFOLDED = 384 << 10
+"""Bytes that a task should unfold at a time."""
+
+WEIGHTS = 512 << 10
+"""Bytes of weights that stay in the second-level cache."""
 
 
 class _Blocks(NamedTuple):
@@ -47,25 +52,43 @@ class _Blocks(NamedTuple):
 
 
 def _blocks(p: Correlation, flops: float) -> _Blocks:
-    """Tasks of about `POSITIONS`, but at least eight of them if there is enough to do. Where
-    weights are many, output channels are shared out rather than positions, so that each task reads
-    its own weights."""
-    lines, width = p.out[0] * p.out[1], p.out[2]
-    positions = lines * width
+    """Tasks of at most `POSITIONS`, at least eight of them if there is enough to do. They may share
+    out positions or output channels: whichever reads least. Weights are read for each block of
+    positions, what is unfolded for each part of the channels."""
     count = sum(map(len, p.phases))
-    heavy = p.rows * p.channels * count * SIZE[p.dtype] > (512 << 10)
+    size, positions = SIZE[p.dtype], math.prod(p.out)
     least = 8 if flops > 4e6 else 4 if flops > 5e5 else 1
-    want = max(64, POSITIONS // len(p.phases))
-    if not heavy:
-        want = min(want, max(64, -(-p.images * positions * p.groups // least)))
-    if positions < 64 or positions <= want // 2 and p.rows >= 32:
-        images, rows = max(1, min(p.images, round(want / positions))), lines
+    weights = p.rows * p.channels * count * size
+    unfolded = p.images * positions * p.channels * count * size
+    found = []
+    for parts in (1, 2, 4, 8):
+        part = -(-p.rows // parts)
+        if parts > 1 and part < 32:
+            break
+        images, rows = _positions(p, count, -(-least // (parts * p.groups)))
+        blocks = -(-p.images // images) * -(-p.out[0] * p.out[1] // rows)
+        cost = weights * blocks + unfolded * (parts if parts == 1 else parts + 2)
+        if weights <= WEIGHTS:  # they stay in the cache
+            cost = unfolded * parts
+        few = blocks * parts * p.groups < least
+        found.append((few, cost, _Blocks(images, rows, part if parts == 1 else -(-part // 8) * 8)))
+    return min(found, key=lambda f: f[:2])[2]
+
+
+def _positions(p: Correlation, count: int, least: int) -> tuple[int, int]:
+    """(images, rows) of a block, for at least so many blocks of a group if they don't become too
+    small."""
+    size, (lines, width) = SIZE[p.dtype], (p.out[0] * p.out[1], p.out[2])
+    positions = lines * width
+    if p.rows * p.channels * count * size > WEIGHTS:
+        want = POSITIONS
     else:
-        images, rows = 1, -(-lines // min(max(1, round(positions / want)), lines))
-    blocks = p.groups * -(-p.images // images) * -(-lines // rows)
-    parts = max(1, min(-(-least // blocks), p.rows // 32))
-    part = -(-p.rows // parts)
-    return _Blocks(images, rows, part if parts == 1 else -(-part // 8) * 8)
+        want = min(POSITIONS, max(256, UNFOLDED // (size * min(p.channels * max(count, 1), DEPTH))))
+    want = max(64, min(want // len(p.phases), -(-p.images * positions // least)))
+    if positions < 64 or positions <= want // 2 and p.rows >= 32:
+        return max(1, min(p.images, round(want / positions))), lines
+    parts = max(1, round(positions / want))
+    return 1, -(-lines // min(parts, lines))
 
 
 def _is_matrix(p: Correlation, images: int) -> bool:
@@ -102,11 +125,13 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     spots = result + (len(p.phases) * phase_pitch if spread or images > 1 else 0) + 64
     scratch_bytes = spots + (8 * conv_tile.SPOT * rows * width if how.beside else 0)
     scratch_bytes = -(-scratch_bytes // 64) * 64
+    image_blocks, row_blocks, parts = -(-p.images // images), -(-lines // rows), -(-p.rows // part)
+    ready = parts > 1 and not plain and count > 0
+    block_pitch = p.channels * len(how.shifts) * pitch
     shape = conv_correlate.Shape(
         p.dtype, tile_rows(part), p.step[2] if p.step[2] <= 2 else 0, p.bias is not None, plain,
-        spread, deep, how.beside > 0,
+        spread, deep, how.beside > 0, ready,
     )  # fmt: skip
-    image_blocks, row_blocks, parts = -(-p.images // images), -(-lines // rows), -(-p.rows // part)
     full = p.full or p.out
     plane = math.prod(full)
     words = {
@@ -122,7 +147,8 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
         "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts),
         "phases": len(p.phases), "pitch": pitch, "result_pitch": result_pitch, "result": result,
-        "phase_pitch": phase_pitch, "spots": spots, "scratch_bytes": scratch_bytes,
+        "phase_pitch": phase_pitch, "spots": spots, "block_pitch": block_pitch,
+        "scratch_bytes": scratch_bytes,
     }  # fmt: skip
     phase_words: list[int] = []
     tap_words: list[int] = []
@@ -138,13 +164,33 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     kernel = Kernel("conv", ("conv", *shape), partial(conv_correlate.emit, shape=shape))
     tasks = image_blocks * row_blocks * parts * p.groups
     biases: tuple[Buf, ...] = (p.bias,) if p.bias else ()
+    source, found = p.source, []
+    if ready:
+        blocks = image_blocks * row_blocks * p.groups
+        source = Buf(room.temporary(blocks * block_pitch + 64))
+        first = (p.source, source, *(words[n] for n in conv_correlate.WORDS), *shift_words(p, how))
+        found.append(_unfolding(p, shape, first, blocks, block_pitch, label))
     args = (
-        p.source, p.a, p.y, *biases, room.scratch(scratch_bytes),
+        source, p.a, p.y, *biases, room.scratch(scratch_bytes),
         *(words[name] for name in conv_correlate.WORDS), *shift_words(p, how), *phase_words,
         *tap_words,
     )  # fmt: skip
     grain = max(1, int(tasks * 2e5 / max(flops, 1.0)))
-    return [Launch(kernel, args, tasks, flops, float(moved), min(grain, tasks), label)]
+    return [*found, Launch(kernel, args, tasks, flops, float(moved), min(grain, tasks), label)]
+
+
+def _unfolding(
+    p: Correlation, shape: conv_correlate.Shape, args: tuple[int | Buf, ...], blocks: int,
+    block_pitch: int, label: str,
+) -> Launch:  # fmt: skip
+    """Unfolds the source for the tasks of several parts of the output channels."""
+    key = (p.dtype, shape.step, shape.deep)
+    like = conv_correlate.Shape(p.dtype, 1, shape.step, False, False, 0, shape.deep, False)
+    kernel = Kernel(
+        "conv_unfold", ("conv unfold", *key), partial(conv_correlate.emit_unfolding, shape=like)
+    )
+    moved = float(2 * blocks * block_pitch)
+    return Launch(kernel, args, blocks * p.channels, 0.0, moved, 4, label + ": unfold")
 
 
 def _spread(p: Correlation) -> int:

@@ -64,17 +64,20 @@ def emit_tile(
         right_at = to_at = whole
         masks = [None] * sure + [v.first(columns - j * v.count) for j in range(sure, vectors)]
         reads = masks
-    starts = [f.at(b, at, "i8") for at in right_at]
+    starts = [f.at(b, at, "i8") for at in right_at] if spots else []
     heads = [f.at(a, sam * (rows - 1).min(m), "i8") for m in range(height)]
     sums = [[f.var(v.zero()) for _ in range(vectors)] for _ in range(height)]
     with f.loop(0, channels) as c:
         along, below = c * sac, c * sbc
+        line = f.at(b, below, "i8")
         with f.loop(0, count) as t:
             left = along + f.load("i64", taps, t * 2)
-            right = below + f.load("i64", taps, t * 2 + 1)
-            cells = [
-                f.load(v.type, f.at(p, right, "i8"), 0, mask) for p, mask in zip(starts, reads)
-            ]
+            right = f.load("i64", taps, t * 2 + 1)
+            if spots:
+                at = [f.at(p, below + right, "i8") for p in starts]
+            else:  # with one register, other than for spots
+                at = [f.at(f.at(line, right, "i8"), j * v.count, v.element) for j in range(vectors)]
+            cells = [f.load(v.type, p, 0, mask) for p, mask in zip(at, reads)]
             for m in range(height):
                 x = v.broadcast(f.at(heads[m], left, "i8"))
                 for j in range(vectors):

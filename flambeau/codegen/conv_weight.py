@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .conv_code import Lanes, Routine, invoke, module
-from .conv_unfold import SHIFT, Words, unfold
 from .conv_tile import emit_product
+from .conv_unfold import SHIFT, Words, unfold
 from .ir_text import Code, Val
 from .kernel import Target
 from .special_copy import transposed

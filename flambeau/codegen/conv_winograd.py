@@ -18,8 +18,8 @@ import math
 from typing import NamedTuple
 
 from .conv_code import Lanes, Routine, invoke, module
-from .conv_unfold import Words
 from .conv_tile import emit_product
+from .conv_unfold import Words
 from .ir_text import Code, Val
 from .kernel import Target
 from .special_copy import transposed

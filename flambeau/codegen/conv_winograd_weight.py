@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .conv_code import Lanes, Routine, invoke, module
-from .conv_unfold import Words
 from .conv_tile import emit_product
+from .conv_unfold import Words
 from .conv_weight import transpose
 from .conv_winograd import POINTS, both_ways, emit_source, output_line
 from .ir_text import Code, Val

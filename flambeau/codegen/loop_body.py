@@ -100,9 +100,9 @@ class Bodies:
         return list(enumerate(self.loop.stages[n].body, self.firsts[n]))
 
     def body(self, n: int, stage: Stage, place: Place, running: list[list[State]]) -> list[Word]:
-        """A stage's statements on all copies. Returns the reductions' new states, flat."""
-        hoisted = place.position is not None
-        if not hoisted:
+        """A stage's statements on all copies, one copy after the other, so that few registers are
+        live. Returns the reductions' new states, flat."""
+        if place.position is None:
             self.hoist(n, place)
         states = iter(running)
         after: dict[int, list[State]] = {}
@@ -111,17 +111,17 @@ class Bodies:
                 after[k] = [list(x) for x in next(states)]
             elif not self.plan.uniform[k]:
                 self.copies[k] = []
-        firsts = {k: r for k, r in zip(after, reductions(self.firsts[n], stage.body, self.all))}
+        rules = dict(zip(after, reductions(self.firsts[n], stage.body, self.all)))
         for u in range(place.copies):
             for k, s in self.numbered(n):
                 if s.op == "reduce":
                     if u < len(after[k]):
-                        after[k][u] = self.step(firsts[k], after[k][u], u, place)
+                        after[k][u] = self.step(rules[k], after[k][u], u, place)
                 elif s.op == "store":
                     self.store(s, u, place)
                 elif not self.plan.uniform[k]:
                     self.copies[k].append(self.compute(k, s, u, place))
-        return [x for states_ in after.values() for state in states_ for x in state]
+        return [x for new in after.values() for state in new for x in state]
 
     def uniform(self, k: int, s: Statement, place: Place) -> None:
         """A statement that is the same in all lanes."""
@@ -204,11 +204,7 @@ class Bodies:
 
     def offset(self, o: int, position: Word) -> Word:
         """Bytes from position 0 of the vector dimension."""
-        inner = self.operands[o].inner
-        size = DTYPES[self.operands[o].dtype]
-        return self.f.mul(
-            position, self.stride[o][self.vector_dim] if inner is None else inner * size
-        )
+        return self.f.mul(position, self.offset_step(o))
 
     def address(self, o: int, base: str, u: int, place: Place) -> str:
         """Of a copy's lane 0."""

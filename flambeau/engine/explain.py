@@ -34,12 +34,13 @@ class Timed(NamedTuple):
 
 def explain(run: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Run a program and tell about it, whatever becomes of it; gives its exit status."""
-    config.profile = True
-    debug.record = debug.Record()
-    try:
-        return run(arguments)
-    finally:
-        print("\n".join(report(debug.record)), flush=True)
+    record = debug.record = debug.Record()
+    with debug.profiling():
+        try:
+            return run(arguments)
+        finally:
+            debug.record = None
+            print("\n".join(report(record)), flush=True)
 
 
 def report(record: debug.Record) -> list[str]:

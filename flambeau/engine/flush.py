@@ -49,7 +49,7 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
     Nodes that have a buffer by now (another thread needed them) are left out; inputs that another
     thread recorded and has not run are run first.
     """
-    if any(node.buffer is not None for node in nodes):
+    if [node for node in nodes if node.buffer is not None]:
         nodes = [node for node in nodes if node.buffer is None]
     while True:
         try:
@@ -63,9 +63,8 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
         from . import debug
 
         debug.flushed(reason, program, tier)
-    for node in nodes:
-        node.inputs = ()
-        node.params = ()
+    for value in captured.results:  # the others go with the list
+        value.inputs = value.params = ()
 
 
 def _pull(value: Value, reason: str) -> None:

@@ -58,7 +58,8 @@ class Stream:
     """
 
     __slots__ = (
-        "__weakref__", "_address", "_bits", "_float_spare", "_fresh", "_integers", "_seed", "_spare",
+        "__weakref__", "_address", "_bits", "_float_spare", "_fresh", "_integers", "_seed",
+        "_spare",
     )  # fmt: skip
 
     def __init__(self, device: str = "cpu") -> None:

@@ -36,6 +36,7 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
     **{f"uniform{n}": (kind,) * 3 for n, kind in _FLOATS.items()},
     **{f"normal{n}": (kind,) * 2 for n, kind in _FLOATS.items()},
     **{f"mask{n}": (ctypes.c_int64,) * 2 for n in (1, 2, 4, 8)},
+    **{f"below{n}": (ctypes.c_int64, ctypes.c_double, ctypes.c_int64) for n in (4, 8)},
 }
 """What the entries of `random_kernels` take behind state, result and count."""
 
@@ -43,18 +44,19 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
 class Kernels:
     """The kernels' functions. They hold as long as this lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Any = None) -> None:
+        """For this machine, or for one as `native.host` describes it whose code runs here too."""
         from . import kernel_cache, native, random_kernels
         from .blocks import address_of
 
-        host = native.host()
-        if sys.byteorder != "little" or not _fuses(host.triple, host.vector_bytes):
+        host = machine or native.host()
+        if sys.byteorder != "little" or not _fuses(host):
             raise native.Unavailable("random numbers need a CPU with fused multiply-add")
         sincos = native.symbol_address("sincos") is not None
         # The text is the key: what it is made of is in no other hash.
         text = random_kernels.text("@", host.vector_bytes, sincos)
         source = _Source("random", text)
-        self.code = kernel_cache.addresses([source])
+        self.code = kernel_cache.addresses([source], host)
         self.address_of = address_of
         entries = random_kernels.ENTRIES
         table = (ctypes.c_void_p * len(entries)).from_address(self.code[repr(text)])
@@ -80,9 +82,10 @@ class _Source(NamedTuple):
         return self.key.replace("@@", f"@{symbol}")
 
 
-def _fuses(triple: str, vector_bytes: int) -> bool:
+def _fuses(host: Any) -> bool:
     """Without the instruction, LLVM calls the C library for each fused multiply-add."""
-    return vector_bytes >= 32 or triple.startswith(("aarch64", "arm64"))
+    arm = host.triple.startswith(("aarch64", "arm64"))
+    return arm or host.cpu == "x86-64-v3" or "+fma" in host.features.split(",")
 
 
 def _function(kind: Any, name: str, address: int) -> Any:

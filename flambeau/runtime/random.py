@@ -53,6 +53,8 @@ _INSIDE_OUT = (2**32 - 1) // 20
 _SPLITTABLE = (2.0**-900, 2.0**900)  # factors with which `fma64` is sure to round as an FMA does
 _ONES = {np.float16: 0x3C00, np.float32: 0x3F800000, np.float64: 0x3FF0000000000000}
 """The bits of a float's 1; an integer's are those of 1."""
+_MASKS = {1: "mask1", 2: "mask2", 4: "mask4", 8: "mask8"}
+_NORMAL = {"float32": "normal32", "float64": "normal64"}
 
 Shape = int | Sequence[int]
 Doubles = NDArray[np.float64]
@@ -81,7 +83,8 @@ class Generator(Stream):
         if dtype in COMPLEX:
             return _as_complex(self.uniform(_doubled(shape), COMPLEX[dtype], low, high), dtype)
         storage, _, largest = float_row("uniform_", dtype)
-        check_bounds(dtype, low, high, largest)
+        if low != 0 or high != 1:
+            check_bounds(dtype, low, high, largest)
         out = np.empty(shape, storage)
         if not self._native_uniform(out, dtype, low, high):
             for part in _chunks(out):
@@ -148,7 +151,7 @@ class Generator(Stream):
 
     def _normal_fill(self, out: Array, dtype: str, mean: float, std: float) -> None:
         make = self._sixteens64 if dtype == "float64" else self._sixteens32
-        entry = {"float32": "normal32", "float64": "normal64"}.get(dtype)
+        entry = _NORMAL.get(dtype)
         rest = out.size % 16
         if (
             entry is None
@@ -248,6 +251,9 @@ class Generator(Stream):
     ) -> Array:
         storage = FLOATS[dtype][0] if dtype in FLOATS else INTEGERS[dtype][0]
         out = np.empty(shape, storage)
+        if width == 32 and modulus and dtype in ("int32", "int64"):
+            if self._native(f"below{out.itemsize}", out, out.size, modulus, 1 / modulus, low):
+                return out
         for part in _chunks(out):
             draws: Array = self.words64(part.size) if width == 64 else self.words(part.size)
             if modulus is not None and modulus < 2**width:
@@ -289,11 +295,11 @@ class Generator(Stream):
             raise NotImplementedError(f"bernoulli_: not defined for dtype {dtype}")
         storage = FLOATS[dtype][0] if dtype in FLOATS else INTEGERS[dtype][0]
         out = np.empty(shape, storage)
-        limits = probabilities(p, out.shape)
-        if limits.ndim == 0 and self._native(
-            f"mask{out.itemsize}", out, out.size, math.ceil(limits * 2.0**53), _ONES.get(storage, 1)
-        ):
+        if native_random.kernels is not None and isinstance(p, (float, int)) and 0 <= p <= 1:
+            entry, bound = _MASKS[out.itemsize], math.ceil(p * 2.0**53)
+            self._native(entry, out, out.size, bound, _ONES.get(storage, 1))
             return out
+        limits = probabilities(p, out.shape)
         for part, limit in zip(_chunks(out), _chunks_like(limits, out.size), strict=True):
             double = limit.dtype == np.float64
             part[...] = (self.doubles if double else self.singles)(part.size) < limit

@@ -8,11 +8,14 @@ stays in the first-level cache, 768 at a time, and makes results of them from th
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, SupportsFloat
 
 CHUNK = 768
 """Words in the buffer: a multiple of what any row takes, and too few for stack probes."""
+
+Operand = str | SupportsFloat
+"""A value's name, or a number."""
 
 SIZES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 
@@ -21,9 +24,9 @@ def vector(lanes: int, kind: str) -> str:
     return f"<{lanes} x {kind}>"
 
 
-def constant(lanes: int, kind: str, value: float) -> str:
+def constant(lanes: int, kind: str, value: SupportsFloat) -> str:
     """A number in all lanes; floats of both sizes are written as the bits of a double."""
-    text = str(value) if kind[0] == "i" else "0x" + struct.pack(">d", value).hex().upper()
+    text = str(value) if kind[0] == "i" else "0x" + struct.pack(">d", float(value)).hex().upper()
     return "<" + ", ".join([f"{kind} {text}"] * lanes) + ">"
 
 
@@ -42,7 +45,7 @@ class Code:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def op(self, name: str, a: str, b: str | float, lanes: int, kind: str) -> str:
+    def op(self, name: str, a: str, b: Operand, lanes: int, kind: str) -> str:
         """`a` with another value or a number."""
         other = b if isinstance(b, str) else constant(lanes, kind, b)
         return self(f"{name} {vector(lanes, kind)} {a}, {other}")
@@ -50,26 +53,26 @@ class Code:
     def cast(self, name: str, a: str, lanes: int, kind: str, to: str) -> str:
         return self(f"{name} {vector(lanes, kind)} {a} to {vector(lanes, to)}")
 
-    def fma(self, a: str, b: str | float, c: str | float, lanes: int, kind: str = "float") -> str:
+    def fma(self, a: str, b: Operand, c: Operand, lanes: int, kind: str = "float") -> str:
         """``a * b + c``, rounded once."""
         whole = vector(lanes, kind)
-        operands = [x if isinstance(x, str) else constant(lanes, kind, x) for x in (a, b, c)]
-        suffix = f"v{lanes}f{8 * SIZES[kind]}"
-        return self(f"call {whole} @llvm.fma.{suffix}({', '.join(f'{whole} {x}' for x in operands)})")
+        numbers = [x if isinstance(x, str) else constant(lanes, kind, x) for x in (a, b, c)]
+        operands = ", ".join(f"{whole} {x}" for x in numbers)
+        return self(f"call {whole} @llvm.fma.v{lanes}f{8 * SIZES[kind]}({operands})")
 
     def choose(self, where: str, a: str, b: str, lanes: int, kind: str) -> str:
         whole = vector(lanes, kind)
         return self(f"select {vector(lanes, 'i1')} {where}, {whole} {a}, {whole} {b}")
 
     def splat(self, scalar: str, lanes: int, kind: str) -> str:
-        whole, zeros = vector(lanes, kind), constant(lanes, "i32", 0)
-        first = self(f"insertelement {whole} poison, {kind} {scalar}, i64 0")
-        return self(f"shufflevector {whole} {first}, {whole} poison, {vector(lanes, 'i32')} {zeros}")
+        first = self(f"insertelement {vector(lanes, kind)} poison, {kind} {scalar}, i64 0")
+        return self.shuffle(first, "poison", lanes, kind, [0] * lanes)
 
-    def shuffle(self, a: str, b: str, lanes: int, kind: str, order: range) -> str:
+    def shuffle(self, a: str, b: str, lanes: int, kind: str, order: Sequence[int]) -> str:
         """Lanes of `a` and, counted on from there, of `b`."""
         whole, places = vector(lanes, kind), ", ".join(f"i32 {i}" for i in order)
-        return self(f"shufflevector {whole} {a}, {whole} {b}, {vector(len(order), 'i32')} <{places}>")
+        chosen = f"{vector(len(order), 'i32')} <{places}>"
+        return self(f"shufflevector {whole} {a}, {whole} {b}, {chosen}")
 
     def at(self, pointer: str, index: str | int, kind: str) -> str:
         return self(f"getelementptr {kind}, ptr {pointer}, i64 {index}")
@@ -81,6 +84,30 @@ class Code:
         whole = vector(lanes, kind)
         self.lines.append(f"  store {whole} {value}, ptr {pointer}, align {SIZES[kind]}")
 
+
+# --- a vector of numbers from words, the first at an index of `%from` ---------------------------
+
+
+def fraction(c: Code, words: str, lanes: int) -> str:
+    """`Stream.singles`: the lower 24 bits as a fraction."""
+    bits = c.op("and", words, 0xFFFFFF, lanes, "i32")
+    return c.op("fmul", c.cast("sitofp", bits, lanes, "i32", "float"), 2.0**-24, lanes, "float")
+
+
+def bits53(c: Code, lanes: int, index: str) -> str:
+    """`Stream.doubles` before they become fractions: of two words the first is the upper half."""
+    pairs = c.load(c.at("%from", index, "i64"), lanes, "i64")
+    upper, lower = (c.op(way, pairs, 32, lanes, "i64") for way in ("shl", "lshr"))
+    return c.op("and", c.op("or", upper, lower, lanes, "i64"), (1 << 53) - 1, lanes, "i64")
+
+
+def double(c: Code, lanes: int, index: str) -> str:
+    """`Stream.doubles`."""
+    whole = c.cast("uitofp", bits53(c, lanes, index), lanes, "i64", "double")
+    return c.op("fmul", whole, 2.0**-53, lanes, "double")
+
+
+# --- entries ------------------------------------------------------------------------------------
 
 Body = Callable[[Code, int, str], None]
 """Writes what makes so many units, the first of them at an index, of `%from` in `%to`."""

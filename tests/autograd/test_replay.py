@@ -249,3 +249,17 @@ def test_offsets_and_signed_zeros_are_told_apart(played) -> None:
 
     assert repeated(signed, played, 6) == [["-0.0"] * 2, ["0.0"] * 2] * 3
     assert len(played) == 2
+
+
+def test_a_pass_that_kept_its_graph_teaches_nothing_about_releasing(played) -> None:
+    def result() -> Any:
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        return torch.minimum(w, w * 2)
+
+    for keep in (True, True, True, True):
+        result().sum().backward(retain_graph=keep)
+    for _ in range(8):
+        y = result()
+        y.sum().backward()
+        with pytest.raises(RuntimeError, match="second time"):
+            y.sum().backward()

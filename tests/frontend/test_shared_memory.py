@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import flambeau as torch
+from flambeau import config
+from flambeau.runtime.blocks import Block, address_of
 
 
 def test_numpy_sees_writes_and_the_tensor_sees_numpy() -> None:
@@ -128,3 +130,42 @@ def test_reinterpreted_memory_is_shared() -> None:
     assert x.tolist() == [1, 1]
     x.fill_(2)
     assert bits.tolist() == [0x40000000] * 2
+
+
+def test_results_of_native_code_are_shown_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of memory that only the tensor has is shared, and lazy again afterwards."""
+    monkeypatch.setattr(config, "compile", "sync")
+    x = torch.rand(5, 3)
+    y = x * 2 + 1
+    torch._flush()
+    if y._storage.value.buffer.__class__ is not Block:
+        pytest.skip("no compiler here")
+    address = y._storage.value.buffer.address
+    a = y.numpy()
+    assert address_of(a) == address
+    y[0] = 7
+    assert a[0].tolist() == [7, 7, 7]
+    a[1] = 8
+    assert y[1].tolist() == [8, 8, 8]
+    rest = a[2:]
+    del a
+    assert y._storage.is_shared()
+    del rest
+    assert not y._storage.is_shared()
+    z = y + 1
+    torch._flush()
+    assert y._storage.value.buffer.address == address
+    assert z[1].tolist() == [9, 9, 9]
+
+
+def test_a_block_that_others_have_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "compile", "sync")
+    x = torch.rand(4)
+    y = x * 2
+    torch._flush()
+    z = y.detach().clone()
+    torch._flush()
+    kept = y.numpy()
+    w = y * 1
+    y.zero_()
+    assert not kept.any() and z.any() and w.any()
