@@ -39,7 +39,8 @@ class Layer(NamedTuple):
 
     def __str__(self) -> str:
         s = f" stride {self.stride}" if self.stride > 1 else ""
-        return f"{self.inside:>3} -> {self.outside:<3} {self.kernel}x{self.kernel}{s}, {self.size}x{self.size}"
+        channels = f"{self.inside:>3} -> {self.outside:<3}"
+        return f"{channels} {self.kernel}x{self.kernel}{s}, {self.size}x{self.size}"
 
 
 def tutorial(batch: int) -> list[Layer]:
@@ -75,7 +76,8 @@ def ours(layer: Layer, way: str) -> Callable[[], Any] | None:
     """What runs a layer on our kernels, if there are some for it."""
     n, i, o, k, s = layer.batch, layer.inside, layer.outside, layer.kernel, layer.size
     room = Room()
-    x, w, y = room.random(n, i, s, s), room.random(o, i, k, k), room.random(n, o, layer.out, layer.out)
+    x, w = room.random(n, i, s, s), room.random(o, i, k, k)
+    y = room.random(n, o, layer.out, layer.out)
     tail = ((layer.stride,) * 2, (layer.padding,) * 2, (1, 1), 1)
     if way == "forward":
         bias = room.random(o) if layer.bias else None
@@ -118,7 +120,8 @@ def show(options: Namespace) -> None:
 
 
 def _network(name: str, layers: list[Layer], samples: int, most: float, torch: Any) -> None:
-    print(f"\n{name:<40}{'':<11}{'flambeau':>12}{'GFLOP/s':>9}{'peak':>6}{'PyTorch':>12}{'GFLOP/s':>9}{'ratio':>8}")
+    sides = f"{'flambeau':>12}{'GFLOP/s':>9}{'peak':>6}{'PyTorch':>12}{'GFLOP/s':>9}{'ratio':>8}"
+    print(f"\n{name:<51}{sides}")
     ratios: dict[str, list[float]] = {way: [] for way in WAYS}
     for layer in layers:
         for way in WAYS:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flambeau.codegen import gemm, microkernel
+from flambeau.codegen import gemm, microkernel, microkernel_nn
 from flambeau.codegen.kernel import Kernel, Target
 from flambeau.codegen.llvm_text import Function, vector_attributes
 from flambeau.codegen.peak import MEMORY, PARAMETERS, Runner, bandwidth, flops, peak
@@ -34,7 +34,11 @@ def show(options: Namespace) -> None:
 # --- the micro-kernel -----------------------------------------------------------------------
 
 
-def _tiles(dtype: str, shape: tuple[int, int, int], packed: bool, target: Target, symbol: str) -> str:
+Shape = tuple[int, int, int]
+"""Rows, columns, and the length of the sums."""
+
+
+def _tiles(dtype: str, shape: Shape, packed: bool, target: Target, symbol: str) -> str:
     """Module of a kernel that multiplies the same matrices over and over, as many times as its last
     word says."""
     rows, columns = microkernel.tile(target, dtype)
@@ -49,11 +53,11 @@ def _tiles(dtype: str, shape: tuple[int, int, int], packed: bool, target: Target
             f"i64 {columns}, i64 {k * columns}, ptr {at[2]}, i64 {n}, i64 {m}, i64 {n}, i64 {k}, "
             f"i64 0, i64 {int(packed)}, ptr {at[1]}, i64 0)"
         )
-    text = [*sorted(microkernel.declares(target, dtype)), microkernel.emit_nn(target, dtype)]
+    text = [*sorted(microkernel.declares(target, dtype)), microkernel_nn.emit_nn(target, dtype)]
     return "\n".join([*text, f.finish()])
 
 
-def micro_kernel(dtype: str, shape: tuple[int, int, int], packed: bool, times: int) -> Runner:
+def micro_kernel(dtype: str, shape: Shape, packed: bool, times: int) -> Runner:
     """What multiplies matrices in cache on one thread, `times` times over."""
     m, n, k = shape
     room = Room()
@@ -82,7 +86,8 @@ def _micro_kernels(rounds: int) -> None:
                 how = "packed" if packed else "rows"
                 print(
                     f"  {dtype}, tiles of {rows}x{columns}, {shape[0]:>3}x{shape[1]}x{shape[2]}, "
-                    f"A in {how:<7}{best / 1e9:>7.1f} GFLOP/s of {most / 1e9:>6.1f}: {best / most:.0%}",
+                    f"A in {how:<7}{best / 1e9:>7.1f} GFLOP/s of {most / 1e9:>6.1f}: "
+                    f"{best / most:.0%}",
                     flush=True,
                 )
 
@@ -136,8 +141,9 @@ def _loops(rounds: int) -> None:
                 most = max(most, bandwidth(each * arrays // 2, threads))
                 best = max(best, _moved(flambeau, function, arrays, each * threads))
                 gc.collect()
+            size = arrays * each * threads / 1e6
             print(
-                f"  {name:<22}in {where:<8}{arrays * each * threads / 1e6:>7.1f} MB, {threads} thr. "
+                f"  {name:<22}in {where:<8}{size:>7.1f} MB, {threads} threads "
                 f"{best / 1e9:>7.1f} GB/s; copy {most / 1e9:>6.1f}: {best / most:.0%}",
                 flush=True,
             )

@@ -121,7 +121,8 @@ def compare(work: Workload, flambeau: Any, torch: Any, samples: int, compiled: b
 def _compiled(
     work: Workload, torch: Any, plain: Step, result: Result
 ) -> tuple[list[Step], Result]:
-    """The step behind torch.compile, and how long that took: its first steps, less the same without."""
+    """The step behind torch.compile, and how long that took: its first steps, less as many without
+    it."""
     torch.compiler.reset()
     try:
         step = work.make(torch, torch.compile)

@@ -23,8 +23,10 @@ def show(options: Namespace) -> None:
             loss = step()
         loss.item()
         sizes.append(resident())
-        print(f"  after {(i + 1) * (steps // LOOKS):>7} steps: {sizes[-1] / MB:>8.1f} MB", flush=True)
+        done = (i + 1) * (steps // LOOKS)
+        print(f"  after {done:>7} steps: {sizes[-1] / MB:>8.1f} MB", flush=True)
+    late = sizes[LOOKS // 4 :]
     print(
-        f"the last {LOOKS * 3 // 4} looks lie within {(max(sizes[5:]) - min(sizes[5:])) / MB:.1f} MB; "
-        f"from the first of them to the last: {(sizes[-1] - sizes[5]) / MB:+.1f} MB"
+        f"the last {len(late)} looks lie within {(max(late) - min(late)) / MB:.1f} MB; from the "
+        f"first of them to the last: {(late[-1] - late[0]) / MB:+.1f} MB"
     )

@@ -32,7 +32,7 @@ print(*(t - float(sys.argv[1]) for t in (imported, made, first, compiled)), step
 """
 """Times since the process was asked for. The last is that of the first step that ran compiled."""
 
-NAMES = ("import flambeau", "network and data", "first step", "first compiled step")
+NAMES = ("flambeau is imported", "network and data are there", "first step", "first compiled step")
 
 
 def show(options: Namespace) -> None:
@@ -45,7 +45,7 @@ def show(options: Namespace) -> None:
             warm.append(_child(folder))
     for i, name in enumerate(NAMES):
         a, b = (statistics.median(c[i] for c in found) for found in (cold, warm))
-        print(f"{'until ' + name if i != 1 else 'until ' + name + ' are there':<40}{a:>12.3f} s{b:>12.3f} s")
+        print(f"{'until ' + name:<40}{a:>12.3f} s{b:>12.3f} s")
     a, b = (statistics.median(c[3] - c[2] for c in found) for found in (cold, warm))
     print(f"{'from the first step to the compiled one':<40}{a:>12.3f} s{b:>12.3f} s")
     print(f"{'steps meanwhile':<40}{cold[-1][4]:>14.0f}{warm[-1][4]:>14.0f}")

@@ -29,7 +29,10 @@ def show(options: Namespace) -> None:
     runs = options.samples or 10
     most = options.threads or 2
     found: dict[str, Counter[str]] = {w.name: Counter() for w in chosen(options.only)}
-    print(f"3 compiled steps, {runs} runs with each of 1 to {most} threads: digests of parameters and losses")
+    print(
+        f"3 compiled steps, {runs} runs with each of 1 to {most} threads: "
+        "digests of parameters and losses"
+    )
     for _ in range(runs):
         for threads in range(1, most + 1):
             said = processes.python(

@@ -26,7 +26,8 @@ class Routine(Code):
         inside = ", ".join(f"{type} %{name}" for type, name in self.parameters)
         return "\n".join([
             f"define internal void @{self.symbol}({inside}) noinline #0 {{",
-            "entry:", *self._entry, "  br label %body", "body:", *self._lines, "  ret void", "}", "",
+            "entry:", *self._entry, "  br label %body", "body:", *self._lines, "  ret void", "}",
+            "",
         ])  # fmt: skip
 
     def declared(self) -> dict[str, str]:

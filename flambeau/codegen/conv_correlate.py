@@ -59,7 +59,7 @@ WORDS = (
     "spread_z spread_y spread_x full_z full_y full_x "  # steps of the output, its size
     "wrap lines width extra "  # rows a depth, rows in all, columns; more rows in the frame
     "span line "  # the frame's columns, bytes from line to line
-    "shifts phases pitch result_pitch result phase_pitch spots "  # in bytes, of scratch
+    "shifts phases taps pitch result_pitch result phase_pitch spots "  # in bytes, of scratch
     "block_pitch "  # of what has been unfolded before, in bytes
     "scratch_bytes"
 ).split()
@@ -68,7 +68,8 @@ WORDS = (
 def emit(target: Target, symbol: str, shape: Shape) -> str:
     """The kernel. Arguments: source, a, output, [bias], scratch, WORDS; for each shift the words of
     `conv_unfold.Shift`; for each phase its first tap and how many it has; for each tap its offsets
-    in a and in the frame, in bytes."""
+    in a and in the frame, in bytes; with `lines`, for each line of the output the first tap that it
+    needs and the one after the last."""
     c = Code(target, symbol)
     source, a, y = c.buffer(), c.buffer(), c.buffer()
     bias = c.buffer() if shape.biased else a
@@ -83,8 +84,7 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
     results = c.at(own, w.result, "i8")
     spots = c.at(own, w.spots, "i8") if shape.lines else own
     parts = (w.width + (v.count - 1)) // v.count
-    if shape.lines:
-        _list_spots(c, v, w, spots, parts)
+    line_taps = c.at(taps, w.taps * 2, "i64")
     with c.loop(c.begin, c.end) as task:
         r, rest = task % w.row_blocks * w.task_rows, task // w.row_blocks
         n, rest = rest % w.image_blocks * w.task_images, rest // w.image_blocks
@@ -97,6 +97,8 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
         outside = c.at(y, n * w.yn + first_row * w.yc, "i8")
         left = c.at(a, group * w.sag + m * w.sam, "i8")
         start = c.at(bias, first_row, v.element) if shape.biased else bias
+        if shape.lines:
+            _list_spots(c, v, w, spots, parts, rows, c.at(line_taps, r * 2, "i64"))
         place, pitch = c.var(results), c.var(w.result_pitch)
         if not shape.spread:
             with c.when(w.task_images <= 1):
@@ -109,7 +111,8 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
             if shape.plain:
                 matrix, below = c.at(first, r * w.width, v.element), w.xc
             elif shape.ready:
-                block = (group * w.image_blocks + n // w.task_images) * w.row_blocks + r // w.task_rows
+                block = (group * w.image_blocks + n // w.task_images) * w.row_blocks
+                block = block + r // w.task_rows
                 below = w.shifts * w.pitch
                 matrix = c.at(source, block * w.block_pitch + k * below, "i8")
             else:
@@ -118,9 +121,10 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
             with c.loop(0, w.phases) as phase:
                 at, count = (c.load("i64", phases, phase * 2 + i) for i in range(2))
                 invoke(
-                    c, "product", c.at(left, k * w.sac, "i8"), w.sam, height, c.at(taps, at * 2, "i64"),
-                    count, w.sac, matrix, below, some, c.at(place.get(), phase * w.phase_pitch, "i8"),
-                    pitch.get(), k, columns, start, spots,
+                    c, "product", c.at(left, k * w.sac, "i8"), w.sam, height,
+                    c.at(taps, at * 2, "i64"), count, w.sac, matrix, below, some,
+                    c.at(place.get(), phase * w.phase_pitch, "i8"), pitch.get(), k, columns, start,
+                    spots,
                 )  # fmt: skip
         if shape.spread:
             _spread(c, v, w, shape.spread, results, outside, images, height, r, rows)
@@ -150,14 +154,19 @@ def emit_unfolding(target: Target, symbol: str, shape: Shape) -> str:
     return c.text()
 
 
-def _list_spots(c: Code, v: Lanes, w: Words, spots: Val, parts: Val) -> None:
-    """For each vector of each line: its place in the frame, in the output, and its columns."""
-    with c.loop(0, w.task_rows) as r, c.loop(0, parts) as k:
-        at = (r * parts + k) * SPOT
+def _list_spots(
+    c: Code, v: Lanes, w: Words, spots: Val, parts: Val, rows: Val, line_taps: Val
+) -> None:
+    """For each vector of each line: its place in the frame and in the output, its columns, and the
+    taps that meet the source in this line."""
+    with c.loop(0, rows) as r, c.loop(0, parts) as k:
         x = k * v.count
-        c.store(r * w.line + x * v.size, spots, at)
-        c.store((r * w.width + x) * v.size, spots, at + 1)
-        c.store(w.width - x, spots, at + 2)
+        words = (
+            r * w.line + x * v.size, (r * w.width + x) * v.size, w.width - x,
+            c.load("i64", line_taps, r * 2), c.load("i64", line_taps, r * 2 + 1),
+        )  # fmt: skip
+        for i, word in enumerate(words):
+            c.store(word, spots, (r * parts + k) * SPOT + i)
 
 
 def _copy_out(
@@ -207,7 +216,7 @@ def _spread_line(c: Code, v: Lanes, w: Words, spread: int, source: Val, to: Val)
             ]
             if spread == 2:
                 order = [lane for i in range(n) for lane in (i, i + n)]
-                cells = [c.shuffle(*cells, half) for half in (order[:n], order[n:])]
+                cells = [c.shuffle(cells[0], cells[1], half) for half in (order[:n], order[n:])]
             for k, cell in enumerate(cells):
                 place = x * spread + k * n
                 c.store(cell, to, place, v.first(w.full_x - place))

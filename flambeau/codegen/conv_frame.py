@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .conv_code import SIZE
@@ -20,7 +21,7 @@ class Tap(NamedTuple):
 
 
 class Correlation(NamedTuple):
-    """A correlation by taps; see conv_correlate. Strides in elements, sizes (depth, rows, columns)."""
+    """See conv_correlate. Strides in elements, sizes (depth, rows, columns)."""
 
     dtype: str
     source: Buf
@@ -54,9 +55,9 @@ class Correlation(NamedTuple):
 
 
 class Unfolding(NamedTuple):
-    shifts: list[Ints]
+    shifts: Sequence[Ints]
     """(depth, row, column) offsets."""
-    places: list[Ints]
+    places: Sequence[Ints]
     """For each tap its shift, and the rows and columns that it lies further in the frame."""
     extra: int
     """Rows of a frame beyond those of the output."""

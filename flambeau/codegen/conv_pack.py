@@ -33,7 +33,8 @@ def packed(room: Room, p: Correlation, label: str) -> tuple[Correlation, Launch]
     to = Buf(room.temporary(p.groups * across * pitch))
     blocks = -(-across // _BLOCK)
     kernel = Kernel("conv_pack", ("conv pack", p.dtype), partial(_emit, dtype=p.dtype))
-    args = (p.a, to, p.channels, across, blocks, group * size, across * pitch, pitch)
+    steps = (group * size, across * pitch, pitch)
+    args: tuple[int | Buf, ...] = (p.a, to, p.channels, across, blocks, *steps)
     moved = 2.0 * size * p.groups * group
     first = Launch(kernel, args, p.groups * blocks, 0.0, moved, 1, label + ": weights")
     phases = tuple(tuple(t._replace(a=t.a * step) for t in phase) for phase in p.phases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import partial
 from typing import NamedTuple
 
@@ -146,7 +147,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         **{f"full_{n}": s for n, s in zip("zyx", full)},
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
         "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts),
-        "phases": len(p.phases), "pitch": pitch, "result_pitch": result_pitch, "result": result,
+        "phases": len(p.phases), "taps": count, "pitch": pitch, "result_pitch": result_pitch, "result": result,
         "phase_pitch": phase_pitch, "spots": spots, "block_pitch": block_pitch,
         "scratch_bytes": scratch_bytes,
     }  # fmt: skip
@@ -154,7 +155,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     tap_words: list[int] = []
     for phase in p.phases:
         phase_words += (len(tap_words) // 2, len(phase))
-        for t in phase:
+        for t in sorted(phase):
             u, down, right = where[t[:3]]
             tap_words += (t.a * size, u * pitch + down * line + right * size)
     moved = size * (
@@ -168,15 +169,30 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     if ready:
         blocks = image_blocks * row_blocks * p.groups
         source = Buf(room.temporary(blocks * block_pitch + 64))
-        first = (p.source, source, *(words[n] for n in conv_correlate.WORDS), *shift_words(p, how))
+        first: tuple[int | Buf, ...] = (
+            p.source, source, *(words[n] for n in conv_correlate.WORDS), *shift_words(p, how)
+        )  # fmt: skip
         found.append(_unfolding(p, shape, first, blocks, block_pitch, label))
-    args = (
+    args: tuple[int | Buf, ...] = (
         source, p.a, p.y, *biases, room.scratch(scratch_bytes),
         *(words[name] for name in conv_correlate.WORDS), *shift_words(p, how), *phase_words,
-        *tap_words,
+        *tap_words, *(_line_taps(p) if how.beside else ()),
     )  # fmt: skip
     grain = max(1, int(tasks * 2e5 / max(flops, 1.0)))
     return [*found, Launch(kernel, args, tasks, flops, float(moved), min(grain, tasks), label)]
+
+
+def _line_taps(p: Correlation) -> list[int]:
+    """For each line of the output, which taps (in their order) don't lie above or below the source:
+    the first, and the one after the last."""
+    rows = sorted(t.y for t in p.taps)
+    if len(p.phases) > 1:
+        return [0, FAR] * p.out[1]
+    out: list[int] = []
+    for r in range(p.out[1]):
+        at = r * p.step[1]
+        out += (bisect_left(rows, -at), bisect_left(rows, p.size[1] - at))
+    return out
 
 
 def _unfolding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from . import conv_weight
+from . import conv_dots, conv_weight
 from .conv_code import SIZE
 from .conv_frame import (
     FAR,
@@ -63,7 +63,8 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "gn": p.groups * p.rows * lines * width * size, "gc": lines * width * size,
         "chunk_pitch": elements * size, "dw_group": p.a_strides[2] * size,
         "wrap": p.out[1] if p.out[0] > 1 else FAR, "lines": lines, "width": width,
-        "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts), "taps": count, "pitch": pitch,
+        "extra": how.extra, "span": span, "line": line, "shifts": len(how.shifts), "taps": count,
+        "pitch": pitch,
         "some_at_once": some_at_once, "left": left, "result": result, "left_pitch": left_pitch,
         "result_pitch": left_pitch if wide else p.channels * count * size,
         "scratch_bytes": scratch_bytes,
@@ -72,10 +73,10 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     step = p.step[2] if p.step[2] <= 2 else 0
     height = tile_rows(some_at_once * count if wide else p.rows)
     shape = conv_weight.Shape(p.dtype, height, step, deep)
-    emit = conv_weight.emit_wide if wide else conv_weight.emit_dots
+    emit = conv_weight.emit_wide if wide else conv_dots.emit_dots
     name = "conv_weight_wide" if wide else "conv_weight_dots"
     kernel = Kernel(name, (name, *shape), partial(emit, shape=shape))
-    args = (
+    args: tuple[int | Buf, ...] = (
         p.y, p.source, Buf(slot, offset), room.scratch(scratch_bytes),
         *(words[n] for n in conv_weight.WORDS), *shift_words(p, how), *ends,
     )  # fmt: skip
@@ -112,11 +113,23 @@ def _tasks(p: Correlation, wide: bool, blocks: int) -> tuple[int, int]:
     want = -(-want // p.groups)
     if wide:
         most = max(1, (300 << 10) // (count * p.rows * SIZE[p.dtype]))
-        some = -(-p.channels // -(-p.channels // most))
-        return some, max(1, min(blocks, -(-want // -(-p.channels // some))))
+        parts = -(-p.channels // most)
+        chunks = max(1, min(blocks, -(-want // parts)))
+        if parts * chunks < want and p.channels * count >= 128:
+            parts = even_parts(p.channels, max(parts, min(-(-want // chunks), 4)))
+        return -(-p.channels // parts), chunks
     chunks = max(1, min(want, blocks // 2))
-    parts = min(p.channels, -(-want // chunks))
-    return -(-p.channels // parts), chunks
+    return -(-p.channels // even_parts(p.channels, -(-want // chunks))), chunks
+
+
+def even_parts(count: int, want: int) -> int:
+    """A number of parts for so many things, at least `want` if there are as many: an even one, if
+    that isn't far, so that two threads get the same."""
+    for parts in range(want, 2 * want + 1):
+        found = -(-count // -(-count // parts))
+        if found >= want and (found % 2 == 0 or want == 1):
+            return found
+    return min(count, want)
 
 
 def _frame_rows(how: Unfolding, some: int, pitch: int, line: int, size: int) -> list[int]:

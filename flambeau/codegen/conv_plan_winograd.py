@@ -9,7 +9,7 @@ from . import conv_winograd, conv_winograd_weight
 from .conv_code import SIZE
 from .conv_frame import Correlation, odd_pitch
 from .conv_plan_weight import add_parts
-from .conv_winograd import POINTS
+from .conv_winograd_steps import POINTS
 from .kernel import Buf, Kernel, Launch
 from .planning import Room
 
@@ -68,7 +68,7 @@ def _sizes(p: Correlation) -> _Sizes:
     count = tile_rows * across
     if p.channels * p.rows > 8 * LANES * count and count <= 192:
         return _Sizes(True, tile_rows, min(32, p.rows), min(128, p.channels))
-    some = min(64, max(8, V_BYTES // (POINTS * odd_pitch(padded(p.channels), size))))
+    some = min(64, max(48, V_BYTES // (POINTS * odd_pitch(padded(p.channels), size))))
     least = 8 if count >= 128 else 2
     rows = max(1, min(some // across, -(-tile_rows // least)))
     channels = max(48, M_BYTES // (POINTS * rows * across * size) // LANES * LANES)
@@ -114,7 +114,7 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     kernel = Kernel(
         "conv_winograd", ("conv winograd", *shape), partial(conv_winograd.emit_main, shape=shape)
     )
-    args = (
+    args: tuple[int | Buf, ...] = (
         source, weights, p.y, *([p.bias] if p.bias else []), room.scratch(own["scratch_bytes"]),
         *(words[n] for n in conv_winograd.WORDS), 0, 0,
     )  # fmt: skip
@@ -141,7 +141,7 @@ def _weights(room: Room, p: Correlation, to: Buf, words: dict[str, int], label: 
     )  # fmt: skip
     bytes_ = 9 * RUN * LANES * size + 64
     names = "lane_step step run tap_first tap_step u_pitch u_point".split()
-    args = (
+    args: tuple[int | Buf, ...] = (
         p.a, to, room.scratch(bytes_), p.rows, some, p.channels, *(words[n] for n in names), bytes_,
     )  # fmt: skip
     flops, moved = 90.0 * p.rows * p.channels, 45.0 * size * p.rows * p.channels
@@ -157,7 +157,7 @@ def _source(room: Room, p: Correlation, to: Buf, words: dict[str, int], label: s
     across = words["across"]
     bytes_ = 6 * (4 * across + 2) * LANES * size + 64
     names = "height width padding down across tile_rows xn v_tile v_point".split()
-    args = (
+    args: tuple[int | Buf, ...] = (
         p.source, to, room.scratch(bytes_), p.channels, some, *(words[n] for n in names), bytes_,
     )  # fmt: skip
     count = words["tile_rows"] * across * p.channels
@@ -174,6 +174,8 @@ def weight_launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     channels, outputs = min(64, p.channels), min(64 if tile_rows * across > 256 else 128, p.rows)
     parts = -(-p.channels // channels), -(-p.rows // outputs)
     chunks = max(1, min(8 // (parts[0] * parts[1]), tile_rows * across // 64))
+    if parts[0] * parts[1] == 1 and chunks > 1:
+        chunks += chunks % 2  # so that two threads get the same
     chunk = -(-tile_rows // chunks)
     chunks = -(-tile_rows // chunk)
     rows = max(1, min(chunk, (64 if outputs <= 64 else 32) // across))
@@ -202,7 +204,7 @@ def weight_launches(room: Room, p: Correlation, label: str) -> list[Launch]:
         "conv_winograd_weight", ("conv winograd weight", *shape),
         partial(conv_winograd_weight.emit, shape=shape),
     )  # fmt: skip
-    args = (
+    args: tuple[int | Buf, ...] = (
         p.y, p.source, target, room.scratch(own["scratch_bytes"]),
         *(words[n] for n in conv_winograd_weight.WORDS), 0, 0,
     )  # fmt: skip

@@ -21,13 +21,14 @@ TILE = (
     ("i64", "sac"), ("ptr", "b"), ("i64", "sbc"), ("i64", "channels"), ("ptr", "d"),
     ("i64", "sdm"), ("i64", "add"), ("i64", "columns"), ("ptr", "bias"), ("ptr", "spots"),
 )  # fmt: skip
-"""`add`: whether D's old value is added, else the bias is. `columns`: of D that are stored, at least
-one of the last vector.
+"""`add`: whether D's old value is added, else the bias is. `columns`: of D that are stored, at
+least one of the last vector.
 
-With spots, vectors need not lie side by side: `spots` has for each its offset in B, its offset in D
-and how many of its columns are stored; `columns` counts vectors then."""
+With spots, vectors need not lie side by side: `spots` has for each its offset in B, its offset in D,
+how many of its columns are stored, and which taps it needs, from the first to before the last: both
+must not ascend from spot to spot. `columns` counts vectors then."""
 
-SPOT = 3
+SPOT = 5
 """Words of a spot."""
 
 
@@ -56,7 +57,7 @@ def emit_tile(
     a, sam, rows, taps, count, sac, b, sbc, channels, d, sdm, add, columns, bias, table = f.given()
     whole = [f.int(v.size * v.count * j) for j in range(vectors)]
     if spots:  # what lies beyond a vector's columns may be loaded, but not stored
-        words = [[f.load("i64", table, SPOT * j + i) for i in range(SPOT)] for j in range(vectors)]
+        words = [[f.load("i64", table, SPOT * j + i) for i in range(3)] for j in range(vectors)]
         right_at, to_at = [w[0] for w in words], [w[1] for w in words]
         masks: list[Val | None] = [v.first(w[2]) for w in words]
         reads: list[Val | None] = [None] * vectors
@@ -74,10 +75,11 @@ def emit_tile(
             left = along + f.load("i64", taps, t * 2)
             right = f.load("i64", taps, t * 2 + 1)
             if spots:
-                at = [f.at(p, below + right, "i8") for p in starts]
-            else:  # with one register, other than for spots
-                at = [f.at(f.at(line, right, "i8"), j * v.count, v.element) for j in range(vectors)]
-            cells = [f.load(v.type, p, 0, mask) for p, mask in zip(at, reads)]
+                heres = [f.at(p, below + right, "i8") for p in starts]
+            else:  # one register will do
+                here = f.at(line, right, "i8")
+                heres = [f.at(here, j * v.count, v.element) for j in range(vectors)]
+            cells = [f.load(v.type, p, 0, mask) for p, mask in zip(heres, reads)]
             for m in range(height):
                 x = v.broadcast(f.at(heads[m], left, "i8"))
                 for j in range(vectors):
@@ -123,13 +125,19 @@ def emit_product(
         wide = (left + blocks - 1) // blocks  # nearly equal widths
         some = (wide * lanes).min(columns - j)
         at = b if spots else f.at(b, j, v.element)
+        here, some_taps = f.at(table, j * SPOT, "i64"), count
+        first_tap = taps
+        if spots:
+            low = f.load("i64", f.at(here, (some - 1) * SPOT, "i64"), 3)
+            some_taps = f.load("i64", here, 4).min(count) - low
+            first_tap = f.at(taps, low * 2, "i64")
         with f.loop(0, m, height) as i:
             to = f.at(d, i * sdm, "i8")
             args = (
-                f.at(a, i * sam, "i8"), sam, (m - i).min(height), taps, count, sac, at, sbc,
-                channels, to if spots else f.at(to, j, v.element), sdm, add, some,
+                f.at(a, i * sam, "i8"), sam, (m - i).min(height), first_tap, some_taps, sac, at,
+                sbc, channels, to if spots else f.at(to, j, v.element), sdm, add, some,
                 f.at(bias, i, v.element) if biased else bias,
-                f.at(table, j * SPOT, "i64") if spots else table,
+                here if spots else table,
             )  # fmt: skip
             pick = partial(_one_of, f, tiles[: len(wides)], wides, wide, args)
             if target.masks or spots:

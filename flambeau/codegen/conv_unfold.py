@@ -44,7 +44,9 @@ def unfold(
         start = c.at(source, k * w.xc + shift.x * v.size, "i8")
         to = c.at(frame, (k * w.shifts + u) * w.pitch, "i8")
 
-        def fill(offsets: list[Val], shift: Shift = shift, start: Val = start, to: Val = to) -> None:
+        def fill(
+            offsets: list[Val], shift: Shift = shift, start: Val = start, to: Val = to
+        ) -> None:
             parts = [_Part(c, v, w, shape, x, shift.low, shift.high) for x in offsets]
             place = c.var(to)
             with c.loop(0, images) as n:
@@ -134,7 +136,7 @@ def _zeros(
 
 
 class _Part:
-    """A vector at x of a line, and how it is loaded: [x * step] where low <= x * step < high, else 0."""
+    """A vector at x of a line, how it is loaded: [x * step] where low <= x * step < high, or 0."""
 
     def __init__(
         self, c: Code, v: Lanes, w: Words, shape: Unfolds, x: Val, low: Val, high: Val

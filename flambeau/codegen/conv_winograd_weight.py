@@ -15,7 +15,7 @@ from .conv_code import Lanes, Routine, invoke, module
 from .conv_tile import emit_product
 from .conv_unfold import Words
 from .conv_weight import transpose
-from .conv_winograd import POINTS, both_ways, emit_source, output_line
+from .conv_winograd_steps import POINTS, both_ways, emit_source, load_points, output_line
 from .ir_text import Code, Val
 from .kernel import Target
 
@@ -68,8 +68,8 @@ def emit(target: Target, symbol: str, shape: Shape) -> str:
             )  # fmt: skip
             with c.loop(0, POINTS) as f:
                 invoke(
-                    c, "product", c.at(vs, f * w.v_point, "i8"), v.size, channels, taps, 1, w.v_tile,
-                    c.at(hs, f * w.h_point, "i8"), w.h_tile, (q_end - q) * w.across,
+                    c, "product", c.at(vs, f * w.v_point, "i8"), v.size, channels, taps, 1,
+                    w.v_tile, c.at(hs, f * w.h_point, "i8"), w.h_tile, (q_end - q) * w.across,
                     c.at(m, f * w.m_point, "i8"), w.m_pitch, q - first, outputs, own, own,
                 )  # fmt: skip
         to = c.at(dw, chunk * w.chunk_pitch, "i8")
@@ -97,15 +97,10 @@ def emit_output(target: Target, dtype: str) -> Routine:
     with f.loop(0, outputs, v.count) as o:
         with f.loop(0, channels) as c:
             at = f.at(f.at(m, c * pitch, "i8"), o, v.element)
-            cells = [
-                [f.load(v.type, f.at(at, point_pitch * (6 * i + j), "i8")) for j in range(6)]
-                for i in range(6)
-            ]
-            found = both_ways(output_line, v, cells, 3)
+            found = both_ways(output_line, v, load_points(f, v, at, point_pitch), 3)
             for i in range(9):
                 f.store(found[i // 3][i % 3], room, (c * 9 + i) * v.count)
         some = (outputs - o).min(v.count)
-        transpose(
-            f, v, room, f.int(bytes_), f.at(to, o * step, v.element), step * v.size, channels * 9, some
-        )
+        line = f.at(to, o * step, v.element)
+        transpose(f, v, room, f.int(bytes_), line, step * v.size, channels * 9, some)
     return f

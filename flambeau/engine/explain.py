@@ -1,9 +1,9 @@
 """`python -m flambeau explain SCRIPT`: what flambeau made of a program, and why.
 
 The program runs as with `run`, with the times of kernels noted, and therefore one compiled program
-after the other. Afterwards this is printed: why and where what was recorded had to run; each program
-with its tier, and why it was compiled again; each of its kernels with its time, what it makes of it,
-and its share of what this machine was measured to reach.
+after the other. Afterwards this is printed: why and where what was recorded had to run; each
+program with its tier, and why it was compiled again; each of its kernels with its time, what it
+makes of it, and its share of what this machine was measured to reach.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def _machine() -> Iterator[str]:
     host = native.host()
     yield f"{host.cpu}, vectors of {host.vector_bytes} bytes, LLVM {native.version()}; measured:"
     for p in [peak(1), peak()] if pool.get_num_threads() > 1 else [peak()]:
+        single, double = (p.flops[d] / 1e9 for d in ("float32", "float64"))
         yield (
-            f"  {p.threads} thread{'s' * (p.threads > 1)}: {p.flops['float32'] / 1e9:.0f} GFLOP/s in "
-            f"float32, {p.flops['float64'] / 1e9:.0f} in float64; a copy {p.cached / 1e9:.0f} GB/s in "
-            f"cache, {p.memory / 1e9:.1f} in memory"
+            f"  {p.threads} thread{'s' * (p.threads > 1)}: {single:.0f} GFLOP/s in float32, "
+            f"{double:.0f} in float64; a copy {p.cached / 1e9:.0f} GB/s in cache, "
+            f"{p.memory / 1e9:.1f} in memory"
         )
     yield f"kernels: {kernel_cache.stats}"
 
@@ -154,9 +155,10 @@ def _steps(made: Compiled) -> Iterator[str]:
     for t in steps[:LINES]:
         p = peak(made.threads if divided(t.step) else 1)
         share, bound = share_of(t, p)
+        shared = f"x{p.threads}" if p.threads > 1 else "  "
         yield (
-            f"    {t.seconds / total:4.0%} {debug.rates(t.step, t.seconds)} {share:5.0%} of {bound:<8}"
-            f" {'x' + str(p.threads) if p.threads > 1 else '  '}  {debug.label(t.step, made.program)}"
+            f"    {t.seconds / total:4.0%} {debug.rates(t.step, t.seconds)} {share:5.0%} of "
+            f"{bound:<8} {shared}  {debug.label(t.step, made.program)}"
         )
     rest = steps[LINES:]
     if rest:

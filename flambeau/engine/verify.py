@@ -69,7 +69,7 @@ class Verifier:
 
     def _one(self, native: Native, table: Any) -> None:
         unit = native.unit
-        known = {x: _array(unit.places[x], table).copy() for x in _read(unit)}
+        known = {x: _copied(x, unit, table) for x in _read(unit)}
         pool.run_now(native.program.address, table.address)
         try:
             expected = evaluate(unit.results, known, self._numbers(table))
@@ -103,6 +103,13 @@ def _read(unit: Unit) -> list[Node]:
             if base not in own and base.op not in ("const", "number"):
                 found[base] = None
     return list(found)
+
+
+def _copied(x: Node, unit: Unit, table: Any) -> Any:
+    """What is there before the unit runs. Where it makes no difference, the unit does not read."""
+    if x not in unit.places:
+        return np.zeros(x.shape, numpy_dtype(x.dtype))
+    return _array(unit.places[x], table).copy()
 
 
 def _array(placed: Placed, table: Any) -> Any:

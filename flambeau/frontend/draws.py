@@ -44,10 +44,10 @@ def drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any = None, gaps: b
         array = draw(g, shape, dt.name, not gaps)
     else:
         array = draw(g, tuple(shape[k] for k in order), dt.name, False)
-        array = array.transpose(np.argsort(order))
-    if dt is dtypes.bfloat16:  # these draws come as float32
-        array = dtypes.to_bfloat16(array)
-    return wrap(np.ascontiguousarray(np.asarray(array, dt.np)).reshape(shape), dt)
+        array = np.ascontiguousarray(array.transpose(np.argsort(order)))
+    if dt is dtypes.bfloat16:  # these draws come as float32 that bfloat16 can hold
+        array = (array.reshape(-1).view(np.uint32) >> np.uint32(16)).astype(np.uint16).reshape(shape)
+    return wrap(array, dt)
 
 
 def into(out: Any, name: str, g: Any, draw: Draw, shape: Shape, dt: dtype) -> Tensor:

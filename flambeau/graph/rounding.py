@@ -171,20 +171,32 @@ def _reduce(node: Node, a: Bounded, value: Any) -> Any:
 
 
 def _special(node: Node, args: list[Bounded], value: Any) -> Any:
-    """Specials read memory, so that their arguments are known exactly. They are sums of products,
-    each of which is in proportion to every floating argument."""
+    """Specials are sums of products, each of which is in proportion to every floating argument; or
+    they only move what they are given."""
     name, params = node.attr
-    if name in MOVES or isinstance(node.dtype, tuple) or node.dtype not in EPSILON:
+    if isinstance(node.dtype, tuple) or node.dtype not in EPSILON:
         return None
-    if name == "scan" and params[0] in ("max", "min"):
-        return None
-    sizes = [
-        np.abs(a.value) if np.asarray(a.value).dtype.kind == "f" else a.value for a in args
-    ]  # fmt: skip
+    floats = [i for i, x in enumerate(node.args) if x.dtype in EPSILON]
+    carried = [i for i in floats if args[i].bound is not None]
+    if name in MOVES or name == "scan" and params[0] in ("max", "min"):
+        if not carried:
+            return None
+        given = [a.value if i not in floats else _bound_of(a) for i, a in enumerate(args)]
+        return value_of(node, given, (), ())
     if name.startswith("max_pool_backward"):
-        sizes[1:] = [a.value for a in args[1:]]  # they say where the largest is
+        floats = [0]  # the others say where the largest is
+    sizes = [np.abs(a.value) if i in floats else a.value for i, a in enumerate(args)]
     reach = np.asarray(value_of(node, sizes, (), ()), np.float64)
     count = value.shape[params[1]] if name == "scan" and params[0] == "prod" else 1
-    if name.startswith("conv"):  # an infinity may reach further there
-        return WINOGRAD * EPSILON[node.dtype] * np.where(np.isfinite(reach), reach, np.inf)
-    return SUM * count * EPSILON[node.dtype] * np.where(np.isfinite(reach), reach, 0.0)
+    # In a convolution an infinity may reach further.
+    conv = name.startswith("conv")
+    reach = np.where(np.isfinite(reach), reach, np.inf if conv else 0.0)
+    total = (WINOGRAD if conv else SUM) * count * EPSILON[node.dtype] * reach
+    for i in carried:
+        given = [_bound_of(a) if k == i else x for k, (a, x) in enumerate(zip(args, sizes, strict=True))]
+        total = total + value_of(node, given, (), ())
+    return total
+
+
+def _bound_of(a: Bounded) -> Any:
+    return np.zeros(np.shape(a.value)) if a.bound is None else a.bound

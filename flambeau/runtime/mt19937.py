@@ -181,8 +181,9 @@ class Stream:
             bits = self._bits or self._start()
             if not self._address:
                 self._address = native_random.state_address(bits)
+            functions = kernels.short if count <= native_random.SHORT else kernels.long
             with bits.lock:
-                kernels.run(entry, self._address, out, count, *numbers)
+                functions[entry](self._address, kernels.address_of(out), count, *numbers)
             self._fresh = False
         return True
 

@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,11 +43,22 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
 
 
 class Kernels:
-    """The kernels' functions. They hold as long as this lives."""
+    """The kernels' functions. They hold as long as this lives.
+
+    ``short[entry](state, out, count, ...)`` writes `count` units to the memory at address `out`
+    from the stream of the state at an address, and keeps the interpreter lock; ``long`` gives it
+    up. Who calls has the lock of the state's bit generator.
+    """
+
+    short: dict[str, Any]
+    long: dict[str, Any]
+    address_of: Callable[[NDArray[Any]], int]
+    empty: Callable[[Any, Any], NDArray[Any]]
+    """Memory for results."""
 
     def __init__(self, machine: Any = None) -> None:
         """For this machine, or for one as `native.host` describes it whose code runs here too."""
-        from . import kernel_cache, native, random_kernels
+        from . import kernel_cache, native, random_kernels, recycled
         from .blocks import address_of
 
         host = machine or native.host()
@@ -57,19 +69,13 @@ class Kernels:
         text = random_kernels.text("@", host.vector_bytes, sincos)
         source = _Source("random", text)
         self.code = kernel_cache.addresses([source], host)
-        self.address_of = address_of
+        self.address_of, self.empty = address_of, recycled.empty
         entries = random_kernels.ENTRIES
         table = (ctypes.c_void_p * len(entries)).from_address(self.code[repr(text)])
-        self._short, self._long = (
+        self.short, self.long = (
             {name: _function(kind, name, at) for name, at in zip(entries, table, strict=True)}
             for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE)
         )
-
-    def run(self, name: str, state: int, out: NDArray[Any], count: int, *numbers: float) -> None:
-        """Write `count` units to `out`, which is contiguous and holds as many, from the stream of
-        the state at an address. Who calls has the lock of its bit generator."""
-        functions = self._short if count <= SHORT else self._long
-        functions[name](state, self.address_of(out), count, *numbers)
 
 
 class _Source(NamedTuple):
@@ -158,7 +164,7 @@ def _check(made: Kernels) -> None:
     expected = MT19937(1).random_raw(2007)[7:]
     words = np.empty(2000, np.uint32)
     with bits.lock:
-        made.run("words", address, words, words.size)
+        made.short["words"](address, made.address_of(words), words.size)
     if not np.array_equal(words, expected):
         raise ArithmeticError("the kernel's words are not the stream's")
 

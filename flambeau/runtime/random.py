@@ -13,6 +13,9 @@ the order of its memory: draw its dimensions sorted by falling stride and transp
 Doubles go through the C library's log1p, sin and so on, as in PyTorch: results agree bit for bit on
 the same C library.
 
+Where a machine can run them, native kernels make the most used draws (`native_random`): the same
+bits from the same state.
+
 A generator may be used from several threads (no number is handed out twice) but the order is then
 nobody's promise. A forked child inherits the state and so repeats its parent's numbers until it is
 seeded anew.
@@ -85,7 +88,7 @@ class Generator(Stream):
         storage, _, largest = float_row("uniform_", dtype)
         if low != 0 or high != 1:
             check_bounds(dtype, low, high, largest)
-        out = np.empty(shape, storage)
+        out = _empty(shape, storage)
         if not self._native_uniform(out, dtype, low, high):
             for part in _chunks(out):
                 part[...] = self._uniform_part(part.size, dtype, low, high)
@@ -141,7 +144,7 @@ class Generator(Stream):
             )
             return _as_complex(parts, dtype)
         storage, _, _ = float_row("normal_", dtype)
-        out = np.empty(shape, storage)
+        out = _empty(shape, storage)
         if out.size < 16 or not contiguous:
             flat = out.reshape(-1)
             flat[...] = narrow(fma64(self._normals(out.size), float(std), float(mean)), dtype)
@@ -250,7 +253,7 @@ class Generator(Stream):
         self, shape: Shape, dtype: str, low: int, width: int, modulus: int | None
     ) -> Array:
         storage = FLOATS[dtype][0] if dtype in FLOATS else INTEGERS[dtype][0]
-        out = np.empty(shape, storage)
+        out = _empty(shape, storage)
         if width == 32 and modulus and dtype in ("int32", "int64"):
             if self._native(f"below{out.itemsize}", out, out.size, modulus, 1 / modulus, low):
                 return out
@@ -294,7 +297,7 @@ class Generator(Stream):
         if dtype not in FLOATS and dtype not in INTEGERS:
             raise NotImplementedError(f"bernoulli_: not defined for dtype {dtype}")
         storage = FLOATS[dtype][0] if dtype in FLOATS else INTEGERS[dtype][0]
-        out = np.empty(shape, storage)
+        out = _empty(shape, storage)
         if native_random.kernels is not None and isinstance(p, (float, int)) and 0 <= p <= 1:
             entry, bound = _MASKS[out.itemsize], math.ceil(p * 2.0**53)
             self._native(entry, out, out.size, bound, _ONES.get(storage, 1))
@@ -315,6 +318,10 @@ class Generator(Stream):
         if not rate > 0:
             raise RuntimeError(f"exponential_: expected lambd > 0, got lambd={rate}")
         factor = -1.0 / rate
+        if native_random.kernels is not None:
+            logs = np.empty(shape)
+            self._native("log1p64", logs, logs.size)
+            return narrow(np.multiply(logs, factor, out=logs), dtype)
         return self._from_doubles(shape, dtype, lambda u: factor * _each(math.log1p, -u))
 
     def geometric(self, shape: Shape, dtype: str = "float32", p: float = 0.5) -> Array:
@@ -447,6 +454,11 @@ class Generator(Stream):
 
 
 # --- arrays ---------------------------------------------------------------------------------------
+
+
+def _empty(shape: Shape, storage: Any) -> Array:
+    kernels = native_random.kernels
+    return np.empty(shape, storage) if kernels is None else kernels.empty(shape, storage)
 
 
 def _chunks(out: Array) -> Iterator[Array]:

@@ -12,7 +12,7 @@ from .random_ir import SIZES, Code, Row, bits53, double, entry, fraction, vector
 
 ENTRIES = (
     "words", "uniform32", "uniform64", "mask1", "mask2", "mask4", "mask8", "normal32", "normal64",
-    "pairs", "below4", "below8", "shuffle",
+    "pairs", "log1p64", "below4", "below8", "shuffle",
 )  # fmt: skip
 """The functions, in the order of their addresses in the table that the symbol names."""
 

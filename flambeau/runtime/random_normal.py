@@ -22,12 +22,13 @@ GROUP = 16
 
 
 def rows(lanes: int) -> dict[str, Row]:
-    """The entries, for vectors of so many floats. Units are groups of 16, and of "pairs" two
-    doubles."""
+    """The entries, for vectors of so many floats. A unit is a group of 16, of "pairs" two doubles
+    and of "log1p64" one."""
     return {
         "normal32": Row(GROUP, 4 * GROUP, max(1, lanes // 8), _normal32(lanes), _spread("float")),
         "normal64": Row(2 * GROUP, 8 * GROUP, 1, _normal64, _spread("double")),
         "pairs": Row(4, 16, 1, _pair),
+        "log1p64": Row(2, 8, 1, _log1p),
     }
 
 
@@ -211,3 +212,10 @@ def _pair(c: Code, count: int, index: str) -> None:
     for i, made in enumerate(_circle(c, log, angle)):
         place = c.at("%to", c(f"add i64 {start}, {i}"), "double")
         c.store(c.splat(made, 1, "double"), place, 1, "double")
+
+
+def _log1p(c: Code, count: int, index: str) -> None:
+    """``log1p(-uniform)``, what `Generator.exponential` multiplies."""
+    uniform = c(f"extractelement <1 x double> {double(c, 1, index)}, i64 0")
+    log = c(f"call double @log1p(double {c(f'fneg double {uniform}')})")
+    c.store(c.splat(log, 1, "double"), c.at("%to", index, "double"), 1, "double")

@@ -57,9 +57,10 @@ class Bin:
     def append(self, owner: np.ndarray) -> None:
         """A piece's last reference has gone."""
         global _free
-        if _free + self.size <= MOST_FREE:
-            _free += self.size
-            self.free.append(owner)
+        if _free + self.size > MOST_FREE:
+            release()
+        _free += self.size
+        self.free.append(owner)
 
 
 _bins: dict[int, Bin] = {}
@@ -69,7 +70,8 @@ _free = 0
 
 def empty(shape: Any, dtype: Any) -> np.ndarray:
     """A C-contiguous array whose content is whatever was there before."""
-    kind, sizes = np.dtype(dtype), (shape,) if isinstance(shape, int) else tuple(shape)
+    kind = np.dtype(dtype)
+    sizes = tuple(shape) if hasattr(shape, "__len__") else (shape,)
     nbytes = math.prod(sizes) * kind.itemsize
     if nbytes <= SMALL or nbytes > MOST_FREE // 4:
         return np.empty(sizes, kind)

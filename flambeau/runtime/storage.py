@@ -41,7 +41,7 @@ class Storage:
             return getrefcount(buffer) > _OWNER_ONLY
         if base.__class__ is not np.ndarray:
             return True
-        if base.base is not None and base.base.__class__ is not Block:
+        if base.base is not None and not isinstance(base.base, Block):
             return True
         del buffer
         return getrefcount(base) > _BASE_ONLY

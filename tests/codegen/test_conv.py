@@ -166,17 +166,17 @@ def drawn(seed: int, dtype: str) -> Case:
     return Case(n, groups, c, o, kernel, size, stride, padding, dilation, dtype, r.random() < 0.5)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_any_sizes(seed: int) -> None:
     drawn(seed, "float32").check()
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", range(100, 103))
 def test_float64(seed: int) -> None:
     drawn(seed, "float64").check()
 
 
-@pytest.mark.parametrize("seed", range(200, 206))
+@pytest.mark.parametrize("seed", range(200, 203))
 def test_narrow_vectors(seed: int) -> None:
     drawn(seed, "float32").check(NARROW)
 
@@ -188,7 +188,7 @@ def test_narrow_vectors(seed: int) -> None:
         dict(n=5, groups=1, c=6, o=16, kernel=(5, 5), size=(14, 14)),
         dict(n=2, groups=1, c=40, o=40, kernel=(1, 1), size=(9, 9)),
         dict(n=2, groups=1, c=40, o=40, kernel=(1, 1), size=(9, 9), stride=2),
-        dict(n=33, groups=1, c=64, o=48, kernel=(3, 3), size=(4, 4), padding=1),
+        dict(n=9, groups=1, c=64, o=72, kernel=(3, 3), size=(4, 4), stride=2, padding=1),
         dict(n=2, groups=1, c=3, o=64, kernel=(7, 7), size=(40, 40), stride=2, padding=3),
         dict(n=2, groups=32, c=1, o=1, kernel=(3, 3), size=(20, 20), padding=1),
         dict(n=2, groups=4, c=1, o=3, kernel=(3, 3), size=(9, 9), padding=1, stride=2),
@@ -196,6 +196,36 @@ def test_narrow_vectors(seed: int) -> None:
 )
 def test_layers_as_they_occur(case: dict) -> None:
     Case(**case).check()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        dict(n=9, c=40, o=33, size=(4, 4)),  # few tiles
+        dict(n=3, c=33, o=40, size=(31, 18)),  # many tiles, their last ones partly filled
+    ],
+)
+def test_winograd(case: dict) -> None:
+    whole = Case(**case, groups=1, kernel=(3, 3), padding=1)
+    whole.check()
+    room = Room()
+    x, w, y = room.array(whole.x), room.array(whole.w), room.array(whole.g)
+    found = conv.plan_forward(room, x, w, None, y, (1, 1), (1, 1), (1, 1), 1)
+    assert found and "winograd" in found[-1].kernel.name
+
+
+def test_winograds_error_is_bounded() -> None:
+    """Below 1e-5 of the largest value, as conv_winograd_steps says."""
+    case = Case(1, 1, 256, 32, (3, 3), (16, 16), padding=1, bias=False)
+    tail = (case.stride, case.padding, case.dilation, 1)
+
+    def plan(room: Room, y: Placed) -> list[Launch] | None:
+        return conv.plan_forward(room, room.array(case.x), room.array(case.w), None, y, *tail)
+
+    found = computed(plan, case.g.shape, "float32", target(HOST))
+    x, w = case.x.astype("float64"), case.w.astype("float64")
+    wanted = conv_kernels.forward(x, w, None, case.out, *tail)
+    assert np.abs(found - wanted).max() < 1e-5 * np.abs(wanted).max()
 
 
 def test_nothing_to_compute() -> None:
@@ -235,16 +265,18 @@ def test_infinities_and_nan_stay_where_they_are() -> None:
     assert (np.isinf(found) == np.isinf(wanted)).all()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_compiles_for_other_machines(dtype: str) -> None:
-    case = Case(2, 1, 16, 40, (3, 3), (18, 18), stride=2, padding=1, dtype=dtype)
+@pytest.mark.parametrize(("dtype", "stride"), [("float32", 1), ("float64", 2)])
+def test_compiles_for_other_machines(dtype: str, stride: int) -> None:
+    case = Case(2, 1, 40, 40, (3, 3), (18, 18), stride=stride, padding=1, dtype=dtype)
     room = Room()
     x, w, y = room.array(case.x), room.array(case.w), room.array(case.g)
     tail = (case.stride, case.padding, case.dilation, 1)
-    found = [
-        *(conv.plan_forward(room, x, w, None, y, *tail) or []),
-        *(conv.plan_input(room, y, w, x, *tail) or []),
-        *(conv.plan_weight(room, y, x, w, *tail) or []),
-    ]
-    for kernel in {repr(l.kernel.key): l.kernel for l in found}.values():
-        assert "fmla" in native.assembly(kernel.emit(NEON, "kernel"), NEON) or "sum" in kernel.name
+    for found in (
+        conv.plan_forward(room, x, w, None, y, *tail),
+        conv.plan_input(room, y, w, x, *tail),
+        conv.plan_weight(room, y, x, w, *tail),
+    ):
+        assert found
+        for launch in found:
+            text = native.assembly(launch.kernel.emit(NEON, "kernel"), NEON)
+            assert "fmla" in text or launch.flops < max(l.flops for l in found)

@@ -42,7 +42,11 @@ def softmax() -> None:
     ((x + 1).softmax(1) * 2).sum(0).tolist()
 
 
-def printed(rung: int, capsys: pytest.CaptureFixture[str], program: Callable[[], None] = softmax) -> str:
+Output = pytest.CaptureFixture[str]
+Report = Callable[..., str]
+
+
+def printed(rung: int, capsys: Output, program: Callable[[], None] = softmax) -> str:
     torch._flush()
     capsys.readouterr()
     with debug.level(rung):
@@ -100,7 +104,7 @@ def test_a_called_operation_is_named(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.fixture
-def report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def report(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> Report:
     def run(program: Callable[[list[str]], int], *arguments: str) -> str:
         def peak(threads: int = 0) -> Peak:
             return Peak(threads or 2, {"float32": 1e11, "float64": 5e10}, 1e11, 1e10)
@@ -113,7 +117,7 @@ def report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return run
 
 
-def test_explain_tells_flushes_programs_and_kernels(report: Callable[..., str]) -> None:
+def test_explain_tells_flushes_programs_and_kernels(report: Report) -> None:
     def program(arguments: list[str]) -> int:
         assert arguments == ["a", "b"]
         x, w = torch.ones(64, 50), torch.ones(50, 40)
@@ -129,7 +133,7 @@ def test_explain_tells_flushes_programs_and_kernels(report: Callable[..., str]) 
     assert re.search(r"us +[\d.]+ GFLOP/s +[\d.]+ GB/s +\d+% of the ", line)
 
 
-def test_explain_tells_why_something_was_compiled_again(report: Callable[..., str]) -> None:
+def test_explain_tells_why_something_was_compiled_again(report: Report) -> None:
     def program(arguments: list[str]) -> int:
         x = torch.arange(12.0).view(3, 4)
         torch._flush()
@@ -138,10 +142,11 @@ def test_explain_tells_why_something_was_compiled_again(report: Callable[..., st
         return 3
 
     text = report(program)
-    assert re.search(r"compiled again: %\d+, which view reads, was taken for \d+ and came as \d+", text)
+    why = r"compiled again: %\d+, which view reads, was taken for \d+ and came as \d+"
+    assert re.search(why, text)
 
 
-def test_explain_tells_why_neighbours_were_not_fused(report: Callable[..., str]) -> None:
+def test_explain_tells_why_neighbours_were_not_fused(report: Report) -> None:
     def program(arguments: list[str]) -> int:
         (torch.ones(30, 40).softmax(1) * 2).sum(0).tolist()
         return 3

@@ -1,8 +1,9 @@
-"""Every row's samples and their gradients in both tiers, as whole programs: what the interpreter
-gives, native code gives too."""
+"""A sample of every row with its gradients in both tiers, as whole programs: the first in float32,
+the second in float64. (Single operations, of all samples: `test_rows_compiled.py`.)"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -41,25 +42,27 @@ def outcome(row: Row, number: int, dt: torch.dtype) -> list[np.ndarray] | None:
         return None
     floats = [t for t in out if t.requires_grad and not t.is_complex()]
     if floats:
-        sum((t * t).sum() for t in floats).backward()
+        with suppress(RuntimeError):  # there is no such derivative
+            sum((t * t).sum() for t in floats).backward()
     grads = [t.grad for t in cast if t.is_floating_point() and t.grad is not None]
     return arrays([*out, *grads])
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_both_tiers_agree(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, _ in enumerate(row.samples(Maker())):
-        for dt in (torch.float32, torch.float64):
-            monkeypatch.setattr(config, "compile", "off")
-            want = outcome(row, number, dt)
-            monkeypatch.setattr(config, "compile", "sync")
-            tiering.forget()
-            have = outcome(row, number, dt)
-            if want is None or have is None:
-                assert want is have
-                continue
-            for w, h in zip(want, have, strict=True):
-                assert w.dtype == h.dtype and w.shape == h.shape
-                tolerance = TOLERANCE.get(w.dtype.name, 0.0)
-                size = float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) if tolerance else 0.0
-                np.testing.assert_allclose(h, w, tolerance, tolerance * size, err_msg=f"sample {number}")
+    count = len(row.samples(Maker()))
+    for turn, dt in enumerate((torch.float32, torch.float64)):
+        number = min(turn, count - 1)
+        monkeypatch.setattr(config, "compile", "off")
+        want = outcome(row, number, dt)
+        monkeypatch.setattr(config, "compile", "sync")
+        tiering.forget()
+        have = outcome(row, number, dt)
+        if want is None or have is None:
+            assert want is have
+            continue
+        for w, h in zip(want, have, strict=True):
+            assert w.dtype == h.dtype and w.shape == h.shape
+            tolerance = TOLERANCE.get(w.dtype.name, 0.0)
+            size = float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) if tolerance else 0.0
+            np.testing.assert_allclose(h, w, tolerance, tolerance * size, err_msg=f"sample {number}")

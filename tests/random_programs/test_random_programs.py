@@ -1,4 +1,4 @@
-"""2,000 random programs with fixed seeds, and tests of the instrument itself."""
+"""2,000 random programs with fixed seeds, some of them compiled, and tests of the instrument itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import warnings
 import pytest
 
 import flambeau
+from flambeau.runtime import native
 from tests.random_programs import oracle
 from tests.random_programs.generator import generate
 from tests.random_programs.runner import Line, Program
 from tests.random_programs.shrink import report, shrink
+from tests.random_programs.tiers import report_compiled
 
 PROGRAMS = 2000
 BATCH = 100
+COMPILED = 100
+"""Programs that are compiled too: kernels take their time."""
 
 
 @pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))
@@ -23,6 +27,17 @@ def test_no_program_differs(first: int) -> None:
         warnings.simplefilter("ignore")
         for seed in range(first, first + BATCH):
             difference = report(seed, generate(seed), flambeau, repeats=1 + (seed % 4 == 0))
+            assert difference is None, difference
+
+
+@pytest.mark.skipif(not native.available(), reason="there is no compiler here")
+@pytest.mark.parametrize("first", range(0, COMPILED, BATCH // 4))
+def test_no_compiled_program_differs(first: int) -> None:
+    """With fusion and without, with whole numbers as constants and without."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(first, first + BATCH // 4):
+            difference = report_compiled(seed, generate(seed))
             assert difference is None, difference
 
 

@@ -18,8 +18,7 @@ from flambeau.runtime.random import Generator
 
 pytestmark = pytest.mark.skipif(native_random.prepare() is None, reason=native_random.reason())
 
-SIZES = [0, 1, 2, 5, 7, 15, 16, 17, 24, 31, 32, 33, 47, 48, 100, 383, 384, 385, 623, 624, 625, 767,
-         768, 769, 1000, 4096, 4099, 20001]  # fmt: skip
+SIZES = [0, 1, 2, 7, 15, 16, 17, 32, 33, 48, 100, 383, 385, 624, 767, 769, 3333]
 MASKS = ["bool", "uint8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
 
 Draw = Callable[[Generator, int], np.ndarray]
@@ -50,7 +49,7 @@ DRAWS: dict[str, Draw] = {
     **{
         f"bernoulli {dtype} {p}": lambda g, n, a=(dtype, p): g.bernoulli(n, *a)
         for dtype in MASKS
-        for p in (0.7, 0, 1, 1e-12, 0.5, math.nextafter(1, 0), 2**-53, 5e-324)
+        for p in (0.7, 0, 1, math.nextafter(1, 0), 2**-53, 5e-324)
     },
     "bernoulli of an array": lambda g, n: g.bernoulli(n, "float32", np.linspace(0, 1, n)),
     "randperm": lambda g, n: g.randperm(n),
@@ -65,7 +64,11 @@ DRAWS: dict[str, Draw] = {
         for high in (1 << 27, (1 << 28) - 1, (1 << 28) - 58, (1 << 31) - 1)
     },
     "randint 64": lambda g, n: g.random(n, "int64", 0, 2**60 + 3),
-    "exponential": lambda g, n: g.exponential(min(n, 100)),
+    **{
+        f"exponential {dtype}": lambda g, n, a=(dtype, rate): g.exponential(n, *a)
+        for dtype, rate in (("float64", 1), ("float32", 0.3), ("float16", 2), ("bfloat16", 1))
+    },
+    "multinomial": lambda g, n: g.multinomial(np.linspace(0, 1, n + 2), 1 + n // 2),
     "next_double": lambda g, n: np.array([g.next_double() for _ in range(min(n, 40))]),
     "poisson": lambda g, n: g.poisson(np.linspace(0, 20, min(n, 30))),
 }  # fmt: skip
@@ -119,7 +122,7 @@ def test_the_same_numbers_and_state(name: str) -> None:
 def test_in_any_order(seed: int) -> None:
     pair, choice = Pair(seed), np.random.default_rng(seed)
     draws = list(DRAWS.values())
-    for _ in range(300):
+    for _ in range(200):
         draw, size = draws[choice.integers(len(draws))], SIZES[choice.integers(len(SIZES))]
         pair.same(draw, size)
     pair.same_state()
@@ -151,8 +154,9 @@ def test_shapes() -> None:
 def test_an_empty_draw_leaves_a_seeded_state_alone() -> None:
     generator = Generator().manual_seed(3)
     before = generator.get_state()
-    for draw in DRAWS.values():
-        draw(generator, 0)
+    for name, draw in DRAWS.items():
+        if name != "multinomial":
+            draw(generator, 0)
     np.testing.assert_array_equal(generator.get_state(), before)
 
 
@@ -171,38 +175,28 @@ def test_seeds_states_and_copies() -> None:
     pair.same_state()
 
 
-def test_box_muller_over_all_arguments(kernels: native_random.Kernels) -> None:
-    # Words that temper to any 24 bits would have to be found first; the words as they come cover
-    # radii and angles densely enough, and the ends of the range are in the parity tests.
+@pytest.mark.parametrize("size", [20001, (1 << 18) + 5])
+def test_many(size: int) -> None:
     pair = Pair(1)
-    for _ in range(4):
-        pair.same(lambda g, n: g.normal(n), 1 << 18)
+    for draw in ("normal", "uniform", "bernoulli", "random"):
+        pair.same(lambda g, n, draw=draw: getattr(g, draw)(n), size)
 
 
-@pytest.mark.parametrize("width", [16, 32, 64])
-@pytest.mark.parametrize("name", list(DRAWS))
-def test_other_widths_of_vectors(width: int, name: str) -> None:
-    try:
-        native_random.kernels = of_width(width)
-        pair = Pair(len(name))
-        for size in (3, 16, 33, 48, 625, 2000):
-            pair.same(DRAWS[name], size)
-        pair.same_state()
-    finally:
-        native_random.kernels = native_random.prepare()
-
-
-_widths: dict[int, native_random.Kernels] = {}
+@pytest.mark.parametrize("width", [16, 32])
+def test_other_widths_of_vectors(width: int) -> None:
+    native_random.kernels = of_width(width)
+    pair = Pair(width)
+    for size in (3, 33, 48, 625, 2000):
+        for draw in DRAWS.values():
+            pair.same(draw, size)
+    pair.same_state()
 
 
 def of_width(width: int) -> native_random.Kernels:
-    host = native.host(max(width, 32))
+    host = native.host(32)
     if host.vector_bytes < width:
         pytest.skip(f"no vectors of {width} bytes here")
-    if width not in _widths:
-        made = native_random.Kernels(host._replace(vector_bytes=width))
-        _widths[width] = made
-    return _widths[width]
+    return native_random.Kernels(host._replace(vector_bytes=width))
 
 
 def test_code_for_arm() -> None:
