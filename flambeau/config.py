@@ -17,7 +17,7 @@ def _cache_dir() -> str:
     return os.environ.get("FLAMBEAU_CACHE_DIR", default)
 
 
-max_pending_nodes: int = _int("FLAMBEAU_MAX_PENDING", 1024)
+max_pending_nodes: int = _int("FLAMBEAU_MAX_PENDING", 8192)
 """FLAMBEAU_MAX_PENDING: how many operations are recorded at most before they run. 1 runs each
 operation at its call."""
 

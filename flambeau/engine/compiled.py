@@ -211,12 +211,11 @@ class Compiled:
         try:  # each of these lines is a microsecond of a small network's step
             inputs = [leaf.buffer.address for leaf in leaves]
         except AttributeError:  # arrays that were made elsewhere
-            held = [leaf.buffer for leaf in leaves]
-            inputs = [address_of(b) if b.__class__ is ndarray else b.address for b in held]
+            held, inputs = _addresses(leaves)
         made = [take() for take in self.takers]
         for place, donor, take in self.donors:
             block = leaves[donor].buffer
-            if getrefcount(block) > _BLOCK_REFS + (held is not None) or block.__class__ is ndarray:
+            if getrefcount(block) > _BLOCK_REFS or block.__class__ is ndarray:
                 block = take()
             made.insert(place, block)
         block = None
@@ -337,6 +336,20 @@ class Compiled:
         address = table.words[x.slot] + x.offset * d.itemsize
         memory = (ctypes.c_char * size).from_address(address)
         return np.ndarray(x.shape, d, memory)
+
+
+def _addresses(leaves: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """Where inputs are, and the arrays among them, which must live until the run is over: blocks
+    need not, what is freed is used again by later programs only."""
+    held, addresses = [], []
+    for leaf in leaves:
+        buffer = leaf.buffer
+        if buffer.__class__ is ndarray:
+            held.append(buffer)
+            addresses.append(address_of(buffer))
+        else:
+            addresses.append(buffer.address)
+    return held, addresses
 
 
 def _calibrate() -> int:

@@ -27,7 +27,7 @@ SMALL = 32 << 10
 SLAB = 64 << 10
 HUGE = 2 << 20
 """From so many bytes on, memory is asked for in huge pages."""
-MOST_CACHED, LEAST_CACHED = 1 << 30, 128 << 20
+MOST_CACHED, LEAST_CACHED = 4 << 30, 1 << 30
 """What is free may be a quarter of what is in use, within these bounds; the rest is given back."""
 
 

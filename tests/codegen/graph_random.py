@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -11,6 +12,10 @@ from flambeau.core.layout import contiguous_strides
 from flambeau.graph.ir import Builder, Node
 
 SIZES = (1, 1, 2, 3, 3, 4, 5, 8, 17, 33)
+LARGE = (1, 2, 7, 64, 130, 530, 1100, 4100)
+"""More than the vectors, blocks and tasks that loops are cut into."""
+MOST = 100_000
+"""Elements of an array."""
 FLOATS = ("float32", "float32", "float32", "float64")
 
 
@@ -22,13 +27,13 @@ class RandomGraph:
         self.numpy = np.random.default_rng(seed)
         self.b = Builder()
         self.dtype = self.rng.choice(FLOATS)
-        self.sizes = self.rng.sample(SIZES, 3)
+        self.sizes = self.rng.sample(LARGE if seed % 5 == 4 else SIZES, 3)
         self.arrays: list[np.ndarray] = []
         self.numbers: list[float] = []
         self.pool: list[Node] = [self.input() for _ in range(self.rng.randint(1, 3))]
-        for _ in range(length or self.rng.randint(2, 16)):
+        for _ in range(length or self.rng.choice([4, 8, 16, 40])):
             made = self.step()
-            if made is not None and 0 < made.numel <= 20_000:
+            if made is not None and 0 < made.numel <= MOST:
                 self.pool.append(made)
         count = self.rng.randint(1, 3)
         late = self.pool[len(self.arrays) :] or self.pool
@@ -37,7 +42,10 @@ class RandomGraph:
     # --- leaves ---------------------------------------------------------------------------------
 
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.rng.choice(self.sizes) for _ in range(self.rng.randint(0, 3)))
+        while True:
+            shape = tuple(self.rng.choice(self.sizes) for _ in range(self.rng.randint(0, 3)))
+            if math.prod(shape) <= MOST:
+                return shape
 
     def input(self, shape: tuple[int, ...] | None = None) -> Node:
         shape = self.shape() if shape is None else shape
