@@ -6,11 +6,12 @@ other's are given time to go to sleep, and the side runs a little without being 
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ REST = 0.015
 WARM = 0.002
 """Seconds that a side runs at least before it is timed."""
 COMPARED = 10
-"""Steps over which losses are compared."""
+"""Steps over which losses are compared, if the warm-up is as long: a few steps further, rounding alone
+sets two runs of a deep network apart (the interpreter is as far from PyTorch as compiled code)."""
 
 
 def nothing(result: Any = None) -> None:
@@ -87,6 +89,18 @@ class Result(NamedTuple):
         return max(abs(a - b) / max(abs(b), 1e-6) for a, b in zip(*self.losses, strict=True))
 
 
+@contextlib.contextmanager
+def compiled_at_once() -> Iterator[None]:
+    """Have flambeau compile what it sees, so that the losses compared are those of compiled code."""
+    from flambeau import config
+
+    before, config.compile = config.compile, "sync"
+    try:
+        yield
+    finally:
+        config.compile = before
+
+
 def settle(step: Step, steps: int) -> None:
     """Run flambeau until its compiler has nothing left to do."""
     from flambeau.engine import tiering
@@ -101,7 +115,8 @@ def settle(step: Step, steps: int) -> None:
 def compare(work: Workload, flambeau: Any, torch: Any, samples: int, compiled: bool) -> Result:
     """Both sides from equal seeds: the losses of their first steps, then the time of a step."""
     ours, theirs = sides = [work.make(flambeau), work.make(torch)]
-    losses = [[look(side()) for _ in range(min(work.warmup, COMPARED))] for side in sides]
+    with compiled_at_once():
+        losses = [[look(side()) for _ in range(min(work.warmup, COMPARED))] for side in sides]
     settle(ours, work.warmup // 4)
     for _ in range(work.warmup - len(losses[1])):
         theirs()
