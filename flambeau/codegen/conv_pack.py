@@ -15,7 +15,7 @@ from .ir_text import Code
 from .kernel import Buf, Kernel, Launch, Target
 from .planning import Room
 
-_BLOCK = 64
+_BLOCK = 512
 """Columns of a task."""
 
 

@@ -118,7 +118,8 @@ def launches(room: Room, p: Correlation, label: str) -> list[Launch]:
     where = dict(zip(met, how.places))
     span, line = frame_line(how, width, size)
     pitch = 0 if plain else odd_pitch(images * (rows + how.extra) * line // size + 32, size)
-    some = max(1, DEPTH // max(count, 1))
+    most = max(map(len, p.phases))
+    some = max(1, (DEPTH if len(p.phases) == 1 else 2 * DEPTH) // max(most, 1))
     result = min(some, p.channels) * len(how.shifts) * pitch + 64
     result_pitch = odd_pitch(images * rows * width, size)
     phase_pitch = part * result_pitch + 64

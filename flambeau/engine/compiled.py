@@ -32,16 +32,19 @@ from .interpreter import step_of
 TABLES = 8
 """Runs of one executable that may be on their way at a time."""
 
-PARALLEL_NS = 12_000.0
-"""Estimated nanoseconds of work from which a launch is divided over threads: dividing costs some
-2 µs when the threads are awake."""
+PARALLEL_NS = 15_000.0
+"""Estimated nanoseconds of work from which a launch is divided over threads. Dividing costs some 2 µs
+when the threads are awake; but a thread that waits for work spins, on the core on which Python
+records the next step: small programs are best left to one thread."""
 
 CHAIN_BYTES = 512e3
 """What kernels that share a step may read and write on a piece of its tasks: so much stays in the
 second-level cache from one kernel to the next."""
 
-FLOPS_PER_NS, BYTES_PER_NS = 25.0, 8.0
-"""A conservative guess of one core's speed, for that estimate alone."""
+FLOPS_PER_NS, NEAR_BYTES_PER_NS, FAR_BYTES_PER_NS = 80.0, 40.0, 12.0
+"""A guess of one core's speed, for that estimate alone."""
+NEAR = 1e6
+"""Bytes of a launch up to which they are likely to be in the second-level cache."""
 
 
 class Guard(NamedTuple):
@@ -371,7 +374,8 @@ _BLOCK_REFS = _calibrate()
 
 def estimate(x: kernels.Launch) -> float:
     """Nanoseconds of one core's work, roughly."""
-    return x.flops / FLOPS_PER_NS + x.bytes / BYTES_PER_NS
+    rate = NEAR_BYTES_PER_NS if x.bytes < NEAR else FAR_BYTES_PER_NS
+    return max(x.flops / FLOPS_PER_NS, x.bytes / rate)
 
 
 def divided(step: Step) -> bool:
