@@ -15,7 +15,7 @@ from .ir_text import Code
 from .kernel import Buf, Kernel, Launch, Target
 from .planning import Room
 
-_BLOCK = 512
+_BLOCK = 256
 """Columns of a task."""
 
 

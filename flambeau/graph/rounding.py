@@ -21,6 +21,8 @@ from .ir import Node
 Array = np.ndarray[Any, Any]
 
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+SMALL = frozenset(["bool", "uint8", "int8"])
+"""Integers that every float holds exactly."""
 SUM = 4.0
 """Roundings of a sum, in units of epsilon times the sum of magnitudes: blocks of terms are added in
 several rows side by side."""
@@ -77,7 +79,7 @@ def _bound(node: Node, args: list[Bounded], value: Any) -> Any:
         return total
     if op == "cast":
         source = node.args[0].dtype
-        narrower = EPSILON[node.dtype] > EPSILON.get(source, 0.0)
+        narrower = source not in SMALL and EPSILON[node.dtype] > EPSILON.get(source, 0.0)
         return _sum(total, EPSILON[node.dtype] * _size(node, value)) if narrower else total
     unit = (1.0 if op in ARITHMETIC else FUNCTION) * EPSILON[node.dtype]
     return _sum(total, unit * _size(node, value))
