@@ -11,8 +11,9 @@ import numpy as np
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
+from ..engine.buffers import as_array
 from ..engine.flush import realise
-from ..graph.trace import record
+from ..graph.trace import record, state
 from ..graph.value import Value, leaf
 from ..ops.core import CONVERT, VIEW, WRITE, strided
 from ..runtime.blocks import Block
@@ -33,10 +34,15 @@ def read(t: Any) -> Value:
 
 
 def array_of(t: Any, reason: str) -> np.ndarray:
-    """The content as an array that must not be written or kept: observed now."""
+    """The content as an array that must not be written or kept: observed now. Nothing that is
+    pending runs for it where the content is there."""
     storage = t._storage
-    if storage.value is None:
+    value = storage.value
+    if value is None:
         return window(t)
+    if value.buffer is not None and not t._plain and t._aval.dtype is storage.aval.dtype:
+        state.looks += 1
+        return strided(as_array(value).reshape(-1), t._aval.shape, stride(t), t._offset)
     return realise(read(t), reason)  # type: ignore[no-any-return]
 
 

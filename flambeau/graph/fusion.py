@@ -49,6 +49,10 @@ class Group:
         self.red = red
         self.maps: dict[Node, Map] = {node: place}
         """Where each node's result lies in the group's dimensions."""
+        self.loads: dict[Node, Node] = {}
+        """Arguments that the group does not compute, and whose memory they are."""
+        self.stored: list[Node] | None = None
+        """Nodes that others read; None where nobody has asked yet."""
 
     @property
     def first(self) -> int:
@@ -123,7 +127,8 @@ class Fusion:
             red, place = frozenset(), tuple(dims)
             extents = {d: n for d, n in zip(dims, node.shape) if d is not None}
             self.domain[node] = place
-        self.group_of[node] = Group(node, extents, red, place)
+        made = self.group_of[node] = Group(node, extents, red, place)
+        made.loads = dict(self._loads(node))
 
     def _need(self, x: Node) -> None:
         """x is read from memory: what holds its elements must be stored."""
@@ -260,25 +265,29 @@ class Fusion:
     ) -> str:  # fmt: skip
         """Each element that is stored must be computed once."""
         everything = frozenset(extents)
-        operands = 0
-        for group, names in ((a, rename), (b, None)):
-            for node in group.nodes:
-                if not self.escapes(node, (a, b)):
-                    continue
-                operands += 1
-                place = group.maps[node]
-                here = {d if names is None else names[d] for d in place if d is not None}
-                if here != everything and here != everything - red:
-                    return "it is needed elsewhere too, and runs over fewer dimensions"
-        operands += len({x for g in (a, b) for n in g.nodes for x in self._loads(n, (a, b))})
+        levels = (everything, everything - red)
+        stored = [n for n in a.nodes if self.escapes(n, (a, b))]
+        fits = all({rename[d] for d in a.maps[n] if d is not None} in levels for n in stored)
+        others = self._stored(b)
+        if fits and (len(extents) != len(b.extents) or red != b.red):
+            fits = all({d for d in b.maps[n] if d is not None} in levels for n in others)
+        if not fits:
+            return "it is needed elsewhere too, and runs over fewer dimensions"
+        operands = len(stored) + len(others)
+        operands += sum(self.group_of.get(base) is not a for base in b.loads.values())
+        operands += sum(x not in b.loads for x in a.loads)
         return "the loop would read and write too many arrays" if operands > MAX_OPERANDS else ""
 
-    def _loads(self, node: Node, inside: tuple[Group, ...]) -> Iterable[Node]:
+    def _stored(self, group: Group) -> list[Node]:
+        if group.stored is None:
+            group.stored = [n for n in group.nodes if self.escapes(n, (group,))]
+        return group.stored
+
+    def _loads(self, node: Node) -> Iterable[tuple[Node, Node]]:
         for x in node.args:
             base = resolve(x).base
             if base.op not in LEAVES or base.op == "input":
-                if not (is_compute(base) and self.group_of[base] in inside):
-                    yield x
+                yield x, base
 
     def _beyond(self, number: int) -> int:
         """From where on no path leads back to nodes up to a number. Nodes' arguments are numbered
@@ -290,11 +299,13 @@ class Fusion:
 
     def _reaches_around(self, a: Group, b: Group) -> bool:
         """Whether a path leads from a to b through something else."""
-        limit = self._beyond(b.last)
         stack = [
             u for node in a.nodes for u in self.uses(node)
             if self.group_of.get(u) not in (a, b)
         ]  # fmt: skip
+        if not stack:
+            return False
+        limit = self._beyond(b.last)
         seen: set[int] = set()
         while stack:
             node = stack.pop()
@@ -335,8 +346,12 @@ class Fusion:
             self.group_of[node] = b
         self._wide.discard(a)
         self._wide.add(b)
+        stored = self._stored(b) + [n for n in a.nodes if self.escapes(n, (b,))]
         b.nodes = sorted(a.nodes + b.nodes, key=lambda n: n.number)
-        b.extents, b.red = extents, red
+        b.extents, b.red, b.stored = extents, red, stored
+        b.loads = {
+            x: base for x, base in (b.loads | a.loads).items() if self.group_of.get(base) is not b
+        }
 
 
 def _reachable(outputs: list[Node]) -> list[Node]:

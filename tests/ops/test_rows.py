@@ -53,7 +53,8 @@ def test_value_does_not_depend_on_laziness_or_layout(row: Row) -> None:
             t.numpy()
         torch._flush()
         assert not state.nodes
-        _same(lazy, arrays(function(row)(*args, **kwargs)))
+        # Compiled programs may add up a view and a copy of it in another order.
+        _same(lazy, arrays(function(row)(*args, **kwargs)), 1e-14)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_id)
