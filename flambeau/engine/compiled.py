@@ -11,6 +11,7 @@ import ctypes
 import math
 import struct
 from collections.abc import Sequence
+from operator import itemgetter
 from sys import getrefcount
 from typing import Any, NamedTuple
 
@@ -47,17 +48,20 @@ NEAR = 1e6
 """Bytes of a launch up to which they are likely to be in the second-level cache."""
 
 
-class Guard(NamedTuple):
-    """Run-time numbers that were taken for constants."""
+class Guard:
+    """Run-time numbers that were taken for constants: their places among the scalars, and their
+    values."""
 
-    places: tuple[int, ...]
-    values: tuple[int, ...]
+    __slots__ = ("places", "values", "_pick", "_expected")
+
+    def __init__(self, places: tuple[int, ...], values: tuple[int, ...]) -> None:
+        self.places, self.values = places, values
+        # One C call compares all: there are dozens of offsets in a recurrent network's step.
+        self._pick = itemgetter(*places) if places else None
+        self._expected = values if len(values) != 1 else values[0]
 
     def holds(self, scalars: Sequence[Any]) -> bool:
-        for i, v in zip(self.places, self.values):
-            if scalars[i] != v:
-                return False
-        return True
+        return self._pick is None or bool(self._pick(scalars) == self._expected)
 
 
 class _Table:
@@ -164,11 +168,12 @@ class Compiled:
             for a in aval if isinstance(aval, tuple) else (aval,):
                 sizes.append(max(a.nbytes, 1))
         dying = {i for ins in program.instructions for i in ins.dies if i < len(program.inputs)}
-        self.takers: list[Any] = []
-        """What gives a block to each output that has no donor."""
+        self.takers: list[tuple[int, Any]] = []
+        """For each output that has no donor: its place among them, and what gives it a block."""
         self.donors: list[tuple[int, int, Any]] = []
-        """For each other one: its place among the outputs, its donor, and what gives it a block
-        where the donor's memory is still in use."""
+        """For each other one: its place, its donor, and what gives it a block where the donor's
+        memory is still in use."""
+        self.blank: list[Any] = [None] * len({o.slot for o in p.outputs})
         slots = sorted({o.slot for o in p.outputs})
         self.part_of = [slots.index(o.slot) for o in p.outputs]
         by_slot = {o.slot: (n, o.donor) for o, n in zip(p.outputs, sizes, strict=True)}
@@ -179,7 +184,7 @@ class Compiled:
             if donor is not None and donor in dying and self.native:
                 self.donors.append((place, donor, take))
             else:
-                self.takers.append(take)
+                self.takers.append((place, take))
         self.pack = struct.Struct(f"={len(program.inputs)}q{types}{len(slots)}q").pack_into
         self.groups: list[int] = []
         for register in program.outputs:
@@ -207,7 +212,7 @@ class Compiled:
         """Run with a capture's inputs and give its results their buffers. False where a number is
         not what was taken for granted, or is beyond 64 bits: nothing has been done then."""
         scalars = captured.scalars
-        if self.guard.places and not self.guard.holds(scalars):
+        if not self.guard.holds(scalars):
             return False
         leaves = captured.leaves
         held = None
@@ -215,12 +220,14 @@ class Compiled:
             inputs = [leaf.buffer.address for leaf in leaves]
         except AttributeError:  # arrays that were made elsewhere
             held, inputs = _addresses(leaves)
-        made = [take() for take in self.takers]
+        made = self.blank.copy()
+        for place, take in self.takers:
+            made[place] = take()
         for place, donor, take in self.donors:
             block = leaves[donor].buffer
             if getrefcount(block) > _BLOCK_REFS or block.__class__ is ndarray:
                 block = take()
-            made.insert(place, block)
+            made[place] = block
         block = None
         addresses = [b.address for b in made]
         self.turn = turn = (self.turn + 1) % TABLES

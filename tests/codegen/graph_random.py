@@ -28,6 +28,8 @@ class RandomGraph:
         self.b = Builder()
         self.dtype = self.rng.choice(FLOATS)
         self.sizes = self.rng.sample(LARGE if seed % 5 == 4 else SIZES, 3)
+        self.special = seed % 7 == 3
+        """Whether there are NaN and infinities among the inputs."""
         self.arrays: list[np.ndarray] = []
         self.numbers: list[float] = []
         self.pool: list[Node] = [self.input() for _ in range(self.rng.randint(1, 3))]
@@ -50,6 +52,9 @@ class RandomGraph:
     def input(self, shape: tuple[int, ...] | None = None) -> Node:
         shape = self.shape() if shape is None else shape
         values = np.round(self.numpy.uniform(-2, 2, shape) * 4) / 4
+        if self.special:
+            at = self.numpy.random(shape) < 0.05
+            values = np.where(at, self.numpy.choice([np.nan, np.inf, -np.inf, -0.0], shape), values)
         self.arrays.append(np.asarray(values, self.dtype))
         return self.b.make("input", (), len(self.arrays) - 1, shape, self.dtype)
 
@@ -85,10 +90,13 @@ class RandomGraph:
 
     def unary(self, x: Node) -> Node:
         b = self.b
+        whole = b.rint(b.min(b.max(x, -99.0), 99.0))
+        if not self.special:  # NaN is no certain integer
+            whole = b.cast(whole, "int32")
         return self.rng.choice([
             lambda: b.neg(x), lambda: b.abs(x), lambda: b.tanh(x), lambda: b.exp(b.min(x, 1.0)),
             lambda: b.sqrt(b.add(b.abs(x), 0.5)), lambda: b.mul(x, 0.5), lambda: b.max(x, 0.0),
-            lambda: b.cast(b.cast(b.rint(b.min(b.max(x, -99.0), 99.0)), "int32"), self.dtype),
+            lambda: b.cast(whole, self.dtype),
         ])()  # fmt: skip
 
     def binary(self, x: Node) -> Node:

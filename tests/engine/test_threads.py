@@ -55,3 +55,35 @@ def test_threads_and_runs_do_not_change_a_bit() -> None:
         for _ in range(runs):
             for a, b in zip(first, step(), strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+def test_running_ahead_changes_nothing() -> None:
+    """Programs wait in the stream while Python goes on, and their memory is used again; whoever
+    looks at every step gets the same."""
+
+    def trained(looking: bool) -> list[np.ndarray]:
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
+            torch.nn.Linear(8 * 13 * 13, 50), torch.nn.Tanh(), torch.nn.Linear(50, 10),
+        )  # fmt: skip
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+        kept = []
+        for i in range(25):
+            x, y = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+            if looking:
+                loss.item()
+                next(net.parameters()).tolist()
+            if i % 7 == 0:
+                kept.append(loss.detach() * 2)
+        return [t.detach().numpy().copy() for t in (*kept, *net.parameters())]
+
+    pool.set_num_threads(2)
+    expected = trained(True)
+    for _ in range(3):
+        for a, b in zip(expected, trained(False), strict=True):
+            np.testing.assert_array_equal(a, b)
