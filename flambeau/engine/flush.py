@@ -96,4 +96,6 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
+from . import forks  # noqa: E402, F401  # last: see there
+
 trace.flush_hook = flush

@@ -38,7 +38,9 @@ def test_as_numpy(name: str) -> None:
 def test_integers_become_floats(name: str, dtype: torch.dtype) -> None:
     out = getattr(torch, name)(torch.tensor([1, 1]).to(dtype))
     assert out.dtype is torch.float32
-    assert out.tolist() == getattr(torch, name)(torch.ones(2)).tolist()
+    # One of them may run in native code, whose functions are within 2 ulp.
+    expected = getattr(torch, name)(torch.ones(2))
+    np.testing.assert_allclose(out.numpy(), expected.numpy(), 3e-7, 3e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -31,7 +31,7 @@ def _report(seed: int, program: Program, torch: Any, options: argparse.Namespace
     from tests.random_programs import tiers
 
     if options.tier == "interpreter":
-        return tiers.report_interpreted(seed, program, torch)
+        return tiers.report_interpreted(seed, program, torch, options.repeats)
     return tiers.report_compiled(seed, program)
 
 

@@ -49,10 +49,10 @@ def report_compiled(seed: int, program: Program, modes: tuple[Mode, ...] = MODES
     return None
 
 
-def report_interpreted(seed: int, program: Program, torch: Any) -> str | None:
+def report_interpreted(seed: int, program: Program, torch: Any, repeats: int = 1) -> str | None:
     """The same for the interpreter."""
     before, config.compile = config.compile, "off"
     try:
-        return report(seed, program, torch, 2)
+        return report(seed, program, torch, repeats)
     finally:
         config.compile = before

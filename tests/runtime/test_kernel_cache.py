@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from flambeau import config
+from flambeau.engine import tiering
 from flambeau.runtime import kernel_cache, native
 
 from .kernels_for_tests import COUNT, source
@@ -25,7 +26,8 @@ TEXT = repr(KERNEL.key)
 
 @pytest.fixture(autouse=True)
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A cache without content, in a directory of its own."""
+    """A cache without content, in a directory of its own, that nobody else works with."""
+    tiering.wait_for_compiler()
     monkeypatch.setattr(config, "cache_dir", str(tmp_path / "made" / "kernels"))
     monkeypatch.setattr(kernel_cache, "stats", kernel_cache.Stats())
     kernel_cache.forget()
