@@ -38,7 +38,8 @@ fusion: bool = _int("FLAMBEAU_FUSION", 1) != 0
 """FLAMBEAU_FUSION=0: every operation of a compiled program runs in a loop of its own."""
 
 verify: bool = _int("FLAMBEAU_VERIFY", 0) != 0
-"""FLAMBEAU_VERIFY=1: run every program in both tiers and stop at the first operation that differs."""
+"""FLAMBEAU_VERIFY=1: compare every kernel with NumPy where it runs, and stop at the first that
+differs."""
 
 profile: bool = debug > 2
 """Whether compiled programs note the time of each of their kernels, and so run one at a time;

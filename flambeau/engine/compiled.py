@@ -67,7 +67,7 @@ class Guard:
 class _Table:
     """The words of one run."""
 
-    __slots__ = ("words", "buffer", "address", "ticket", "arena", "held")
+    __slots__ = ("words", "address", "ticket", "arena", "held")
 
     def __init__(self, slots: int) -> None:
         self.words = (ctypes.c_int64 * max(slots, 1))()

@@ -78,7 +78,9 @@ def _check_leaves(program: Program, captured: Capture) -> None:
         if isinstance(x, np.ndarray):
             alike = x.shape == tuple(aval.shape) and x.dtype == aval.dtype.np
             if not alike or not x.flags.c_contiguous:
-                raise InternalError(f"an input's buffer is {x.dtype}{x.shape}, strides {x.strides}, for {aval}")
+                raise InternalError(
+                    f"an input's buffer is {x.dtype}{x.shape}, strides {x.strides}, for {aval}"
+                )
 
 
 def _compiled(program: Program, captured: Capture, observed: bool) -> bool:

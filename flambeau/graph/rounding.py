@@ -195,7 +195,7 @@ def _special(node: Node, args: list[Bounded], value: Any) -> Any:
     reach = np.where(np.isfinite(reach), reach, np.inf if conv else 0.0)
     total = (WINOGRAD if conv else SUM) * count * EPSILON[node.dtype] * reach
     for i in carried:
-        given = [_bound_of(a) if k == i else x for k, (a, x) in enumerate(zip(args, sizes, strict=True))]
+        given = [*sizes[:i], _bound_of(args[i]), *sizes[i + 1 :]]
         total = total + value_of(node, given, (), ())
     return total
 

@@ -7,9 +7,8 @@ None to leave it as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
 
-from ..core.layout import contiguous_strides
+from ..core.layout import is_contiguous
 from .access import resolve
 from .fusion import LEAVES, is_compute
 from .ir import Builder, Node
@@ -232,20 +231,9 @@ def _placeable(b: Builder, x: Node, loose: bool, user: Node) -> Node:
             one = b.make("copy", (access.base,), None, (), x.dtype)
             return b.view(one, x.shape, (0,) * x.ndim)
         return b.make("copy", (x,), None, x.shape, x.dtype)
-    if loose or access.strides == contiguous_strides(tuple(x.shape)) and _steady(access, x):
-        return x
-    if _unit_strides_equal(access.strides, tuple(x.shape)) and _steady(access, x):
+    if loose or (not access.run_time and is_contiguous(tuple(x.shape), access.strides)):
         return x
     return b.make("copy", (x,), None, x.shape, x.dtype)
-
-
-def _unit_strides_equal(strides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    own = contiguous_strides(shape)
-    return all(n == 1 or s == o for n, s, o in zip(shape, strides, own, strict=True))
-
-
-def _steady(access: Any, x: Node) -> bool:
-    return not access.run_time
 
 
 def _shown(b: Builder, x: Node) -> Node:
