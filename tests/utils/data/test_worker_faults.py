@@ -362,6 +362,8 @@ def start_program(read="pass", then="time.sleep(60)", method="fork", options="",
         text=True,
         env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,
+        # What runs in a shell's background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pids = [int(word) for word in program.stdout.readline().split()]
     assert len(pids) == 2, program.communicate()
