@@ -18,11 +18,6 @@ _block: Any = None
 _scratch: Any = None
 
 
-def threads() -> int:
-    """Threads that may run a kernel, each of which has scratch memory of its own."""
-    return max(int(pool.get_num_threads()), 1)
-
-
 def layout(temporaries: Iterable[Any]) -> tuple[int, dict[int, int]]:
     """Offsets of arrays that live from step `first` to step `last`: the largest first, each at the
     lowest place that is free for as long as it lives. Also the total."""
@@ -44,17 +39,16 @@ def layout(temporaries: Iterable[Any]) -> tuple[int, dict[int, int]]:
     return total, offsets
 
 
-def reserve(nbytes: int, per_thread: int) -> tuple[int, int]:
-    """Addresses of the arena and of the threads' scratch memory, with room for so much."""
+def reserve(nbytes: int, scratch: int) -> tuple[int, int]:
+    """Addresses of the arena and of the threads' scratch memory, with room for so many bytes."""
     global generation, size, _scratch_size, _block, _scratch
-    scratch = per_thread * threads() + ALIGN
     if nbytes > size or scratch > _scratch_size or _block is None:
         pool.synchronize()
         if nbytes > size or _block is None:
             size = max(nbytes, 1 << 16)
             _block = blocks.allocate(size)
         if scratch > _scratch_size or _scratch is None:
-            _scratch_size = scratch
-            _scratch = blocks.allocate(scratch)
+            _scratch_size = max(scratch, ALIGN)
+            _scratch = blocks.allocate(_scratch_size)
         generation += 1
     return _block.address, _scratch.address

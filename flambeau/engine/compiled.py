@@ -100,18 +100,18 @@ class Compiled:
     def __init__(self, program: Program, guard: Guard, fusing: bool = True) -> None:
         self.program = program
         self.guard = guard
+        self.threads = pool.get_num_threads()
         banned: set[str] = set()
         while True:
             self.lowered = lower(program, dict(zip(guard.places, guard.values)), banned)
             try:
                 self.plan: Plan = plan(
                     self.lowered.outputs, len(program.inputs), len(program.scalars),
-                    pool.get_num_threads(), fusing, banned,
+                    self.threads, fusing, banned,
                 )
                 break
             except Declined as declined:
                 banned.add(str(declined))
-        self.threads = pool.get_num_threads()
         self._link()
         self._prepare()
 
@@ -147,11 +147,10 @@ class Compiled:
                 self._kept.append(args)
                 chained.append((self.addresses[repr(x.kernel.key)], ctypes.addressof(args)))
             first = s.launches[0]
-            parallel = first.tasks > 1 and sum(map(estimate, s.launches)) > PARALLEL_NS
             grain = max(x.grain for x in s.launches)
             each = sum(x.bytes for x in s.launches) / max(first.tasks, 1)
             most = max(1, int(CHAIN_BYTES / max(each, 1.0))) if len(chained) > 1 else 0
-            records.append(pool.Record(tuple(chained), first.tasks, min(grain, most or grain), most, parallel))
+            records.append(pool.Record(tuple(chained), first.tasks, min(grain, most or grain), most, divided(s)))
         made = Segment(pool.Program(records, self.threads), tuple(steps), [math.inf] * len(steps))
         if config.profile:
             made.native.profile()
@@ -161,7 +160,6 @@ class Compiled:
         """What a run needs, in the order in which it needs it."""
         program, p = self.program, self.plan
         types = "".join("d" if kind is float else "q" for kind in program.scalars)
-        self.pack = struct.Struct(f"={len(program.inputs)}q{types}{len(p.outputs)}q").pack_into
         sizes = []
         for register in program.outputs:
             aval = self._aval(register)
@@ -173,8 +171,8 @@ class Compiled:
         self.donors: list[tuple[int, int, Any]] = []
         """For each other one: its place, its donor, and what gives it a block where the donor's
         memory is still in use."""
-        self.blank: list[Any] = [None] * len({o.slot for o in p.outputs})
         slots = sorted({o.slot for o in p.outputs})
+        self.blank: list[Any] = [None] * len(slots)
         self.part_of = [slots.index(o.slot) for o in p.outputs]
         by_slot = {o.slot: (n, o.donor) for o, n in zip(p.outputs, sizes, strict=True)}
         for place, slot in enumerate(slots):
@@ -192,14 +190,13 @@ class Compiled:
             self.groups.append(len(aval) if isinstance(aval, tuple) else 0)
         self.single = not any(self.groups) and self.part_of == list(range(len(slots)))
         self.arena_bytes, self.offsets = arena.layout(p.temporaries)
-        self.per_thread = sum(n for _, n in p.scratch)
+        self.scratch_bytes = self.threads * sum(n for _, n in p.scratch)
         self.tables = [_Table(p.slots) for _ in range(TABLES)]
         self.turn = 0
         self.calls = {
             s.position: step_of(program, program.instructions[s.position])
             for s in self.segments if isinstance(s, Call)
         }  # fmt: skip
-        self.float_places = tuple(i for i, k in enumerate(program.scalars) if k is float)
 
     def _aval(self, register: int) -> Any:
         program = self.program
@@ -286,13 +283,13 @@ class Compiled:
 
     def _fix(self, table: _Table) -> None:
         """Write the words that stay the same from run to run."""
-        base, scratch = arena.reserve(self.arena_bytes, self.per_thread)
+        base, scratch = arena.reserve(self.arena_bytes, self.scratch_bytes)
         words = table.words
         for t in self.plan.temporaries:
             words[t.slot] = base + self.offsets[t.slot]
         for slot, nbytes in self.plan.scratch:
             words[slot] = scratch
-            scratch += nbytes * arena.threads()
+            scratch += nbytes * self.threads
         table.arena = arena.generation
 
     def _derive(self, table: _Table) -> None:

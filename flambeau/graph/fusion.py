@@ -171,15 +171,11 @@ class Fusion:
     def consumer_map(self, edge: Edge) -> Map:
         """The producer's place in the consumer's group's dimensions, as the edge says."""
         assert edge.dims is not None
-        domain = self.group_dims(edge.consumer)
+        domain = self.domain[edge.consumer]
         return tuple(
             None if j is None or n == 1 else domain[j]
             for j, n in zip(edge.dims, edge.producer.shape, strict=True)
         )
-
-    def group_dims(self, node: Node) -> Map:
-        """The node's domain in its group's dimensions."""
-        return self.domain[node]
 
     def merge(self, edge: Edge) -> str:
         """Merge the producer's group into the consumer's; why not, or "" where it was done."""
