@@ -25,7 +25,7 @@ from ..ops.signature import Argument
 from ..ops.table import Row, Spec, call, table
 from ..runtime.storage import Storage
 from . import arguments
-from .memory import array_of, convert, read
+from .memory import array_of, convert, read, stride
 
 _MEMO_LIMIT = 4096
 
@@ -59,7 +59,7 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     """The same for a view: its layout(s) from the tensor's."""
     assert row.view is not None
     a = t._aval
-    strides = arguments_stride(t)
+    strides = stride(t)
     try:
         found = row.view(tuple(a.shape), strides, t._offset, *params)
     except OPERATION_ERRORS as error:
@@ -71,12 +71,6 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     made = [(*placed(a, layout, t._storage.aval), token) for layout in many]
     row.memo[key] = made if isinstance(found, list) else made[0]
     return row.memo[key]
-
-
-def arguments_stride(t: Any) -> tuple[int, ...]:
-    from .memory import stride
-
-    return stride(t)
 
 
 def placed(a: Aval, layout: Any, whole: Aval) -> tuple[Any, ...]:
