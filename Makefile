@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test parity fuzz bench clean
+.PHONY: demo test parity coverage fuzz bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m flambeau demo $(ARGS)
@@ -16,6 +16,11 @@ test: $(VENV)/.test
 # Comparison with PyTorch (installs its CPU build).
 parity: $(VENV)/.parity
 	$(BIN)/python -m pytest tests/parity $(ARGS)
+
+# How much of PyTorch is covered, by its own databases: writes docs/coverage.md.
+coverage: $(VENV)/.parity
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check expecttest
+	$(BIN)/python -m tools.coverage_of_torch --jobs 2 --markdown docs/coverage.md $(ARGS)
 
 bench: $(VENV)/.parity
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,4 @@
-"""Runs PyTorch's own databases of modules and optimizers against flambeau.
-
-    python -m tools.sweep_torch_modules [--only PATTERN] [--verbose] [--markdown FILE]
+"""Runs PyTorch's own databases of modules and optimizers against flambeau: part of `tools.coverage_of_torch`.
 
 For each module: the parameters that one seed gives (bit for bit), the names in `state_dict`, the
 repr, results and gradients in training and evaluation, and the exceptions of its error inputs. For
@@ -9,11 +7,7 @@ each optimizer: parameters after six steps, and its error inputs. See `tools/swe
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
-import sys
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,9 +16,8 @@ from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db
 
 import flambeau
-from flambeau import config
 from tools import sweep_torch_ops as ops
-from tools.sweep_torch_ops import Raised, attempt, call_text, isolated, raised_difference
+from tools.sweep_torch_ops import Raised, attempt, call_text, raised_difference
 from tools.sweep_twins import NoTwin, Twins, array, difference, leaves, short
 
 STEPS = 6
@@ -267,34 +260,14 @@ def optimizer_error(notes: Notes, cls: Any, ours: Any, error: Any) -> None:
         notes.check("error", raised_difference(theirs, twin), sample.desc)
 
 
-# --- the table ----------------------------------------------------------------------------------
+def chosen_modules(pattern: str) -> list[tuple[str, Any]]:
+    """The database's modules whose name fits one of the patterns."""
+    named = [(f"nn.{info.module_cls.__name__}", info) for info in module_db]
+    return [(name, info) for name, info in named if ops.fits(name, pattern.split(","))]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="*", help="patterns, with commas between")
-    parser.add_argument("--verbose", action="store_true", help="all differences")
-    parser.add_argument("--markdown", help="write the table there")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    config.check = True
-    entries: list[tuple[str, Callable[[Any], Any], Any]] = [
-        (f"nn.{info.module_cls.__name__}", sweep_module, info) for info in module_db
-    ] + [(f"optim.{info.optim_cls.__name__}", sweep_optimizer, info) for info in optim_db]
-    table: dict[str, dict[str, Any]] = {}
-    flambeau.nn.Linear(1, 1), flambeau.optim.SGD, flambeau.nn.functional.relu
-    for name, function, info in entries:
-        if any(fnmatch.fnmatch(name, w) for w in options.only.split(",")):
-            found = table[name] = isolated(function, info)
-            for each in found["differences"][: 50 if options.verbose else 1]:
-                print(f"{name}: {len(found['differences'])}/{found['checks']} "
-                      + " | ".join(each), flush=True)  # fmt: skip
-    print("missing:", " ".join(ops.missing(table)))
-    print(ops.counts(table))
-    if options.markdown:
-        ops.write_markdown(options.markdown, "modules and optimizers", table)
+def chosen_optimizers(pattern: str) -> list[tuple[str, Any]]:
+    """The same of its optimizers."""
+    named = [(f"optim.{info.optim_cls.__name__}", info) for info in optim_db]
+    return [(name, info) for name, info in named if ops.fits(name, pattern.split(","))]
 
-
-if __name__ == "__main__":
-    sys.exit(main())

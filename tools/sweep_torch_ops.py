@@ -1,18 +1,12 @@
-"""Runs PyTorch's own operator database against flambeau and prints what differs.
-
-    python -m tools.sweep_torch_ops [--only PATTERN] [--verbose] [--markdown FILE]
+"""Runs PyTorch's own operator database against flambeau: part of `tools.coverage_of_torch`.
 
 For each operation of the database that flambeau has, its sample inputs go through both: values,
 dtypes, shapes, names of autograd nodes, gradients, the method, the in-place and the `out=` form;
-and its error inputs: the exception's type, and whether its message names the operation. Each
-operation runs in a process of its own, so that a crash or a loop is a line of the table.
-
-Needs PyTorch 2.13 and expecttest.
+and its error inputs: the exception's type, and whether its message names the operation.
 """
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import functools
 import itertools
@@ -20,12 +14,9 @@ import json
 import os
 import re
 import signal
-import sys
 import traceback
 import types
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +25,6 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 import flambeau
-from flambeau import config
 from tools.sweep_twins import NoTwin, Twins, difference, leaves, named, rebound, seeded, short
 
 DTYPES = (torch.float64, torch.float32, torch.int64, torch.bool, torch.complex128)
@@ -42,9 +32,6 @@ LARGEST = 20_000
 """Elements of a sample: larger ones are left out."""
 SECONDS = 120
 """What one operation may take."""
-
-NOT_ORDINARY = ("_refs.*", "ops.*", "torch.ops.*", "sparse.*", "*_copy", "jiterator*", "*.jvp")
-"""Operations that are no part of the public interface: not counted."""
 
 UNSET = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
                    "new_empty_strided", "resize_", "resize_as_"))  # fmt: skip
@@ -160,9 +147,12 @@ def counterpart(info: OpInfo, function: Any, name: str) -> Any:
         return None
 
 
-SEVERITY = ("crash", "time", "sweep", "value", "gradient", "in place", "method", "error", "out=",
-            "node", "message")  # fmt: skip
+SEVERITY = ("crash", "time", "sweep", "value", "gradient", "second gradient", "in place", "method",
+            "error", "out=", "node", "message")  # fmt: skip
 """What is looked at, the worst first."""
+
+SECOND = 6
+"""Samples of an operation, in double precision, that second gradients are compared on."""
 
 
 class Checks:
@@ -175,6 +165,7 @@ class Checks:
         self.where = ""
         self.compared = info.name not in UNSET
         self.unique = info.name not in UP_TO_SIGN
+        self.seconds = SECOND if info.supports_gradgrad else 0
 
     def note(self, check: str, text: str, sample: str = "") -> None:
         self.found["differences"].append([check, self.where, text, sample])
@@ -243,7 +234,23 @@ class Checks:
         if isinstance(a, Raised):
             self.check("gradient", raised_difference(a, b), shown)
             return
-        self.check("gradient", self.outcomes_of_gradients(a, b), shown)
+        text = self.outcomes_of_gradients(a, b)
+        self.check("gradient", text, shown)
+        if not text and self.seconds and self.where.startswith(("float64", "complex128")):
+            self.seconds -= 1
+            self.second_gradients(sample, process, shown)
+
+    def second_gradients(self, sample: SampleInput, process: Any, shown: str) -> None:
+        """Gradients of the gradients, each side's graph made anew and kept."""
+        twins = Twins()
+        args, kwargs = twins((sample.input, *sample.args)), twins(sample.kwargs)
+        theirs = attempt(self.info.op, (sample.input, *sample.args), sample.kwargs)
+        ours = attempt(self.ours, args, kwargs)
+        pairs = twins.pairs()
+        a = attempt(second_grads_of, (torch, process, theirs, [t for t, _ in pairs]), {})
+        b = attempt(second_grads_of, (flambeau, process, ours, [t for _, t in pairs]), {})
+        if not isinstance(a, Raised):
+            self.check("second gradient", self.outcomes_of_gradients(a, b), shown)
 
     def outcomes_of_gradients(self, theirs: Any, ours: Any) -> str:
         if isinstance(ours, Raised):
@@ -407,14 +414,27 @@ def raised_difference(theirs: Any, ours: Any) -> str:
     return f"{ours} for {theirs}"
 
 
-def grads_of(lib: Any, process: Any, result: Any, inputs: list[Any]) -> Any:
+def second_grads_of(lib: Any, process: Any, result: Any, inputs: list[Any]) -> Any:
+    """Gradients of the first gradients; where none depends on an input, zeros."""
+    first = grads_of(lib, process, result, inputs, create_graph=True)
+    if not any(g is not None and g.requires_grad for g in first):
+        return [lib.zeros_like(x) for x in inputs]
+    second = grads_of(lib, _same, [g for g in first if g is not None], inputs)
+    return [lib.zeros_like(x) if g is None else g for g, x in zip(second, inputs)]
+
+
+def grads_of(
+    lib: Any, process: Any, result: Any, inputs: list[Any], create_graph: bool = False
+) -> Any:
     """Gradients of a result for cotangents that are the same in both frameworks."""
     parts = [t for t in leaves(process(result)) if getattr(t, "requires_grad", False)]
     given = []
     for i, t in enumerate(parts):
         numbers = np.random.default_rng(i).uniform(0.5, 1.5, tuple(t.shape))
         given.append(lib.from_numpy(np.asarray(numbers)).to(t.dtype))
-    return lib.autograd.grad(parts, inputs, given, allow_unused=True)
+    return lib.autograd.grad(
+        parts, inputs, given, allow_unused=True, create_graph=create_graph
+    )
 
 
 def call_text(args: Any, kwargs: Any) -> str:
@@ -463,68 +483,16 @@ def label(info: OpInfo) -> str:
     return info.name + (f"/{info.variant_test_name}" if info.variant_test_name else "")
 
 
+def fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
 def chosen(pattern: str) -> list[OpInfo]:
+    """The entries whose label fits one of the patterns, or that have its name."""
     wanted = pattern.split(",")
-    return [
-        info
-        for info in op_db
-        if any(fnmatch.fnmatch(label(info), w) or info.name == w for w in wanted)
-        and not any(fnmatch.fnmatch(info.name, w) for w in NOT_ORDINARY)
-    ]
+    return [info for info in op_db if fits(label(info), wanted) or info.name in wanted]
 
 
-def write_markdown(file: str, what: str, table: dict[str, dict[str, Any]]) -> None:
-    """The table: what differs, what passes, what is missing."""
-    lines = [f"# flambeau against PyTorch's database of {what}", "", counts(table), ""]
-    lines += ["| operation | checks | differ | first difference |", "| --- | --- | --- | --- |"]
-    for name, found in table.items():
-        if found["differences"]:
-            check, where, text, sample = found["differences"][0]
-            cell = f"{check}, {where}: {text} — `{sample}`".replace("|", "\\|")
-            lines.append(f"| {name} | {found['checks']} | {len(found['differences'])} | {cell} |")
-    for title, names in (("Pass", passing(table)), ("Missing", missing(table))):
-        lines += ["", f"## {title}", "", ", ".join(names)]
-    Path(file).write_text("\n".join(lines) + "\n")
-
-
-def passing(table: dict[str, dict[str, Any]]) -> list[str]:
-    return [n for n, f in table.items() if not f["differences"] and not f.get("missing")]
-
-
-def missing(table: dict[str, dict[str, Any]]) -> list[str]:
-    return [n for n, f in table.items() if f.get("missing")]
-
-
-def counts(table: dict[str, dict[str, Any]]) -> str:
-    lacking, good = len(missing(table)), len(passing(table))
-    return f"pass {good}, differ {len(table) - good - lacking}, missing {lacking}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="*", help="names or patterns, with commas between")
-    parser.add_argument("--limit", type=int, default=60, help="samples for each dtype")
-    parser.add_argument("--verbose", action="store_true", help="all differences of an operation")
-    parser.add_argument("--markdown", help="write the table there")
-    parser.add_argument("--json", help="write everything found there")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    config.check = True
-    named("relu"), seeded(flambeau.ones, 1)  # imports, before the first fork
-    table: dict[str, dict[str, Any]] = {}
-    for info in chosen(options.only):
-        found = table[label(info)] = isolated(sweep, info, options.limit)
-        for each in found["differences"][: 50 if options.verbose else 1]:
-            print(f"{label(info)}: {len(found['differences'])}/{found['checks']} "
-                  + " | ".join(each), flush=True)  # fmt: skip
-    print("missing:", " ".join(missing(table)))
-    print(counts(table))
-    if options.markdown:
-        write_markdown(options.markdown, "operators", table)
-    if options.json:
-        Path(options.json).write_text(json.dumps(table, indent=1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def prepare() -> None:
+    """Imports, before the first fork."""
+    named("relu"), seeded(flambeau.ones, 1), flambeau.nn.Linear(1, 1), flambeau.optim.SGD
