@@ -11,7 +11,7 @@ import numpy as np
 from flambeau.codegen.kernel import Launch, Target
 from flambeau.codegen.plan import Step
 from flambeau.codegen.planning import Placed, row_major
-from flambeau.engine.compiled import divided
+from flambeau.engine.linking import divided
 from flambeau.runtime import blocks, kernel_cache, native, pool
 
 

@@ -281,6 +281,54 @@ def gpt(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
     return _with(net, step)
 
 
+def packed_lstm(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
+    """nn.LSTM of two layers, both ways, over 16 packed sequences of 12 to 50 steps."""
+    torch.manual_seed(0)
+    nn = torch.nn
+    pack = nn.utils.rnn.pack_padded_sequence
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = nn.Embedding(200, 64)
+            self.lstm = nn.LSTM(64, 96, num_layers=2, bidirectional=True, batch_first=True)
+            self.head = nn.Linear(2 * 96, 10)
+
+        def forward(self, x: Any) -> Any:
+            _, (h, _) = self.lstm(pack(self.words(x), lengths, batch_first=True, enforce_sorted=False))
+            return self.head(torch.cat([h[-2], h[-1]], 1))
+
+    net = wrap(Net())
+    x = torch.randint(0, 200, (16, 50))
+    lengths = torch.randint(12, 51, (16,))
+    lengths[3] = 50
+    y = torch.randint(0, 10, (16,))
+    return _classifier(torch, net, x, y, torch.optim.SGD(net.parameters(), 0.01))
+
+
+def transformer(torch: Any, wrap: Callable[[Any], Any] = plain) -> Step:
+    """nn.TransformerEncoder: 3 layers, 128 wide, 4 heads, 64 tokens, batch 16, with padding."""
+    torch.manual_seed(0)
+    nn = torch.nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = nn.Embedding(200, 128)
+            layer = nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True)
+            self.encoder = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+            self.head = nn.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.encoder(self.words(x), src_key_padding_mask=padding).mean(1))
+
+    net = wrap(Net())
+    x = torch.randint(0, 200, (16, 64))
+    padding = torch.arange(64) >= torch.randint(40, 65, (16, 1))
+    y = torch.randint(0, 10, (16,))
+    return _classifier(torch, net, x, y, torch.optim.Adam(net.parameters(), 1e-3))
+
+
 WORKLOADS = (
     Workload("tutorial CNN, batch 4", cnn(4), 20, 40, 3, 6),
     Workload("tutorial CNN, batch 64", cnn(64), 5, 15, 2.5, 5),
@@ -291,5 +339,7 @@ WORKLOADS = (
     Workload("ResNet-18 at 224x224, inference, batch 1", inference, 3, 6, 1.3, 2),
     Workload("hand-written RNN, 10 steps, batch 1", rnn, 20, 40, 2, 5),
     Workload("LSTM of operations, 64 steps, batch 16", lstm, 2, 8, 1.5, 3),
+    Workload("nn.LSTM, packed, 2 layers both ways, batch 16", packed_lstm, 2, 8, 1, 1.5),
+    Workload("nn.TransformerEncoder, 3 layers, batch 16", transformer, 2, 8, 1, 1.5),
     Workload("GPT blocks, 4 layers, 192 wide, AdamW", gpt, 2, 8, 1.1, 1.6),
 )

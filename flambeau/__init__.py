@@ -20,10 +20,16 @@ from .core.device import device
 from .core.dtypes import (
     bfloat16,
     bool_,
+    complex32,
     complex64,
     complex128,
     dtype,
     finfo,
+    float8_e4m3fn,
+    float8_e4m3fnuz,
+    float8_e5m2,
+    float8_e5m2fnuz,
+    float8_e8m0fnu,
     float16,
     float32,
     float64,
@@ -33,8 +39,12 @@ from .core.dtypes import (
     int32,
     int64,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from .core.size import Size
+from . import lacking as _lacking
 from . import ops
 from .frontend import functions as _functions
 from .frontend.creation import (
@@ -44,7 +54,6 @@ from .frontend.creation import (
     empty,
     empty_like,
     eye,
-    from_dlpack,
     from_numpy,
     frombuffer,
     full,
@@ -58,6 +67,7 @@ from .frontend.creation import (
     zeros_like,
 )
 from .frontend.legacy import TYPES as _TYPES
+from .frontend.asserting import _assert
 from .frontend.namespace import (
     Namespace,
     broadcast_shapes,
@@ -88,6 +98,7 @@ from .frontend.multitensor import update_ as _update_
 from .frontend.namespace import flush as _flush
 from .frontend.tensor import Tensor, install_rows
 from .frontend import random as _random
+from .frontend import standard as _standard
 from .frontend.random import (
     Generator,
     default_generator,
@@ -107,6 +118,7 @@ from .frontend.random import (
     set_rng_state,
 )
 
+_lacking.install()
 install_rows()
 
 for _class in (Tensor, Size, dtype, device, Generator, finfo, iinfo, layout, memory_format):
@@ -121,6 +133,7 @@ half = float16
 short = int16
 int = int32
 long = int64
+chalf = complex32
 cfloat = complex64
 cdouble = complex128
 bool = bool_
@@ -131,14 +144,45 @@ e = _functions.e
 newaxis = None
 _nn = Namespace("nn")
 _linalg = Namespace("linalg")
+_rnn = Namespace("rnn")
+_fft = Namespace("fft")
+_special = Namespace("special")
 globals().update(_TYPES)
 
 _SUBMODULES = frozenset(
-    ("nn", "optim", "utils", "autograd", "vision", "serialization", "hub", "cuda", "backends",
+    ("array_api", "nn", "optim", "utils", "autograd", "vision", "serialization", "hub", "cuda", "backends",
      "testing", "random", "version", "linalg", "special", "multiprocessing", "jit", "types", "amp",
-     "compiler", "accelerator", "distributed")
+     "compiler", "accelerator", "distributed", "storage", "profiler", "futures", "_dynamo", "_inductor", "_utils",
+     "cpu", "functional", "library", "torch_version", "return_types", "xpu", "mps", "mtia", "distributions", "masked", "fft", "signal", "func", "overrides", "_C", "sparse",
+     "fx")
 )  # fmt: skip
 _FROM_SUBMODULES = {
+    "OutOfMemoryError": "errors", "AcceleratorError": "errors", "Future": "futures", "fork": "jit",
+    "wait": "jit", "ScriptModule": "jit", "ScriptFunction": "jit", "thread_safe_generator": "random",
+    "from_dlpack": "frontend.dlpack", "to_dlpack": "frontend.dlpack",
+    "__array_api_version__": "array_api",
+    # The array API standard's names that PyTorch lacks; see docs/decisions/0015-array-api.md.
+    **dict.fromkeys(
+        ("__array_namespace_info__", "astype", "bitwise_invert", "broadcast_arrays", "cumulative_prod",
+         "cumulative_sum", "expand_dims", "isdtype", "matrix_transpose", "permute_dims", "repeat",
+         "take_along_axis", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+         "unstack", "vecdot"),
+        "array_api.functions",
+    ),
+    **dict.fromkeys(
+        ("adaptive_max_pool1d", "affine_grid_generator", "binary_cross_entropy_with_logits", "conv_tbc",
+         "convolution", "cosine_embedding_loss", "ctc_loss", "embedding_bag", "embedding_renorm_",
+         "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "hinge_embedding_loss", "kl_div",
+         "margin_ranking_loss", "max_pool1d_with_indices", "native_channel_shuffle", "native_dropout",
+         "norm_except_dim", "poisson_nll_loss", "triplet_margin_loss"),
+        "nn.native",
+    ),
+    **dict.fromkeys(("gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
+                     "rnn_tanh_cell"), "nn.native_rnn"),
+    "vmap": "func",
+    **dict.fromkeys(("is_anomaly_enabled", "is_anomaly_check_nan_enabled", "set_anomaly_enabled"),
+                    "autograd.anomaly"),
+    **dict.fromkeys(("sparse_coo_tensor", "spmm", "dsmm", "hspmm", "smm"), "sparse"),
     "save": "serialization", "load": "serialization", "autocast": "amp", "GradScaler": "amp",
 }  # fmt: skip
 
@@ -152,7 +196,12 @@ def __getattr__(name: str) -> Any:
         found = row_function(name)
     except AttributeError:
         found = None
-    globals()[name] = found = found or _functions.lookup(name)
+    found = found or _functions.lookup(name)
+    if found is None:
+        return _lacking.attribute(__name__, name)
+    if name in _standard.WORDS:
+        found = _standard.both(name, found)
+    globals()[name] = found
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ from flambeau import compile
 from flambeau.errors import refusing
 
 __all__ = ["allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin",
-           "disable", "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends",
-           "reset"]  # fmt: skip
+           "disable", "get_default_backend", "is_compiling", "is_dynamo_compiling", "is_exporting",
+           "list_backends", "load_cache_artifacts", "nested_compile_region", "reset",
+           "save_cache_artifacts", "set_default_backend", "set_enable_guard_collectives", "set_stance",
+           "substitute_in_graph"]  # fmt: skip
 
 
 def _same(fn: Any) -> Any:
@@ -21,7 +24,18 @@ def _same(fn: Any) -> Any:
 allow_in_graph = assume_constant_result = _same
 
 
-def disable(fn: Callable[..., Any] | None = None, recursive: bool = True, *, reason: Any = None) -> Any:
+def nested_compile_region(fn: Any = None, **options: Any) -> Any:
+    """The function itself; without one, a decorator that gives it back."""
+    return _same if fn is None else fn
+
+
+def substitute_in_graph(original_fn: Any, **options: Any) -> Callable[[Any], Any]:
+    """A decorator that gives back what it gets: no graph has functions exchanged."""
+    return _same
+
+
+def disable(fn: Callable[..., Any] | None = None, recursive: bool = True, *, reason: Any = None,
+            wrapping: bool = True) -> Any:  # fmt: skip
     """The function itself; without one, a decorator that gives it back."""
     return _same if fn is None else fn
 
@@ -33,10 +47,24 @@ def is_compiling() -> bool:
 
 is_dynamo_compiling = is_exporting = is_compiling
 
+_BACKENDS = ["inductor"]
+_default: Any = "inductor"
+
 
 def list_backends(exclude_tags: Any = ()) -> list[str]:
     """The names that `compile(backend=...)` offers."""
-    return ["inductor"]
+    return list(_BACKENDS)
+
+
+def get_default_backend() -> Any:
+    """The backend that `compile` uses: what was set. flambeau's own compiler does the work."""
+    return _default
+
+
+def set_default_backend(backend: Any) -> None:
+    """Accepted; see `get_default_backend`."""
+    global _default
+    _default = "inductor" if backend is None else backend
 
 
 def reset() -> None:
@@ -44,5 +72,36 @@ def reset() -> None:
 
 
 cudagraph_mark_step_begin = reset
+
+
+class set_stance(contextlib.ContextDecorator):  # noqa: N801
+    """Accepted, as a call, a decorator and a context manager: programs mean the same in each."""
+
+    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False,
+                 force_backend: Any = None) -> None:  # fmt: skip
+        stances = ("default", "eager_on_recompile", "eager_then_compile", "fail_on_recompile",
+                   "force_eager", "aot_eager_then_compile")  # fmt: skip
+        if stance not in stances:
+            raise RuntimeError(f"invalid torch.compile stance {stance!r}, expected one of {stances}")
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def set_enable_guard_collectives(enabled: bool) -> bool:
+    """Accepted: there are no guards."""
+    return False
+
+
+def save_cache_artifacts() -> None:
+    """None: kernels are kept in flambeau's cache folder by themselves."""
+
+
+def load_cache_artifacts(serialized_artifacts: bytes) -> None:
+    """None: there is nothing to be loaded; see `save_cache_artifacts`."""
+
 
 __getattr__ = refusing(__name__)

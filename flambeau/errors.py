@@ -6,6 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .lacking import attribute as missing
+from .lacking import pytorch_name
+
+__all__ = ["AcceleratorError", "InternalError", "OutOfMemoryError", "missing", "pytorch_name", "refusing", "shape_text", "users_line"]
+
 
 class InternalError(RuntimeError):
     """A fault of flambeau itself, never of the user's program."""
@@ -15,6 +20,14 @@ class InternalError(RuntimeError):
             f"{message}\nThis is a fault in flambeau, not in your program: please report it "
             "with the program that shows it."
         )
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device's memory is full. On the CPU it is Python's MemoryError."""
+
+
+class AcceleratorError(RuntimeError):
+    """An accelerator reported an error."""
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -31,31 +44,10 @@ def users_line() -> int:
     return level
 
 
-_PYTORCHS_NAMES = (("flambeau.vision", "torchvision"), ("flambeau", "torch"))
-
-
-def pytorch_name(name: str) -> str:
-    """What PyTorch's users call something: `flambeau.nn.Linear` → `torch.nn.Linear`."""
-    for ours, theirs in _PYTORCHS_NAMES:
-        if name == ours or name.startswith(ours + "."):
-            return theirs + name[len(ours) :]
-    return name
-
-
-def no_attribute(module: str, name: str) -> AttributeError:
-    """The error for a name that a module of ours hasn't got, which PyTorch's may have."""
-    if name.startswith("__"):
-        return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
-    full = pytorch_name(f"{module}.{name}")
-    return AttributeError(
-        f"flambeau has no {full}: PyTorch may have it, flambeau lacks it so far", name=name
-    )
-
-
 def refusing(module: str) -> Callable[[str], Any]:
-    """A module's `__getattr__` that says of each missing name that flambeau lacks it."""
+    """A module's `__getattr__` for names that it lacks; see `flambeau.lacking`."""
 
     def __getattr__(name: str) -> Any:
-        raise no_attribute(module, name)
+        return missing(module, name)
 
     return __getattr__

@@ -12,7 +12,8 @@ from typing import Any
 import flambeau as torch
 from flambeau.errors import refusing
 
-__all__ = ["download_url_to_file", "get_dir", "load_state_dict_from_url", "set_dir"]
+__all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url",
+           "set_dir"]  # fmt: skip
 
 _CHUNK = 1 << 17
 _TIMEOUT = 60
@@ -187,6 +188,38 @@ def _warn_if_different(path: str, expected: str | None, url: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def load(repo_or_dir: str, model: str, *args: Any, source: str = "github",
+         trust_repo: bool | str | None = "check", force_reload: bool = False, verbose: bool = True,
+         skip_validation: bool = False, **kwargs: Any) -> Any:  # fmt: skip
+    """Call the entry point `model(*args, **kwargs)` of a repository's `hubconf.py`.
+
+    See `flambeau._hub_repositories` for what the arguments say and which errors are raised.
+    """
+    from flambeau import _hub_repositories as repositories
+
+    config = repositories.config_of(repo_or_dir, source, trust_repo, force_reload, verbose)
+    return repositories.entry_of(config, model)(*args, **kwargs)
+
+
+def list(github: str, force_reload: bool = False, skip_validation: bool = False,  # noqa: A001
+         trust_repo: bool | str | None = "check", verbose: bool = True) -> Any:  # fmt: skip
+    """The names of a repository's entry points."""
+    from flambeau import _hub_repositories as repositories
+
+    config = repositories.config_of(github, "github", trust_repo, force_reload, verbose)
+    return repositories.entries(config)
+
+
+def help(github: str, model: str, force_reload: bool = False, skip_validation: bool = False,  # noqa: A001
+         trust_repo: bool | str | None = "check") -> str | None:  # fmt: skip
+    """The docstring of an entry point."""
+    from flambeau import _hub_repositories as repositories
+
+    config = repositories.config_of(github, "github", trust_repo, force_reload, True)
+    found = repositories.entry_of(config, model).__doc__
+    return found if found is None else str(found)
 
 
 __getattr__ = refusing(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .errors import no_attribute
+from .errors import missing
 from .ops.linalg import LinAlgError
 
 __all__ = ["LinAlgError", "det", "diagonal", "matmul", "matrix_exp"]
@@ -33,11 +33,19 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     return torch.diagonal(A, offset, dim1, dim2)
 
 
+_STANDARD = ("matrix_transpose", "outer", "tensordot", "trace")
+"""The array API standard's names in this namespace that PyTorch lacks."""
+
+
 def __getattr__(name: str) -> Any:
     try:
         found = getattr(torch._linalg, name)
     except AttributeError:
-        raise no_attribute(__name__, name) from None
+        if name not in _STANDARD:
+            return missing(__name__, name)
+        from .array_api import linalg_functions
+
+        found = getattr(linalg_functions, name)
     globals()[name] = found
     return found
 

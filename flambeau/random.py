@@ -17,7 +17,7 @@ from flambeau import (
 from flambeau.errors import refusing
 
 __all__ = ["default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed",
-           "set_rng_state"]  # fmt: skip
+           "set_rng_state", "thread_safe_generator"]  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -36,6 +36,12 @@ def fork_rng(
         yield
     finally:
         torch.set_rng_state(before)
+
+
+def thread_safe_generator() -> torch.Generator | None:
+    """A generator of this thread's own: inside a DataLoader's worker thread; None, workers are
+    processes."""
+    return None
 
 
 __getattr__ = refusing(__name__)

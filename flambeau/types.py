@@ -8,6 +8,7 @@ from typing import IO, Any, TypeAlias
 
 from flambeau import Size, Tensor, device
 from flambeau.errors import refusing
+from flambeau.storage import TypedStorage, UntypedStorage
 
 Number: TypeAlias = int | float | bool
 Device: TypeAlias = device | str | int | None
@@ -15,8 +16,10 @@ FileLike: TypeAlias = str | os.PathLike[str] | IO[bytes]
 BoolLikeType: TypeAlias = bool
 IntLikeType: TypeAlias = int
 FloatLikeType: TypeAlias = float
+Storage: TypeAlias = UntypedStorage | TypedStorage
 
 __all__ = ["IO", "Any", "BoolLikeType", "Device", "FileLike", "FloatLikeType", "IntLikeType",
-           "Number", "Sequence", "Size", "Tensor"]  # fmt: skip
+           "Number", "Sequence", "Size", "Storage",
+           "Tensor"]  # fmt: skip
 
 __getattr__ = refusing(__name__)

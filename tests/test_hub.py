@@ -169,3 +169,72 @@ def test_without_tqdm(url: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     hub.download_url_to_file(f"{url}/x", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+HUBCONF = """
+dependencies = ["torch", "numpy"]
+import torch
+from beside import width
+
+def net(bias=True):
+    "A net."
+    return torch.nn.Linear(width, 2, bias=bias)
+
+def _hidden():
+    pass
+"""
+
+
+def test_a_local_repository(tmp_path: Path) -> None:
+    from flambeau import _hub_repositories as repositories
+    from flambeau.compat import names
+
+    (tmp_path / "hubconf.py").write_text(HUBCONF)
+    (tmp_path / "beside.py").write_text("width = 3")
+    try:
+        net = hub.load(str(tmp_path), "net", source="local", bias=False)
+        assert net.in_features == 3 and net.bias is None
+        config = repositories.config_of(str(tmp_path), "local", True, False, False)
+        assert repositories.entries(config) == ["net"]
+        assert repositories.entry_of(config, "net").__doc__ == "A net."
+        with pytest.raises(RuntimeError, match="Cannot find callable other"):
+            hub.load(str(tmp_path), "other", source="local")
+        with pytest.raises(ValueError, match="Unknown source"):
+            hub.load(str(tmp_path), "net", source="moon")
+        with pytest.raises(FileNotFoundError, match="hubconf.py"):
+            hub.load(str(tmp_path / "none"), "net", source="local")
+    finally:
+        names.remove()
+
+
+def test_a_repository_from_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zipfile
+
+    from flambeau import _hub_repositories as repositories
+    from flambeau.compat import names
+
+    asked = []
+
+    def download(url: str, dst: str, progress: bool) -> None:
+        asked.append(url)
+        with zipfile.ZipFile(dst, "w") as archive:
+            archive.writestr("name-abc/hubconf.py", HUBCONF)
+            archive.writestr("name-abc/beside.py", "width = 3")
+
+    monkeypatch.setattr(hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(hub, "download_url_to_file", download)
+    monkeypatch.setattr("builtins.input", lambda text: "n")
+    try:
+        with pytest.raises(Exception, match="Untrusted repository"):
+            hub.list("owner/name")
+        assert hub.list("owner/name:v1", trust_repo=True) == ["net"]
+        assert hub.help("owner/name:v1", "net") == "A net."
+        assert asked == ["https://github.com/owner/name/zipball/v1"]
+    finally:
+        names.remove()
+    with pytest.raises(ValueError, match="is no repository"):
+        repositories.parse("../x")
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("../../evil", "")
+    with pytest.raises(RuntimeError, match="leads out"):
+        repositories._unpack(str(tmp_path / "bad.zip"), str(tmp_path / "bad"))

@@ -14,7 +14,7 @@ import flambeau
 ROOT = Path(flambeau.__file__).parent
 
 LAYERS = (
-    ("config", "errors"),
+    ("config", "errors", "lacking"),
     ("core",),
     ("runtime",),
     ("ops",),
@@ -24,7 +24,10 @@ LAYERS = (
     ("frontend", "autograd"),
     ("nn", "optim", "utils", "vision", "serialization", "hub", "linalg", "testing", "backends",
      "cuda", "random", "version", "types", "multiprocessing", "jit", "accelerator", "amp",
-     "compiler", "distributed", "special"),
+     "compiler", "distributed", "distributions", "special", "array_api", "fft", "signal", "func", "overrides", "_C",
+     "storage", "profiler", "futures", "library", "functional", "cpu", "xpu", "mps", "mtia",
+     "torch_version", "return_types", "_dynamo", "_inductor", "fx", "masked", "_hub_repositories",
+     "_six", "_utils"),
     ("demo", "compat", "__main__", "__init__"),
 )  # fmt: skip
 """The layers, the lowest first. A module may import its own layer and those above it in this

@@ -4,11 +4,12 @@
                                       [--verbose] [--jobs N] [--markdown FILE] [--json FILE]
 
 The databases of operators, modules and optimizers come with PyTorch's wheel; each entry's sample
-inputs drive both frameworks (`sweep_torch_ops`, `sweep_torch_modules`). An entry passes when
+inputs drive both frameworks (`sweep_torch_ops`, `sweep_torch_modules`,
+`sweep_torch_optimizers`). An entry passes when
 nothing differs that a program computes with: values, dtypes, shapes, gradients, second gradients,
 the method, in-place and `out=` forms, and the types of exceptions for the database's wrong inputs.
-Names of autograd nodes and whether an error names its operation are counted in a column of their
-own. Each entry runs in a process of its own, so that a crash is a line of the table.
+Names of autograd nodes, whether an error names its operation, and which results may be rounded to
+an `out=` of int8 are counted in a column of their own. Each entry runs in a process of its own, so that a crash is a line of the table.
 
 Needs PyTorch 2.13 and expecttest. See what it prints for the whole: `make coverage`.
 """
@@ -30,6 +31,7 @@ import torch
 from flambeau import config
 from tools import sweep_torch_modules as modules
 from tools import sweep_torch_ops as ops
+from tools import sweep_torch_optimizers as optimizers
 
 try:
     from tqdm import tqdm
@@ -42,10 +44,10 @@ except ImportError:  # the extra `progress`
 Found = dict[str, Any]
 """What a sweep finds: how many checks it made, and the differences, or that there is no twin."""
 
-ADVICE = ("node", "message")
+ADVICE = ("node", "message", "out= of int8")
 """Checks whose differences no program computes with."""
 
-NOT_COUNTED = ("sparse.*", "jiterator_*", "torch._scaled_mm*", "torch.ops.aten._*_attention_*")
+NOT_COUNTED = ("sparse.*", "to_sparse", "jiterator_*", "torch._scaled_mm*", "torch.ops.aten._*_attention_*")
 """Operators that are sparse, or run on no CPU, or are quantized products."""
 
 FAMILIES = {
@@ -95,8 +97,8 @@ def of_modules(pattern: str, limit: int) -> Iterator[Entry]:
 
 def of_optimizers(pattern: str, limit: int) -> Iterator[Entry]:
     """The database's optimizers."""
-    for name, info in modules.chosen_optimizers(pattern):
-        yield Entry("optim", name, lambda info=info: modules.sweep_optimizer(info))
+    for name, info in optimizers.chosen_optimizers(pattern):
+        yield Entry("optim", name, lambda info=info: optimizers.sweep_optimizer(info))
 
 
 DATABASES = {"operators": operators, "modules": of_modules, "optimizers": of_optimizers}
@@ -117,7 +119,7 @@ def percentage(part: int, whole: int) -> str:
 def family_table(rows: list[tuple[str, str, Found]]) -> list[str]:
     """Passing, differing and missing entries by family, and of all."""
     lines = [
-        "| family | entries | passing | differing | missing | names or messages differ |",
+        "| family | entries | passing | differing | missing | advice |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for family in [*dict.fromkeys(f for f, _, _ in rows), "all"]:

@@ -144,6 +144,8 @@ def _counterpart(x: Any) -> Any:
 
 def named(name: str) -> Any:
     """flambeau's function or method of a name of the database, None if it has none."""
+    if name.startswith("torch.ops.aten."):
+        name = name.split(".")[3]
     for base in (flambeau, flambeau.Tensor, flambeau.nn.functional):
         found: Any = base
         try:
@@ -175,8 +177,11 @@ def array(t: Any) -> np.ndarray:
     """The values of a tensor of either framework."""
     if isinstance(t, torch.Tensor):
         t = t.detach().resolve_conj().resolve_neg()
+        t = t.cfloat() if t.dtype is torch.complex32 else t
         return np.asarray((t.float() if t.dtype is torch.bfloat16 else t).numpy(force=True))
     t = t.detach()
+    if t.dtype is flambeau.complex32:
+        t = t.cfloat()
     return (t.float() if t.dtype is flambeau.bfloat16 else t).numpy()
 
 

@@ -1,4 +1,4 @@
-"""`torch.amp`: mixed precision. Programs that leave it switched off run; CPU autocast is missing."""
+"""`torch.amp`: mixed precision."""
 
 from __future__ import annotations
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ..errors import no_attribute
-from .modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from ..errors import missing
+from .modes import (
+    enable_grad,
+    enforce_grad_layout_policy,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 from .reverse import backward, grad
 
 _LAZY = {
-    "Function": "function", "FunctionCtx": "function", "Variable": "variable",
+    "Function": "function", "FunctionCtx": "function", "NestedIOFunction": "function",
+    "Variable": "variable", "is_anomaly_enabled": "anomaly",
     "gradcheck": "gradcheck", "gradgradcheck": "gradcheck", "detect_anomaly": "anomaly",
     "set_detect_anomaly": "anomaly", "graph_text": "drawing", "draw": "drawing",
 }  # fmt: skip
 _MODULES = {"anomaly_mode": "anomaly", "function": "function", "functional": "functional",
-            "grad_mode": "modes", "graph": "graph", "variable": "variable"}  # fmt: skip
+            "forward_ad": "forward_ad", "grad_mode": "modes", "graph": "graph", "profiler": "profiler",
+            "profiler_util": "profiler_util", "variable": "variable"}  # fmt: skip
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled",
-           *_LAZY]  # fmt: skip
+__all__ = ["backward", "enable_grad", "enforce_grad_layout_policy", "grad", "inference_mode", "no_grad",
+           "set_grad_enabled", "set_multithreading_enabled", *_LAZY]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -27,7 +36,7 @@ def __getattr__(name: str) -> Any:
     elif name in _LAZY:
         found = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     else:
-        raise no_attribute(__name__, name)
+        return missing(__name__, name)
     globals()[name] = found
     return found
 

@@ -127,4 +127,15 @@ def is_anomaly_enabled() -> bool:
     return engine.watch is not None
 
 
-__all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly mode looks for NaN."""
+    return isinstance(engine.watch, _Watch) and engine.watch.check_nan
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switch anomaly mode."""
+    _set(bool(mode), check_nan)
+
+
+__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+           "set_anomaly_enabled", "set_detect_anomaly"]  # fmt: skip

@@ -38,6 +38,7 @@ from ..core.dtypes import dtype
 from ..ops import signature
 from ..ops.table import Row
 from .node import RELEASED, VOLATILE, Node, clock, edge_of, shown
+from .packing import Packed, pack_node, packing
 from .saved import counted, unpack, unpack_result
 
 
@@ -52,6 +53,20 @@ class RowNode(Node):
     hidden: int | None = None
     """The edge that `next_functions` does not tell of."""
     record: Callable[..., None]
+    saved_names: tuple[str, ...] = ()
+    kept_names: tuple[str, ...] = ()
+    param_names: tuple[str, ...] = ()
+    """What `saved`, `saved_results` and `params` are called."""
+
+    def __getattr__(self, name: str) -> Any:
+        from .saved_attributes import saved_attribute
+
+        return saved_attribute(self, name)
+
+    def __dir__(self) -> list[str]:
+        tensors = [n.replace("input", "self") for n in (*self.saved_names, *self.kept_names)]
+        names = [f"{head}{n}" for n in tensors for head in ("_saved_", "_raw_saved_")]
+        return sorted({*super().__dir__(), *names, *[f"_saved_{n}" for n in self.param_names]})
 
     def release(self) -> None:
         saved = self.saved
@@ -232,6 +247,8 @@ class _Plan:
             " node.token = token",
             " node.sequence_nr = clock.tick()",
         ]
+        if self.saved or self.kept or self.keeps_list:
+            lines.append(" if packing: pack_node(node)")
         if self.several:
             lines += [
                 " for i, a in enumerate(t):",
@@ -351,7 +368,8 @@ class _Plan:
         if self.kinds[i] == "Tensor":
             return lines
         return [
-            f"  if {at}.__class__ is tuple:", *(f" {line}" for line in lines),
+            f"  if {at}.__class__ is tuple or {at}.__class__ is Packed:",
+            *(f" {line}" for line in lines),
             "  else:", f"   x{i} = {at}",
         ]  # fmt: skip
 
@@ -368,7 +386,8 @@ def node_class(row: Row) -> type[RowNode]:
     classes: dict[str, type[RowNode]] = {}
     scope: dict[str, Any] = {
         "new": object.__new__, "edge_of": edge_of, "volatile": volatile, "VOLATILE": VOLATILE,
-        "counted": counted, "clock": clock, "Aval": Aval, "RELEASED": RELEASED, "fit": fit,
+        "counted": counted, "clock": clock, "Aval": Aval, "packing": packing,
+        "pack_node": pack_node, "Packed": Packed, "RELEASED": RELEASED, "fit": fit,
         "unpack": unpack, "unpack_result": unpack_result,
         **{f"f{i}": f.function for i, f in enumerate(plan.formulas)},
     }  # fmt: skip
@@ -383,6 +402,9 @@ def node_class(row: Row) -> type[RowNode]:
         "__slots__": (),
         "row": row,
         "frees": frees,
+        "saved_names": tuple(plan.names[i] for i in plan.saved),
+        "kept_names": tuple((plan.results or ("result",))[: max(plan.kept, default=-1) + 1]),
+        "param_names": tuple(plan.params),
         "record": staticmethod(scope["record"]),
         "apply": scope["apply"],
     }

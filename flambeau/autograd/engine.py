@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Any, Protocol
 
 from ..graph.trace import state
-from . import replay
+from . import levels, replay
 from .node import Edge, Extra, Node
 from .saved import fresh
 
@@ -157,7 +157,7 @@ def run(
     what was asked for.
     """
     if capture is None and leaves is None and not create_graph and watch is None:
-        if len(roots) == 1 and _again(roots, grads, keep_graph):
+        if len(roots) == 1 and not levels.running.levels and _again(roots, grads, keep_graph):
             return []
     targets = leaves if capture is None else {edge[0] for edge in capture}
     now = _Pass(roots, targets, capture is not None, keep_graph, create_graph)

@@ -10,8 +10,10 @@ from ..frontend.inplace import FUNCTION, check_graph, moved_to
 from ..frontend.memory import bump
 from ..frontend.tensor import Tensor
 from ..graph.trace import state
+from . import levels
 from .derivatives import fit
 from .node import RELEASED, VOLATILE, Node, edge_of, version
+from .packing import Packed, hooks, packed
 from .saved import result_tensor, save, unpack
 
 
@@ -21,6 +23,7 @@ class FunctionCtx:
     _saved: tuple[Any, ...] = ()
     _dirty: tuple[Any, ...] = ()
     _fixed: tuple[Any, ...] = ()
+    _for_forward: tuple[Any, ...] | None = None
     _materialize = True
     needs_input_grad: tuple[bool, ...] = ()
 
@@ -35,7 +38,14 @@ class FunctionCtx:
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
-        """Accepted for compatibility with forward mode."""
+        """Keep tensors (or None) for jvp; read them as `ctx.saved_tensors`."""
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_forward can only save variables, but argument is of type "
+                    f"{type(t).__name__}"
+                )
+        self._for_forward = tensors
 
     def mark_dirty(self, *args: Any) -> None:
         """Say which inputs forward changed in place."""
@@ -68,9 +78,13 @@ class _FunctionNode(Node, FunctionCtx):
     _places: tuple[int, ...] = ()
     """The arguments that are tensors."""
     _count = 0
+    _shown: tuple[Any, ...] | None = None
+    """What `saved_tensors` are while jvp runs, and inside of vmap."""
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
+        if self._shown is not None:
+            return self._shown
         if self.saved is RELEASED:
             raise RuntimeError(
                 "Trying to backward through the graph a second time (or directly access saved "
@@ -83,11 +97,18 @@ class _FunctionNode(Node, FunctionCtx):
     def _unpacked(self, entry: Any) -> Any:
         if entry is None:
             return None
+        if entry.__class__ is Packed:
+            return entry.tensor()
         if isinstance(entry, _SavedOutput):
             position = entry.position
             t = result_tensor(entry.storage, self.out[position], self, position)
             return unpack((t, entry.storage, entry.version), self, f"output {position}")
         return unpack(entry, self, "saved tensor")
+
+    def _finish(self, outputs: tuple[Any, ...]) -> None:
+        """Keep what save_for_backward was given, now that the results have their nodes."""
+        self.saved = tuple(_kept(t, outputs) for t in self._saved)
+        self._saved = self._dirty = self._fixed = ()
 
     def apply(self, grads: list[Any], edges: Any) -> Any:
         if self._materialize:
@@ -171,6 +192,23 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward "
+            "mode AD."
+        )
+
+    generate_vmap_rule = False
+    """Whether vmap may run forward and backward on tensors that stand for a batch."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap static method or "
+            "set generate_vmap_rule=True."
+        )
+
     @classmethod
     def _derivative(cls) -> Callable[..., Any]:
         """`backward`, or `vjp`, which is another name for it."""
@@ -187,6 +225,18 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         """Run forward, and remember the call for backward."""
         places = tuple(i for i, a in enumerate(args) if isinstance(a, Tensor))
         tensors = [args[i] for i in places]
+        level = levels.innermost(tensors)
+        if level is not None:
+            from .function_levels import apply_at
+
+            return apply_at(level, cls, args, kwargs)
+        return cls._applied(args, kwargs, places, tensors)[0]
+
+    @classmethod
+    def _applied(
+        cls, args: tuple[Any, ...], kwargs: dict[str, Any], places: tuple[int, ...], tensors: list[Any]
+    ) -> tuple[Any, Any]:
+        """The results and the node, which is the ctx."""
         tracked = state.grad and any(t.requires_grad for t in tensors)
         edges = tuple(edge_of(t) for t in tensors) if tracked else ()
         node = cls._node_class()  # after the edges, which may make nodes of views anew
@@ -214,9 +264,8 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         elif any(t._rg is VOLATILE for t in tensors):
             for o in outputs:
                 o._rg = VOLATILE
-        node.saved = tuple(_kept(t, outputs) for t in node._saved)
-        node._saved = node._dirty = node._fixed = ()
-        return outputs if several else outputs[0]
+        node._finish(outputs)
+        return (outputs if several else outputs[0]), node
 
 
 def _check_dirty(node: Any, outputs: tuple[Any, ...], inputs: list[Any]) -> None:
@@ -262,6 +311,8 @@ def _connect(node: Any, outputs: tuple[Any, ...], bases: dict[int, Any]) -> None
 def _kept(t: Any, outputs: tuple[Any, ...]) -> Any:
     if t is None:
         return None
+    if hooks.stack:
+        return packed(t.detach() if any(o is t for o in outputs) else t, edge_of(t))
     for i, o in enumerate(outputs):
         if o is t and o._node is not None:
             return _SavedOutput(t, i)
@@ -306,4 +357,17 @@ class _Barrier(Node):
         )
 
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+class NestedIOFunction:
+    """PyTorch's Function for nested inputs and outputs, which it keeps for old programs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "torch.autograd.function.NestedIOFunction is an old form of Function that flambeau lacks: "
+            "write a Function with static methods, and flatten what is nested before apply()"
+        )
+
+
+InplaceFunction = Function
+BackwardCFunction = _FunctionNode
+
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "NestedIOFunction", "once_differentiable"]

@@ -133,8 +133,10 @@ def jacobian(
     """The Jacobian of `func`: shape (*output, *input) for one tensor each.
 
     A tuple of inputs gives a tuple (one for each input), a tuple of outputs one of those (one for
-    each output). `vectorize` and `strategy` change nothing in the result.
+    each output). vectorize: all rows in one backward pass, by vmap. `strategy` changes nothing in the
+    result.
     """
+    _check_strategy("jacobian", strategy, vectorize, strict, create_graph)
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your '
@@ -144,9 +146,50 @@ def jacobian(
         several, xs = _tuple(inputs, "inputs", "jacobian")
         xs = _fresh(xs, create_graph)
         many, outs = _tuple(func(*xs), "output", "jacobian")
-        table = [_rows(out, xs, create_graph, strict) for out in outs]
+        rows_of = _rows_at_once if vectorize else _rows
+        table = [rows_of(out, xs, create_graph, strict) for out in outs]
     rows = tuple(_done(each, several, create_graph) for each in table)
     return rows if many else rows[0]
+
+
+def _check_strategy(
+    name: str, strategy: str, vectorize: bool, strict: bool, create_graph: bool
+) -> None:
+    """What PyTorch refuses to combine."""
+    full = f"torch.autograd.functional.{name}"
+    if strategy == "forward-mode":
+        if create_graph:
+            raise NotImplementedError(
+                f'{full}: `create_graph=True` and `strategy="forward-mode"` are not supported together '
+                '(yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
+            )
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only "
+                "implemented for `vectorize=True`."
+            )
+    if vectorize and strict:
+        raise RuntimeError(
+            f"{full}: `strict=True` and `vectorized=True` are not supported together. Please either "
+            "set `strict=False` or `vectorize=False`."
+        )
+
+
+def _rows_at_once(out: Any, xs: Tensors, create_graph: bool, strict: bool) -> Tensors:
+    """The same with one backward pass for all rows."""
+    n = out.numel()
+    if not out.requires_grad or not n:
+        return tuple(call.zeros((*out.shape, *x.shape), dtype=x.dtype) for x in xs)
+    basis = call.eye(n, dtype=out.dtype).view((n, *out.shape))
+    found = autograd_grad(
+        out, xs, basis, True, create_graph, allow_unused=True, is_grads_batched=True
+    )
+    return tuple(
+        call.zeros((*out.shape, *x.shape), dtype=x.dtype)
+        if g is None
+        else g.reshape((*out.shape, *x.shape))
+        for x, g in zip(xs, found, strict=True)
+    )
 
 
 def _rows(out: Any, xs: Tensors, create_graph: bool, strict: bool) -> Tensors:
@@ -182,6 +225,7 @@ def hessian(
     """The second derivatives of a `func` that gives one number: shape (*input, *input), or a tuple
     of tuples of these for a tuple of inputs."""
     several, _ = _tuple(inputs, "inputs", "hessian")
+    _check_strategy("hessian", outer_jacobian_strategy, vectorize, strict, create_graph)
 
     def first(*xs: Any) -> Any:
         out = _scalar(func(*xs), "hessian")

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..frontend.creation import wrap
 from ..frontend.tensor import Tensor
+from . import levels
+from .dual import own_leaf
 from .reverse import grad as autograd_grad
 
 
@@ -84,13 +86,30 @@ def gradcheck(
     func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5,
     rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0,
     check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False, fast_mode: bool = False, **_: Any,
+    check_batched_grad: bool = False, check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:  # fmt: skip
-    """Compare the gradients of `func` at `inputs` with central differences.
+    """Compare the derivatives of `func` at `inputs` with central differences.
 
     Inputs that require grad should be float64 or complex128. Raises GradcheckError (or returns
     False without `raise_exception`) where they differ by more than atol + rtol * |numerical|.
+
+    check_forward_ad, check_backward_ad: which mode is checked. fast_mode: compare a random projection
+    of the Jacobian instead of all of it. check_batched_grad, check_batched_forward_grad: whether vmap
+    over derivatives gives the same as one after the other. nondet_tol: by how much two backward passes
+    may differ.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError(
+            "Setting check_batched_forward_grad=True requires check_forward_ad to be True"
+        )
     given = _as_tuple(inputs)
     chosen = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not chosen:
@@ -99,13 +118,91 @@ def gradcheck(
             "them have requires_grad=True."
         )
     try:
-        for position in chosen:
-            _check_input(func, given, position, eps, atol, rtol)
+        if fast_mode:
+            _check_projections(func, given, chosen, eps, atol, rtol, check_forward_ad, check_backward_ad)
+        else:
+            for position in chosen:
+                if check_backward_ad:
+                    _check_input(func, given, position, eps, atol, rtol)
+                if check_forward_ad:
+                    _check_forward(func, given, position, eps)
+        if check_backward_ad:
+            _check_repeated(func, given, chosen, nondet_tol, check_grad_dtypes)
+        _check_batches(func, given, chosen, check_batched_grad, check_batched_forward_grad)
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _check_projections(
+    func: Callable[..., Any], given: tuple[Any, ...], chosen: list[int], eps: float, atol: float,
+    rtol: float, forward: bool, backward: bool,
+) -> None:  # fmt: skip
+    from .gradcheck_more import projections
+
+    found = projections(lambda *xs: _outputs(func, xs), given, chosen, eps, forward, backward)
+    expected = found.pop("numerical")
+    for mode, value in found.items():
+        if not np.allclose(value, expected, rtol, atol, equal_nan=True):
+            raise GradcheckError(
+                f"Jacobian mismatch in fast mode, {mode}: the random projection u^T J v is\n"
+                f"numerical: {expected}\nanalytical: {value}"
+            )
+
+
+def _check_forward(
+    func: Callable[..., Any], given: tuple[Any, ...], position: int, eps: float
+) -> None:
+    from .gradcheck_more import forward_columns
+
+    numerical = _numerical(func, given, position, eps)
+    differs = forward_columns(lambda *xs: _outputs(func, xs), given, position, numerical)
+    if differs:
+        raise GradcheckError(differs)
+
+
+def _check_repeated(
+    func: Callable[..., Any], given: tuple[Any, ...], chosen: list[int], tolerance: float, dtypes: bool
+) -> None:
+    """Two backward passes give the same, in the inputs' dtypes."""
+    inputs = [given[i] for i in chosen]
+    outputs = [o for o in _outputs(func, given) if o.requires_grad]
+    if not outputs:
+        return
+    weights = [wrap(np.ones(o._aval.shape, o.dtype.np), o.dtype) for o in outputs]
+    first, second = (
+        autograd_grad(outputs, inputs, weights, retain_graph=True, allow_unused=True)
+        for _ in range(2)
+    )
+    for x, a, b in zip(inputs, first, second, strict=True):
+        if a is None or b is None:
+            continue
+        if dtypes and a.dtype is not x.dtype:
+            raise GradcheckError(f"the gradient has dtype {a.dtype}, its input {x.dtype}")
+        arrays = [t.detach()._array("gradcheck") for t in (a, b)]
+        if not np.allclose(arrays[0], arrays[1], 0.0, tolerance, equal_nan=True):
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and grad_output "
+                "multiple times gives different values, although analytical gradient matches "
+                f"numerical gradient. The tolerance for nondeterminism was {tolerance}."
+            )
+
+
+def _check_batches(
+    func: Callable[..., Any], given: tuple[Any, ...], chosen: list[int], backward: bool, forward: bool
+) -> None:
+    from . import gradcheck_more
+
+    def function(*xs: Any) -> list[Any]:
+        return _outputs(func, xs)
+
+    for wanted, check in ((backward, gradcheck_more.batched_backward),
+                          (forward, gradcheck_more.batched_forward)):  # fmt: skip
+        differs = check(function, given, chosen) if wanted else ""
+        if differs:
+            raise GradcheckError(differs)
 
 
 def _check_input(
@@ -143,9 +240,16 @@ def _expected(rows: np.ndarray, index: int, weight: Any, complex_input: bool) ->
 def gradgradcheck(
     func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
     atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
-    gen_non_contig_grad_outputs: bool = False, nondet_tol: float = 0.0, **_: Any,
+    gen_non_contig_grad_outputs: bool = False, nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False, check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True, fast_mode: bool = False, masked: bool = False,
 ) -> bool:  # fmt: skip
-    """gradcheck of the gradients: second derivatives against finite differences of the first."""
+    """gradcheck of the gradients: second derivatives against finite differences of the first.
+
+    check_fwd_over_rev: by forward mode over the backward pass; check_rev_over_rev: by a backward pass
+    of the backward pass. The others are gradcheck's.
+    """
     given = _as_tuple(inputs)
     chosen = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     outputs = [o for o in _outputs(func, given) if o.requires_grad]
@@ -165,7 +269,7 @@ def gradgradcheck(
     def gradients(*args: Any) -> tuple[Any, ...]:
         xs, ws = args[: len(given)], args[len(given) :]
         tracked = [
-            x.detach().requires_grad_() if i in chosen and not x.requires_grad else x
+            own_leaf(x, levels.top()) if i in chosen and not x.requires_grad else x
             for i, x in enumerate(xs)
         ]
         outs = [o for o in _outputs(func, tuple(tracked)) if o.requires_grad]
@@ -178,8 +282,11 @@ def gradgradcheck(
         )
 
     return gradcheck(
-        gradients, (*given, *weights), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
-    )
+        gradients, (*given, *weights), eps=eps, atol=atol, rtol=rtol,
+        raise_exception=raise_exception, nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad, fast_mode=fast_mode,
+        check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
+    )  # fmt: skip
 
 
 class _CallableModule(types.ModuleType):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import refusing
 from . import engine
 from .node import Node, as_node, edge_of
+from .packing import disable_saved_tensors_hooks, saved_tensors_hooks
 
 
 class GradientEdge(NamedTuple):
@@ -113,7 +114,31 @@ class save_on_cpu:
         pass
 
 
-__all__ = ["GradientEdge", "Node", "get_gradient_edge", "increment_version",
-           "register_multi_grad_hook", "save_on_cpu"]  # fmt: skip
+class allow_mutation_on_saved_tensors:
+    """Inside, tensors that are saved for backward may be written: backward sees what they were. Values
+    are immutable here, so that nothing is copied for it."""
+
+    def __enter__(self) -> allow_mutation_on_saved_tensors:
+        self._hooks = saved_tensors_hooks(lambda x: x._detached(), lambda kept: kept)
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hooks.__exit__()
+
+    def clear(self) -> None:
+        """PyTorch drops its copies; there are none."""
+
+
+class set_warn_on_accumulate_grad_stream_mismatch:
+    """Accepted for compatibility: there is one stream."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+
+__all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks",
+           "get_gradient_edge", "increment_version", "register_multi_grad_hook", "save_on_cpu",
+           "saved_tensors_hooks", "set_warn_on_accumulate_grad_stream_mismatch"]  # fmt: skip
 
 __getattr__ = refusing(__name__)

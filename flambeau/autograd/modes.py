@@ -152,6 +152,35 @@ class inference_mode(_Mode):
         return inference_mode(self.mode)
 
 
+class set_multithreading_enabled(_Mode):
+    """Accepted for compatibility: a backward pass runs in the thread that asks for it, and what it
+    computes on the thread pool. At once as a call, until its end as a context manager."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.mode = bool(mode)
+
+    def _enter(self) -> None:
+        pass
+
+    def _again(self) -> _Mode:
+        return set_multithreading_enabled(self.mode)
+
+
+class enforce_grad_layout_policy(_Mode):
+    """Accepted for compatibility: gradients are row-major here, whatever the layout of the leaf."""
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def _enter(self) -> None:
+        pass
+
+    def _again(self) -> _Mode:
+        return enforce_grad_layout_policy(self.mode)
+
+
 def is_grad_enabled() -> bool:
     """Whether grad mode is on."""
     return state.asked if state.inference else state.grad

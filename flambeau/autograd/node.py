@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .handles import RemovableHandle, hooked
+
 VOLATILE = "volatile"
 """A tensor's `_rg` in PyTorch 0.3's volatile mode: truthy, so that operations come here, where it
 is passed on without building a graph."""
@@ -108,11 +110,11 @@ class Node:
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(grad_inputs, grad_outputs)` after this node ran; it may return new ones."""
-        return RemovableHandle(extra_of(self).after, hook)
+        return hooked(extra_of(self).after, hook)
 
     def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(grad_outputs)` before this node runs; it may return new ones."""
-        return RemovableHandle(extra_of(self).before, hook)
+        return hooked(extra_of(self).before, hook)
 
     def _sequence_nr(self) -> int:
         return self.sequence_nr
@@ -126,28 +128,6 @@ def extra_of(node: Node) -> Extra:
     if node.extra is None:
         node.extra = Extra()
     return node.extra
-
-
-class RemovableHandle:
-    """Takes a hook out again: `remove()`, or as a context manager."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        if not callable(hook):
-            raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
-        self.id = next(RemovableHandle._ids)
-        self._hooks = hooks
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class AccumulateGrad(Node):

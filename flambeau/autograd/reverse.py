@@ -7,7 +7,8 @@ from typing import Any
 
 from ..ops.table import call
 from . import engine
-from .node import Edge, Node, RemovableHandle, edge_of, extra_of
+from .handles import RemovableHandle, hooked
+from .node import Edge, Node, edge_of, extra_of
 
 
 def _is_tensor(x: Any) -> bool:
@@ -42,7 +43,7 @@ def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
                 f"dtype. Mismatch in dtype: grad_output has {g.dtype} and output has {have.dtype}."
             )
         g = g.to(have.dtype)
-    return g if create_graph else g.detach()
+    return g if create_graph else g._alias()  # a dual tensor keeps its tangent
 
 
 def _start(outputs: Any, given: Any, create_graph: bool) -> tuple[list[Edge], list[Any]]:
@@ -149,20 +150,25 @@ def _batched(
     outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool,
     allow_unused: bool | None, materialize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """`is_grads_batched`: a pass for each entry of the gradients' first dimension, stacked."""
+    """`is_grads_batched`: the gradients of the outputs have a first dimension more, a batch; vmap
+    runs one pass for all of it."""
+    from .batching import BatchLevel
+
     given = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
     size = next(g.shape[0] for g in given if g is not None)
-    rows = []
-    for i in range(size):
-        weights = [None if g is None else g[i] for g in given]
-        keep = True if i + 1 < size else retain_graph
-        rows.append(
-            grad(outputs, inputs, weights, keep, create_graph, True, allow_unused, False, materialize)
-        )
-    return tuple(
-        None if any(g is None for g in column) else call.stack(list(column))
-        for column in zip(*rows, strict=True)
-    )
+    with BatchLevel(size) as level:
+        weights = [None if g is None else level.wrap(g, 0) for g in given]
+        found = grad(outputs, inputs, weights, retain_graph, create_graph, True, allow_unused, False,
+                     materialize)  # fmt: skip
+        return tuple(None if g is None else _first(level.whole(g), size) for g in found)
+
+
+def _first(batch: tuple[Any, int | None], size: int) -> Any:
+    """(batch, ...)"""
+    x, dim = batch
+    if dim is None:
+        return x.unsqueeze(0).expand(size, *x.shape)
+    return x.movedim(dim, 0) if dim else x
 
 
 # --- hooks of tensors -------------------------------------------------------------------------
@@ -173,10 +179,10 @@ def hook(t: Any, function: Any) -> RemovableHandle:
     node = t.grad_fn
     if node is not None:
         hooks = extra_of(node).tensor_hooks.setdefault(t._nr, {})
-        return RemovableHandle(hooks, function)
+        return hooked(hooks, function)
     if t._hooks is None:
         t._hooks = {}
-    return RemovableHandle(t._hooks, function)
+    return hooked(t._hooks, function)
 
 
 def retain(t: Any) -> None:
@@ -191,5 +197,7 @@ def move_retained(t: Any, old: Any, old_nr: int) -> None:
     if t._node is not None:
         extra_of(t._node).retained[t._nr] = weakref.ref(t)
 
+
+call.define(autograd_grad=grad)
 
 __all__ = ["backward", "grad", "hook", "move_retained", "retain"]

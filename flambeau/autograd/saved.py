@@ -8,6 +8,8 @@ from typing import Any
 from ..core.layout import contiguous_strides
 from ..runtime.storage import Storage
 from .node import Node, version
+from .packing import Packed
+from .wrapped import Wrapped
 
 new_tensor: Callable[[], Any] = object
 """Makes a tensor without fields. The module of Tensor, which imports this one, puts it here: an
@@ -72,14 +74,19 @@ def written_result(node: Any, result: Any, target: Any) -> None:
     counter = target._count or target._storage
     now = version(target)
     node.saved_results = tuple(
-        (s[0], counter, now) if s is not None and s[0] is result._storage else s
+        (s[0], counter, now) if s.__class__ is tuple and s[0] is result._storage else s
         for s in node.saved_results
     )
 
 
 def unpack_result(node: Node, position: int) -> Any:
     """A saved result as a tensor of the graph again; RuntimeError if it was changed since."""
-    storage, counter, expected = node.saved_results[position]
+    entry = node.saved_results[position]
+    if entry.__class__ is Packed:
+        t = entry.plain()._alias()
+        t._rg, t._node, t._nr = True, node, position
+        return t
+    storage, counter, expected = entry
     found = counter[0] if counter.__class__ is list else counter.version
     if found != expected:
         raise _changed(node.out[position], f"output {position} of {node.name()}", found, expected)
@@ -96,11 +103,19 @@ def fresh(value: Any, a: Any) -> Any:
 
 def result_tensor(storage: Any, out: Any, node: Node, position: int) -> Any:
     """A tensor over `storage` that is result number `position` of `node`."""
+    t = fresh_over(storage, out)
+    t._rg, t._node, t._nr = True, node, position
+    return t
+
+
+def fresh_over(storage: Any, out: Any) -> Any:
+    """A tensor over `storage`, which an operation's result of aval `out` has filled."""
     t = new_tensor()
     t._storage = storage
     t._aval = out
-    if storage.aval is not out and storage.aval.shape != out.shape:
+    if storage.__class__ is Wrapped:
+        t._strides, t._offset = storage.layout
+    elif storage.aval is not out and storage.aval.shape != out.shape:
         t._plain = False
         t._strides = contiguous_strides(out.shape)
-    t._rg, t._node, t._nr = True, node, position
     return t

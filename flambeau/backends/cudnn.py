@@ -13,6 +13,8 @@ benchmark = False
 benchmark_limit: int | None = 10
 deterministic = False
 allow_tf32 = True
+fp32_precision = "none"
+CUDNN_TENSOR_DTYPES: set[Any] = set()
 
 
 def is_available() -> bool:
@@ -38,6 +40,13 @@ def flags(**switches: Any) -> Iterator[None]:
         yield
     finally:
         globals().update(before)
+
+
+def set_flags(**switches: Any) -> tuple[Any, ...]:
+    """Set switches; gives what they were."""
+    before = tuple(globals()[name] for name in switches)
+    globals().update(switches)
+    return before
 
 
 __getattr__ = refusing(__name__)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
 
-from ..errors import pytorch_name
+from ..lacking import pytorch_name
+from ..lacking.advice import sentence
 
 ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
@@ -36,10 +38,7 @@ class _Loader(importlib.abc.Loader):
         except ModuleNotFoundError as error:
             if error.name is None or not (self.target + ".").startswith(error.name + "."):
                 raise
-            raise ModuleNotFoundError(
-                f"flambeau has no module {spec.name}: PyTorch may have it, flambeau lacks it so far",
-                name=spec.name,
-            ) from None
+            raise ModuleNotFoundError(sentence(spec.name, "module"), name=spec.name) from None
         self.spec = module.__spec__
         return module
 
@@ -53,9 +52,17 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         found = target_of(name)
-        if found is None:
+        if found is None or (_is_a_question() and importlib.util.find_spec(found) is None):
             return None
         return importlib.machinery.ModuleSpec(name, _Loader(found), is_package=True)
+
+
+def _is_a_question() -> bool:
+    """Whether a program calls `importlib.util.find_spec`: it wants to know, and imports nothing."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == "importlib._bootstrap":
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") == "importlib.util"
 
 
 class _Guard:
@@ -114,4 +121,4 @@ def explain(error: BaseException) -> None:
     missing = rest.partition("'")[0]
     full = pytorch_name(f"{name}.{missing}")
     if not start and missing and full != f"{name}.{missing}":
-        error.add_note(f"flambeau has no {full}: PyTorch may have it, flambeau lacks it so far")
+        error.add_note(sentence(full))

@@ -5,81 +5,67 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from flambeau.errors import refusing
+from flambeau.errors import OutOfMemoryError, refusing
+from flambeau.lacking.absent import NOTHING, Absent
+
+_absent = Absent("cuda", "CUDA")
+
+has_half = True
+has_magma = False
+default_generators: tuple[Any, ...] = ()
+
+__all__ = ["default_generators", "has_half", "has_magma", "amp", "OutOfMemoryError"]
+__all__ += _absent.install(
+    globals(),
+    needing="""
+    caching_allocator_alloc caching_allocator_delete can_device_access_peer change_current_allocator
+    check_error clock_rate cudart current_blas_handle current_device current_solver_handle
+    current_stream default_stream device_memory_used get_device_capability get_device_name
+    get_device_properties get_per_process_memory_fraction get_rng_state get_stream_from_external
+    get_sync_debug_mode graph_pool_handle initial_seed list_gpu_processes make_graphed_callables
+    mem_get_info memory_usage power_draw set_device set_per_process_memory_fraction set_rng_state
+    set_sync_debug_mode synchronize temperature utilization init
+    """,
+    giving={
+        **NOTHING,
+        **dict.fromkeys(("max_memory_cached", "memory_cached"), 0),
+        **dict.fromkeys(("reset_max_memory_allocated", "reset_max_memory_cached", "set_stream",
+                         "reset_peak_host_memory_stats", "reset_accumulated_host_memory_stats",
+                         "caching_allocator_enable"), None),
+        "host_memory_stats": dict, "host_memory_stats_as_nested_dict": dict, "memory_snapshot": list,
+        "memory_summary": "", "get_allocator_backend": "native",
+    },  # fmt: skip
+    classes="Stream ExternalStream Event CUDAGraph CUDAPluggableAllocator MemPool GreenContext",
+    contexts="device device_of stream StreamContext graph use_mem_pool caching_allocator_disabled",
+)
 
 
-def is_available() -> bool:
-    """Whether there is a GPU that flambeau can compute on: not in this version."""
-    return False
+class DeferredCudaCallError(Exception):
+    """A call that waited for CUDA's start failed; there is none here."""
 
 
-def device_count() -> int:
-    return 0
+class CudaError(RuntimeError):
+    """CUDA reported an error; there is none here."""
 
 
-def is_initialized() -> bool:
-    return False
+class _TypeMeta(type):
+    """`torch.cuda.FloatTensor`: no tensor is one, none can be made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        _absent.fail()
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return False
 
 
-def is_bf16_supported() -> bool:
-    return False
-
-
-def manual_seed(seed: int) -> None:
-    """Nothing to seed; programs call it beside torch.manual_seed."""
-
-
-manual_seed_all = manual_seed
-
-
-def empty_cache() -> None:
-    """Nothing is cached."""
-
-
-def _absent() -> None:
-    raise AssertionError(
-        "Torch not compiled with CUDA enabled: flambeau computes on the CPU here; "
-        "test torch.cuda.is_available() first"
-    )
-
-
-def current_device() -> int:
-    """Raises AssertionError, as PyTorch's CPU build does."""
-    _absent()
-    return -1
-
-
-def synchronize(device: Any = None) -> None:
-    """Raises AssertionError, as PyTorch's CPU build does."""
-    _absent()
-
-
-def get_device_name(device: Any = None) -> str:
-    """Raises AssertionError, as PyTorch's CPU build does."""
-    _absent()
-    return ""
-
-
-def get_device_properties(device: Any = None) -> Any:
-    """Raises AssertionError, as PyTorch's CPU build does."""
-    _absent()
-
-
-def set_device(device: Any) -> None:
-    """Raises AssertionError, as PyTorch's CPU build does."""
-    _absent()
-
-
-def memory_allocated(device: Any = None) -> int:
-    return 0
-
-
-max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+for _name in ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"):
+    for _kind in ("Tensor", "Storage"):
+        globals()[_name + _kind] = _TypeMeta(_name + _kind, (), {"__module__": "torch.cuda"})
 
 
 def __getattr__(name: str) -> Any:
-    if name == "amp":
-        return import_module(f"{__name__}.amp")
+    if name in ("amp", "memory", "random", "nvtx"):
+        return import_module(f"{__name__}.{name}")
     return _refuse(name)
 
 

@@ -1,4 +1,4 @@
-"""Compiled executables: a plan's launches as one native program, and how a run fills its table.
+"""Compiled executables: how a run of a plan's native program fills its table of words.
 
 A run is: gather the inputs' addresses, make blocks for the outputs (or take over the memory of
 inputs that die), write one table of words, and hand it to the stream, which runs programs in order
@@ -13,40 +13,25 @@ import struct
 from collections.abc import Sequence
 from operator import itemgetter
 from sys import getrefcount
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from .. import config
-from ..codegen import kernel as kernels
-from ..codegen.plan import Call, Declined, Derived, Plan, Scalar, Step, plan
+from ..codegen.plan import Call, Declined, Plan, Scalar, plan
 from ..codegen.planning import Placed
 from ..core import dtypes
 from ..graph.lowering import lower
 from ..graph.program import Capture, Program
-from ..runtime import blocks, kernel_cache, pool
+from ..runtime import blocks, pool
 from ..runtime.blocks import address_of
 from . import arena
 from .interpreter import step_of
+from .linking import Segment, link
 
 TABLES = 8
 """Runs of one executable that may be on their way at a time."""
-
-PARALLEL_NS = 15_000.0
-"""Estimated nanoseconds of work from which a launch is divided over threads. Dividing costs some 2 µs
-when the threads are awake; but a thread that waits for work spins, on the core on which Python
-records the next step: small programs are best left to one thread."""
-
-CHAIN_BYTES = 512e3
-"""What kernels that share a step may read and write on a piece of its tasks: so much stays in the
-second-level cache from one kernel to the next."""
-
-FLOPS_PER_NS, NEAR_BYTES_PER_NS, FAR_BYTES_PER_NS = 80.0, 40.0, 12.0
-"""A guess of one core's speed, for that estimate alone."""
-NEAR = 1e6
-"""Bytes of a launch up to which they are likely to be in the second-level cache."""
-
 
 class Guard:
     """Run-time numbers that were taken for constants: their places among the scalars, and their
@@ -79,16 +64,6 @@ class _Table:
         """What must live until the run is over."""
 
 
-class Segment(NamedTuple):
-    """Launches between two calls, as the driver wants them."""
-
-    native: Any
-    """A pool.Program."""
-    steps: tuple[Step, ...]
-    seconds: list[float]
-    """The shortest time of each step that was seen, where runs are timed."""
-
-
 class Compiled:
     """An executable of native code, with calls through NumPy between where operations have no
     lowering."""
@@ -112,49 +87,11 @@ class Compiled:
                 break
             except Declined as declined:
                 banned.add(str(declined))
-        self._link()
+        self.segments, self.addresses, self._kept = link(self.plan, self.threads)
+        self.native = len(self.segments) == 1 and isinstance(self.segments[0], Segment)
         self._prepare()
 
     # --- making -----------------------------------------------------------------------------------
-
-    def _link(self) -> None:
-        """Compile the kernels that are not known, and lay the program out for the driver."""
-        launches = [x for s in self.plan.steps for x in s.launches]
-        self.addresses = kernel_cache.addresses([x.kernel for x in launches], _target())
-        self.segments: list[Segment | Call] = []
-        self._kept: list[Any] = []
-        pending: list[Step] = []
-        for s in self.plan.steps:
-            if s.call is not None:
-                self._close(pending)
-                pending = []
-                self.segments.append(s.call)
-            else:
-                pending.append(s)
-        self._close(pending)
-        self.native = len(self.segments) == 1 and isinstance(self.segments[0], Segment)
-
-    def _close(self, steps: list[Step]) -> None:
-        """The launches so far become a segment."""
-        if not steps:
-            return
-        records = []
-        for s in steps:
-            chained = []
-            for x in s.launches:
-                words = x.words()
-                args = (ctypes.c_int64 * max(len(words), 1))(*words)
-                self._kept.append(args)
-                chained.append((self.addresses[repr(x.kernel.key)], ctypes.addressof(args)))
-            first = s.launches[0]
-            grain = max(x.grain for x in s.launches)
-            each = sum(x.bytes for x in s.launches) / max(first.tasks, 1)
-            most = max(1, int(CHAIN_BYTES / max(each, 1.0))) if len(chained) > 1 else 0
-            records.append(pool.Record(tuple(chained), first.tasks, min(grain, most or grain), most, divided(s)))
-        made = Segment(pool.Program(records, self.threads), tuple(steps), [math.inf] * len(steps))
-        if config.profile:
-            made.native.profile()
-        self.segments.append(made)
 
     def _prepare(self) -> None:
         """What a run needs, in the order in which it needs it."""
@@ -375,22 +312,3 @@ def _calibrate() -> int:
 
 _BLOCK_REFS = _calibrate()
 
-
-def estimate(x: kernels.Launch) -> float:
-    """Nanoseconds of one core's work, roughly."""
-    rate = NEAR_BYTES_PER_NS if x.bytes < NEAR else FAR_BYTES_PER_NS
-    return max(x.flops / FLOPS_PER_NS, x.bytes / rate)
-
-
-def divided(step: Step) -> bool:
-    """Whether a step's tasks are shared among threads."""
-    return step.launches[0].tasks > 1 and sum(map(estimate, step.launches)) > PARALLEL_NS
-
-
-def _target() -> kernels.Target:
-    from ..runtime import native
-
-    return kernels.Target(*native.host())
-
-
-__all__ = ["Compiled", "Derived", "Guard", "divided", "estimate"]

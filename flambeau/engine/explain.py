@@ -19,7 +19,8 @@ from ..codegen.plan import Step
 from ..graph.program import Program
 from ..runtime import kernel_cache, native, pool
 from . import debug, tiering
-from .compiled import Compiled, Segment, divided
+from .compiled import Compiled
+from .linking import Segment, divided
 
 LINES = 12
 """How many flushes, programs, or kernels of a program are listed; the rest is summed up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
 from .. import config
@@ -29,6 +30,10 @@ def flush(reason: str, observed: bool = False) -> None:
             nodes = state.nodes
             state.nodes = []
             state.pending_bytes = 0
+            if config.profile:
+                from . import profiling
+
+                profiling.recorded(nodes)
             run(nodes, reason, observed)
 
 
@@ -58,11 +63,13 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
         except Straggler as missing:
             _pull(missing.value, "another thread reads it")
     program = tiering.find(captured.key)
+    started = time.perf_counter_ns() if config.profile else 0
     tier = tiering.run(program, captured, observed)
     if config.debug or config.profile:
-        from . import debug
+        from . import debug, profiling
 
         debug.flushed(reason, program, tier)
+        profiling.flushed(reason, program, tier, started)
     for value in captured.results:  # the others go with the list
         value.inputs = value.params = ()
 

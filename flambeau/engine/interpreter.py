@@ -58,9 +58,14 @@ class Interpreter:
         for slot in self.donated:
             buffers[slot] = None
         registers.extend([None] * self._spare)
+        steps = self._steps
+        if config.profile:
+            from .profiling import timed_steps
+
+            steps = timed_steps(self.program, steps)
         try:
             with np.errstate(all="ignore"):
-                for fn, args, params, target, dies, finish in self._steps:
+                for fn, args, params, target, dies, finish in steps:
                     values = [None if a is None else registers[a] for a in args]
                     for register in dies:
                         registers[register] = None

@@ -100,8 +100,13 @@ def _consider(program: Program, scalars: list[Any]) -> None:
     if any(isinstance(a, tuple) for a in program.inputs):
         program.state = "not compiled: it reads parts of results"
         return
-    if complex in program.scalars or any(map(_complex, _avals(program))):
+    if complex in program.scalars:
         program.state = "not compiled: it has complex numbers"
+        return
+    foreign = next((a.dtype for a in _avals(program) if not a.dtype.native), None)
+    if foreign is not None:
+        kind = "complex numbers" if foreign.category == COMPLEX else foreign.name
+        program.state = f"not compiled: it has {kind}"
         return
     if config.compile == "sync":
         _order(program, _constants(program, scalars, scalars), 1)
@@ -116,10 +121,6 @@ def _avals(program: Program) -> Iterator[Any]:
     yield from program.inputs
     for ins in program.instructions:
         yield from ins.aval if isinstance(ins.aval, tuple) else (ins.aval,)
-
-
-def _complex(aval: Any) -> bool:
-    return bool(aval.dtype.category == COMPLEX)
 
 
 def _constants(program: Program, a: Any, b: Any) -> dict[int, int]:

@@ -17,7 +17,7 @@ from ..codegen.plan import Unit
 from ..codegen.planning import Placed
 from ..errors import InternalError
 from ..graph.access import resolve
-from ..graph.evaluate import numpy_dtype
+from ..graph.elementwise import numpy_dtype
 from ..graph.ir import Node
 from ..graph.program import Capture, Program
 from ..graph.rounding import EPSILON, Bounded, evaluate

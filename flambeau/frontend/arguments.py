@@ -11,13 +11,16 @@ from ..core import dtypes
 from ..core.aval import Aval
 from ..core.dtypes import dtype
 from ..errors import users_line
+from .overriding import Overriding, overrides
 from ..ops import signature
 from ..ops.table import Row
 
 _PY_DTYPES = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
 
 
-def _bad(row: Row, name: str, wanted: str, got: Any) -> TypeError:
+def _bad(row: Row, name: str, wanted: str, got: Any) -> Exception:
+    if hasattr(type(got), "__torch_function__") and overrides(got):
+        return Overriding()
     args = signature.parse(row.schema).arguments
     position = next((i for i, a in enumerate(args) if a.name == name), 0)
     return TypeError(
@@ -110,6 +113,8 @@ def check_list(row: Row, name: str, items: Any) -> None:
     """Say which element of a list is no tensor."""
     for i, item in enumerate(items):
         if not isinstance(getattr(item, "_aval", None), Aval):
+            if overrides(item):
+                raise Overriding
             raise TypeError(
                 f"{row.name}(): expected Tensor as element {i} in argument '{name}', "
                 f"but got {type(item).__name__}"

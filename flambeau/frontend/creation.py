@@ -22,6 +22,7 @@ from ..ops.table import call
 from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
 from .from_data import is_sequence, read_data
+from ..autograd.levels import underneath
 from .linear import linear
 from .memory import alias, share_array
 from .results import result_type
@@ -103,7 +104,7 @@ def _sized(name: str, value: Any) -> Any:
         out: Any = None, layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
         **keywords: Any,
     ) -> Tensor:  # fmt: skip
-        keyword = keywords.pop("size", None)
+        keyword = keywords.pop("size", keywords.pop("shape", None))
         if keywords:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(keywords))}'")
         shape = sizes(name, size, keyword)
@@ -243,6 +244,8 @@ def asarray(
     elif isinstance(obj, (bytes, bytearray, memoryview)):
         t = frombuffer(obj, dtype=dt or dtypes.get_default())
     elif hasattr(obj, "__dlpack__"):
+        from .dlpack import from_dlpack
+
         t = from_dlpack(obj)
     else:
         if copy is False:
@@ -346,11 +349,6 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return t
 
 
-def from_dlpack(ext_tensor: Any, **kwargs: Any) -> Tensor:
-    """A tensor over the memory of anything that speaks DLPack."""
-    return from_numpy(np.from_dlpack(ext_tensor))
-
-
 def frombuffer(
     buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
@@ -374,7 +372,7 @@ def frombuffer(
         if array.flags.writeable is False:
             warnings.simplefilter("ignore")
         t = from_numpy(array)
-    t = alias(t, dtype, tuple(array.shape), (1,), 0) if dtype is dtypes.bfloat16 else t
+    t = alias(t, dtype, tuple(array.shape), (1,), 0) if dtype.is_opaque else t
     if requires_grad:
         t.requires_grad = True
     return t
@@ -463,14 +461,22 @@ def inclusive_range(
 
 
 def linspace(
-    start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
+    start: Any, end: Any, steps: Any = None, *, num: Any = None, endpoint: bool = True, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`steps` numbers evenly from start to end, both included."""
+    """`steps` numbers evenly from start to end, both included; without the end where `endpoint`
+    is false. `num` is the array API standard's name of `steps`."""
+    steps = num if steps is None else steps
+    if not endpoint:
+        t = linspace(start, end, operator.index(steps) + 1, dtype=dtype, device=device,
+                     requires_grad=requires_grad)[:-1]  # fmt: skip
+        return t if out is None else out.resize_(tuple(t.shape)).copy_(t)  # type: ignore[no-any-return]
     low, high, n = _ends("linspace", start, end, steps)
     usable(device)
     dt = wanted("linspace", dtype, out) or dtypes.get_default()
     kind = dt.compute if dt.is_floating_point else np.dtype("f8")
+    if dt.category <= dtypes.INT:  # the ends are numbers of the dtype too
+        low, high = int(low), int(high)
     array = np.empty(n, kind)
     if n == 1:
         array[0] = low
@@ -505,16 +511,17 @@ def logspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
+    n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Ones on the diagonal of an n x m matrix, zeros elsewhere."""
+    """Ones on the diagonal of an n x m matrix, zeros elsewhere; `k` is the array API
+    standard's number of the diagonal."""
     rows, cols = operator.index(n), operator.index(n if m is None else m)
     if rows < 0 or cols < 0:
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got {rows} and {cols}")
     usable(device)
     dt = wanted("eye", dtype, out) or dtypes.get_default()
-    t = wrap(dtypes.narrow(np.eye(rows, cols), dt), dt, requires_grad)
+    t = wrap(dtypes.narrow(np.eye(rows, cols, k), dt), dt, requires_grad)
     if out is not None:
         out.resize_((rows, cols))
         return out.copy_(t)  # type: ignore[no-any-return]
@@ -596,8 +603,10 @@ def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
 call.define(
     linear_at_once=linear,
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
-    full_like=full_like, arange=arange, tensor=tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
+    full_like=full_like, arange=arange, tensor=tensor, as_tensor=as_tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
     grad_enabled=lambda: state.grad,
     observe=lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype),
+    # With all samples of a batch inside of vmap, for checks that any of them may fail.
+    observe_batch=lambda t, reason: dtypes.widen(underneath(t)._array(reason), t._aval.dtype),
     named=lambda name, fields, parts: result_type(name, fields)(parts),
 )  # fmt: skip

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import reverse
-from ..autograd.node import VOLATILE, RemovableHandle, joined
+from ..autograd.handles import RemovableHandle, hooked
+from ..autograd.node import VOLATILE, joined
+from ..autograd.wrapped import Wrapped
 from ..graph.trace import state
 from . import inplace
 
@@ -17,6 +19,7 @@ class Differentiable:
     result of which node it is. Fields with their usual value stay class attributes."""
 
     _aval: Any
+    _storage: Any
     _alias: Callable[[], Any]
     _rg: Any = False
     _node: Any = None
@@ -173,10 +176,12 @@ class Differentiable:
             )
         if self._post_hooks is None:
             self._post_hooks = {}
-        return RemovableHandle(self._post_hooks, hook)
+        return hooked(self._post_hooks, hook)
 
     def detach(self) -> Any:
         """The same memory, out of the graph. In-place changes are seen by both."""
+        if self._storage.__class__ is Wrapped:
+            return self._storage.level.detached(self)
         return self._alias()
 
     def detach_(self) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import config
 from ..autograd.derivatives import node_class
+from ..autograd.levels import Intercept, lifted
 from ..autograd.node import joined
 from ..autograd.saved import fresh
 from ..core.aval import Aval
@@ -24,8 +25,10 @@ from ..ops.core import PICK
 from ..ops.signature import Argument
 from ..ops.table import Row, Spec, call, table
 from ..runtime.storage import Storage
-from . import arguments
+from . import arguments, overriding
 from .memory import array_of, convert, read, stride
+from .results import result_type
+from .standard import with_keywords
 
 _MEMO_LIMIT = 4096
 
@@ -61,7 +64,9 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     a = t._aval
     strides = stride(t)
     try:
-        found = row.view(tuple(a.shape), strides, t._offset, *params)
+        if row.recast is not None:
+            a = a.with_dtype(row.recast(a.dtype))
+        found = row.view(tuple(t._aval.shape), strides, t._offset, *params)
     except OPERATION_ERRORS as error:
         raise named(row.called, error) from None
     if len(row.memo) >= _MEMO_LIMIT:
@@ -143,6 +148,12 @@ def uncount(tensors: Any) -> None:
         t._inference, t._count = True, ()
 
 
+def result_of(row: Row, made: list[Any]) -> Any:
+    """Several results as the row's function returns them."""
+    results = signature.parse(row.schema).results
+    return result_type(row.name if row.forms else row.called, results)(made)
+
+
 class _Writer:
     """Source text with indentation."""
 
@@ -151,6 +162,17 @@ class _Writer:
 
     def __call__(self, text: str, depth: int = 1) -> None:
         self.lines.append("    " * depth + text)
+
+    def intercepted(self, inputs: tuple[Argument, ...], params: tuple[Argument, ...]) -> str:
+        """The text, with the lines after the first in a `try` that costs nothing (see
+        `autograd.levels`): wrapped tensors and overriding classes end up in its `except`."""
+        head, *body = self.lines
+        given = "".join(f"{a.name}, " for a in inputs)
+        statics = "".join(f"{a.name}, " for a in params)
+        return "\n".join([
+            head, "    try:", *["    " + line for line in body], "    except Intercept as intercept:",
+            f"        return lifted(row, ({given}), ({statics}), intercept)",
+        ])  # fmt: skip
 
 
 def _parameters(args: tuple[Argument, ...], out: bool, old: str = "") -> str:
@@ -371,7 +393,7 @@ def _row_source(row: Row, dunder: bool) -> str:
     w("return result_type(results)" if several else "return t_")
     if listed and len(listed) > 1:
         raise InternalError(f"row {row.name}: more than one Tensor[] argument")
-    return "\n".join(w.lines)
+    return w.intercepted(inputs, params)
 
 
 def _view_source(row: Row) -> str:
@@ -396,7 +418,7 @@ def _view_source(row: Row) -> str:
     ps = "(" + "".join(f"{a.name}, " for a in params) + ")"
     if row.multi_view:
         w(f"return multi_view(record, {n}, found, {ps})")
-        return "\n".join(w.lines)
+        return w.intercepted(sig.inputs, params)
     w("t = new(Tensor)")
     w(f"t._storage = {n}._storage")
     w("t._aval, t._strides, t._offset, t._plain, token = found")
@@ -410,7 +432,7 @@ def _view_source(row: Row) -> str:
     w(f"elif {n}._rg or {n}._count is not None or {n}._origin or joined({n}):")
     w(f"note_view(record, t, {n}, {ps}, token)", 2)
     w("return t")
-    return "\n".join(w.lines)
+    return w.intercepted(sig.inputs, params)
 
 
 NUMBERS = frozenset((int, float, bool, complex))
@@ -428,7 +450,6 @@ def is_operand(x: Any) -> bool:
 def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     """The function of a row."""
     from . import inplace
-    from .results import result_type
     from .tensor import Tensor
 
     if row.body is not None:
@@ -449,7 +470,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view, "unfollowed": inplace.unfollowed,
-        "joined": joined, "MISSING": MISSING,
+        "joined": joined, "MISSING": MISSING, "Intercept": Intercept, "lifted": lifted,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,
         "result_type": result_type(row.name if row.forms else row.called, sig.results) if sig.results else None,
@@ -462,7 +483,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     if row.name in _HELPERS:  # the function has hidden the converter of its name
         scope[row.name] = getattr(arguments, row.name)
     this.append(function)
-    return _described(function, row)
+    return overriding.made(_described(function, row))
 
 
 _HELPERS = (
@@ -473,7 +494,8 @@ _HELPERS = (
 
 
 def _described(function: Any, row: Row) -> Any:
-    function.__qualname__ = row.name
+    # By these pickle finds it: `flambeau._nn.gelu`.
+    function.__qualname__ = f"_nn.{row.name}" if row.where == "nn" else row.name
     function.__module__ = "flambeau"
     function.__doc__ = f"{row.schema}\n\n{row.doc}"
     return function
@@ -486,14 +508,21 @@ def _composite(row: Row) -> Callable[..., Any]:
     body = row.body
     assert body is not None
     with_out = "o" in row.forms
+    code = body.__code__ if hasattr(body, "__code__") else None
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+    renamed = {known: name for name, known in NUMPY_NAMES.items() if known not in own}
 
     def plain(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            for name, known in NUMPY_NAMES.items():
+            for known, name in renamed.items():
                 if known in kwargs:
                     kwargs[name] = kwargs.pop(known)
         try:
             return body(*args, **kwargs)
+        except overriding.Overriding:
+            if overriding._inside_composite(2):
+                raise
+            return overriding.called(composite, args, kwargs)
         except AttributeError:
             _tensors_given(row, args, kwargs)
             raise
@@ -506,7 +535,10 @@ def _composite(row: Row) -> Callable[..., Any]:
     composite: Any = outward if with_out else plain
     composite.__name__ = row.name
     composite.__wrapped__ = body
-    return _described(composite, row)
+    words = {known for known, name in renamed.items() if name in own} | ({"out"} if with_out else set())
+    if words:
+        composite.__signature__ = with_keywords(body, words)
+    return overriding.made(_described(composite, row))
 
 
 def _tensors_given(row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -515,6 +547,8 @@ def _tensors_given(row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> N
         given = args[i] if i < len(args) and not a.keyword_only else kwargs.get(a.name, a)
         if a.type == "Tensor" or (a.type == "Tensor?" and given is not None):
             if given is not a and not hasattr(given, "_aval"):
+                if overriding.overrides(given):
+                    raise overriding.Overriding
                 arguments.need_tensor(row, a.name, given)
 
 
@@ -535,7 +569,8 @@ def inplace_function(name: str) -> Callable[..., Any]:
     if found is None:
         from . import inplace
 
-        found = _made[name + "_"] = inplace.make_inplace(table[name], function(name))
+        made = inplace.make_inplace(table[name], function(name))
+        found = _made[name + "_"] = overriding.made(made)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import levels
 from ..core import dtypes
 from ..core.dtypes import dtype
 from ..graph.trace import state
@@ -38,7 +39,20 @@ def memory_order(t: Tensor) -> Shape | None:
 
 def drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any = None, gaps: bool = False) -> Tensor:
     """A new tensor of draws, in the memory order of `like`; `gaps`: its elements do not lie one
-    behind the other."""
+    behind the other. Inside of vmap its randomness decides how many are drawn."""
+    if levels.running.levels:
+        from ..autograd.batching import random_batch
+
+        def draw_outside(whole: Shape) -> Tensor:
+            return _drawn(g, draw, whole, dt, None if whole != shape else like, gaps)
+
+        found = random_batch(shape, draw_outside)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    return _drawn(g, draw, shape, dt, like, gaps)
+
+
+def _drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any, gaps: bool) -> Tensor:
     order = None if like is None else memory_order(like)
     if order is None:
         array = draw(g, shape, dt.name, not gaps)
@@ -89,7 +103,7 @@ def coins(p: Any, shape: Shape, order: Shape | None = None) -> Draw:
                 f"bernoulli: probabilities of shape {list(p.shape)} do not broadcast to "
                 f"{list(shape)}"
             ) from None
-        p = np.ascontiguousarray(p.transpose(order or range(p.ndim)))
+        p = np.array(p.transpose(order or range(p.ndim)), order="C")
     return _plain("bernoulli", p)
 
 
@@ -133,30 +147,44 @@ def _filled(self: Tensor, name: str, node: str, g: Any, draw: Draw) -> Tensor:
     made = drawn(g, draw, tuple(self.shape), self.dtype, self, not self.is_contiguous())
     if state.grad and self.requires_grad:
         return inplace.assign(self, call.drawn(made, self, None, node))  # type: ignore[no-any-return]
-    write(self, made._storage.value)
+    inplace.replace(self, made)
     return self
 
 
-def _check(name: str, t: Tensor, numbers: list[Any]) -> None:
-    kind = t.dtype
-    if name in ("uniform_", "normal_") and not kind.is_differentiable:
-        raise NotImplementedError(f'"{name}" not implemented for \'{kind.legacy}\'')
-    if name == "uniform_" and not numbers[0] <= numbers[1]:
+Check = Callable[[str, Tensor, list[Any]], None]
+
+
+def _floats(name: str, t: Tensor, numbers: list[Any]) -> None:
+    if not t.dtype.is_differentiable:
+        raise NotImplementedError(f'"{name}" not implemented for \'{t.dtype.legacy}\'')
+
+
+def _uniform(name: str, t: Tensor, numbers: list[Any]) -> None:
+    _floats(name, t, numbers)
+    low, high = numbers
+    if not low <= high:
         raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={numbers[0]} > "
-            f"to={numbers[1]}"
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
         )
-    if name == "normal_" and not numbers[1] >= 0:
+
+
+def _normal(name: str, t: Tensor, numbers: list[Any]) -> None:
+    _floats(name, t, numbers)
+    if not numbers[1] >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {numbers[1]}")
 
 
-def _fill(name: str, node: str, names: tuple[str, ...], defaults: tuple[Any, ...]) -> Any:
+def _fill(
+    name: str, node: str, names: tuple[str, ...], defaults: tuple[Any, ...],
+    check: Check | None = None,
+) -> Any:  # fmt: skip
     """The in-place method of a distribution of numbers."""
     method = name.removesuffix("_")
 
     def fill(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
         numbers = _arguments(name, names, defaults, args, kwargs)
-        _check(name, self, numbers)
+        if check is not None:
+            check(name, self, numbers)
         draw = gaussian(*numbers) if method == "normal" else _plain(method, *numbers)
         return _filled(self, name, node, stream_of(generator), draw)
 
@@ -200,8 +228,8 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
 
 
 METHODS: dict[str, Any] = {
-    "uniform_": _fill("uniform_", "UniformBackward0", ("from", "to"), (0.0, 1.0)),
-    "normal_": _fill("normal_", "NormalBackward0", ("mean", "std"), (0.0, 1.0)),
+    "uniform_": _fill("uniform_", "UniformBackward0", ("from", "to"), (0.0, 1.0), _uniform),
+    "normal_": _fill("normal_", "NormalBackward0", ("mean", "std"), (0.0, 1.0), _normal),
     "exponential_": _fill("exponential_", "ExponentialBackward0", ("lambd",), (1.0,)),
     "geometric_": _fill("geometric_", "GeometricBackward0", ("p",), (...,)),
     "cauchy_": _fill("cauchy_", "CauchyBackward0", ("median", "sigma"), (0.0, 1.0)),

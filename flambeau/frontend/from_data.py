@@ -11,6 +11,7 @@ from ..core.dtypes import dtype
 from .tensor import Tensor
 
 SCALARS = frozenset((bool, int, float, complex))
+_WHOLE = frozenset((bool, int))
 _EXPECTED = "expected numbers, nested sequences of numbers, arrays or tensors"
 
 
@@ -26,13 +27,14 @@ def read_data(data: Any, wanted: dtype | None = None) -> tuple[np.ndarray, dtype
     if isinstance(data, np.generic):
         array, found = np.asarray(data), dtypes.from_numpy(data.dtype)
     elif type(data) in SCALARS:
-        array, found = _array(data, wanted), dtypes.of_scalar(type(data))
+        array, found = _array(data, wanted, type(data) is int), dtypes.of_scalar(type(data))
     elif is_sequence(data):
         kinds: set[Any] = set()
         odd = _collect(data, kinds)
         if odd is not None:
             raise _no_dtype(data, odd)
-        array = _array(_without_tensors(data) if Tensor in kinds else data, wanted)
+        plain = _without_tensors(data) if Tensor in kinds else data
+        array = _array(plain, wanted, bool(kinds) and kinds <= _WHOLE)
         found = _promoted(kinds - {Tensor})
     elif isinstance(data, (bool, int, float, complex)):  # a subclass of one
         return read_data(next(k for k in (bool, int, float, complex) if isinstance(data, k))(data), wanted)  # type: ignore[arg-type]
@@ -100,16 +102,27 @@ def _without_tensors(data: Any) -> Any:
     ]
 
 
-def _array(data: Any, wanted: dtype | None) -> np.ndarray:
+def _array(data: Any, wanted: dtype | None, whole: bool) -> np.ndarray:
+    """The numbers as an array. `whole`: they are integers."""
     try:
         array = np.array(data)
     except ValueError as error:
         raise _ragged(data) from error
-    if array.dtype == object or array.dtype.kind == "u" and array.dtype.itemsize == 8:
+    large = array.dtype == object or array.dtype.kind == "u" and array.dtype.itemsize == 8
+    if large or array.dtype.kind == "f" and whole:  # NumPy makes floats of what int64 can't hold
+        if wanted is dtypes.uint64:
+            return _unsigned(np.array(data, object))
         if wanted is not None and wanted.is_differentiable:
             return np.array(data, wanted.compute)
         raise ValueError("Overflow when unpacking long long: an integer is out of int64's range")
     return array
+
+
+def _unsigned(numbers: np.ndarray) -> np.ndarray:
+    """Integers beyond int64 as uint64; negative ones wrap."""
+    for extreme in (numbers.min(), numbers.max()):
+        dtypes.check_number(extreme, dtypes.uint64)
+    return np.asarray(numbers % 2**64, np.uint64)
 
 
 def _ragged(data: Any) -> Exception:

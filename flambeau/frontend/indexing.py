@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd.node import joined
+from ..autograd.wrapped import Intercept
 from ..core import dtypes
 from ..errors import shape_text
 from ..ops.indexing import need_mask_shape
@@ -283,7 +284,10 @@ def _part(x: Any, index: Any) -> Any:
     elif index < 0:
         index += size
     key = (x._aval, x._strides, x._storage.aval, length)
-    rows = _rows.get(key)
+    try:
+        rows = _rows.get(key)
+    except Intercept:
+        return None
     if rows is None:
         rows = _rows_of(x, key, length)
     t: Any = object.__new__(Tensor)

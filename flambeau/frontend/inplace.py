@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..autograd import levels
 from ..autograd.node import VOLATILE, Node, edge_of, joined, shown, version
 from ..autograd.reverse import move_retained
 from ..autograd.saved import written_result
@@ -143,18 +144,26 @@ def assign(t: Any, result: Any) -> Any:
     if result._aval.dtype is not t._aval.dtype:
         result = result.to(t._aval.dtype)
     if not (state.grad and (result._rg or t._rg)):
-        write(t, read(result))
+        replace(t, result)
     elif t._rg is VOLATILE or result._rg is VOLATILE:
-        write(t, read(result))
+        replace(t, result)
         t._rg = VOLATILE
     else:
         before = None if t._view is None else edge_of(t._view)
-        write(t, read(result))
+        replace(t, result)
         node = result._node
         if node is not None and node.saved_results:
             written_result(node, result, t)
         moved_to(t, edge_of(result), before)
     return t
+
+
+def replace(t: Any, result: Any) -> None:
+    """Write a result of `t`'s aval into its memory."""
+    try:
+        write(t, read(result))
+    except levels.Intercept:
+        levels.write(t, result)
 
 
 def moved_to(t: Any, edge: Any, before: Any) -> None:
@@ -186,7 +195,7 @@ class CopySlices(Node):
         super().__init__()
         self.edges = (before, written)
         self.out = (base._aval,)
-        self.saved = (_layout(base)[:2], _within(base, view))
+        self.saved = (_layout(base)[:2], _within(base, view), view._aval.dtype)
 
     def name(self) -> str:
         return "torch::autograd::CopySlices"
@@ -204,12 +213,14 @@ class CopySlices(Node):
         (g,) = grads
         if g is None:
             return (None, None)
-        base, view = self.saved
-        memory = _as_memory(g, base)
+        base, view, kind = self.saved
+        whole = _as_memory(g, base)
+        memory = _recast(whole, kind)
         left = got = None
         if edges[0] is not None:
-            zeros = call.zeros(view[0], dtype=g.dtype)
-            left = _from_memory(call.as_strided_scatter(memory, zeros, *view), base)
+            zeros = call.zeros(view[0], dtype=kind)
+            changed = call.as_strided_scatter(memory, zeros, *view)
+            left = _from_memory(_recast(changed, g.dtype, whole.numel()), base)
         if edges[1] is not None:
             got = memory.as_strided(*view).clone()
         return (left, got)
@@ -225,23 +236,38 @@ class AsStridedBackward0(Node):
         super().__init__()
         self.edges = (edge,)
         self.out = (view._aval,)
-        self.params = (_layout(base)[:2], _within(base, view))
+        self.params = (_layout(base)[:2], _within(base, view), base._aval.dtype)
 
     def apply(self, grads: list[Any], edges: Any) -> Any:
         (g,) = grads
         if g is None:
             return (None,)
-        base, (shape, strides, offset) = self.params
-        size = (span(base[0], base[1], 0)[1],)
-        memory = call.as_strided_backward(g, offset, size, shape, strides)
-        return (_from_memory(memory, base),)
+        base, (shape, strides, offset), kind = self.params
+        size = room = span(base[0], base[1], 0)[1]
+        if g.dtype.is_complex != kind.is_complex:
+            room = (size + 1) // 2 if g.dtype.is_complex else size * 2
+        memory = call.as_strided_backward(g, offset, (room,), shape, strides)
+        return (_from_memory(_recast(memory, kind, size), base),)
 
 
 def _within(base: Any, t: Any) -> tuple[Any, Any, int]:
     """The layout of a view in the stretch of memory that its base covers: a base may itself show
     only a part of a storage."""
     shape, strides, offset = _layout(t)
-    return shape, strides, offset - base._offset
+    start = base._offset * base._aval.dtype.itemsize
+    return shape, strides, offset - start // t._aval.dtype.itemsize
+
+
+def _recast(memory: Any, kind: Any, size: int = -1) -> Any:
+    """Flat memory as the parts of its complex numbers (`size` of them), or the reverse."""
+    if memory.is_complex() == kind.is_complex:
+        return memory
+    if memory.is_complex():
+        parts = call.view_as_real(memory).reshape(-1)
+        return parts if size < 0 else parts[:size]
+    if memory.numel() % 2:
+        memory = call.cat([memory, call.zeros((1,), dtype=memory.dtype)])
+    return call.view_as_complex(memory.reshape(-1, 2))
 
 
 def _as_memory(g: Any, base: tuple[Any, Any]) -> Any:
@@ -336,9 +362,12 @@ def multi_view(
 def as_before(t: Any) -> Any:
     """A tensor as it is now, in a storage of its own: what an operation in place saves of its
     first argument stays as it was."""
-    before = object.__new__(type(t))
-    before._storage = Storage(read(t), t._aval)
-    before._aval = t._aval
+    try:
+        before = object.__new__(type(t))
+        before._storage = Storage(read(t), t._aval)
+        before._aval = t._aval
+    except levels.Intercept:
+        before = levels.copied(t)
     before._rg = t._rg
     before._node = t.grad_fn
     before._nr = t._nr
@@ -418,12 +447,12 @@ def into_out(
                 f"{name}(): functions with out=... arguments don't support automatic "
                 "differentiation, but one of the arguments requires grad."
             )
-        if not can_cast(r._aval.dtype, o._aval.dtype):
+        if row.out != "any" and not can_cast(r._aval.dtype, o._aval.dtype):
             raise (TypeError if row.takes_list else RuntimeError)(  # cat and its kin
                 f"{name}(): result type {r._aval.dtype.legacy} can't be cast to the desired output "
                 f"type {o._aval.dtype.legacy}"
             )
-        if row.out != "cast" and r._aval.dtype is not o._aval.dtype:
+        if row.out in ("exact", "apart") and r._aval.dtype is not o._aval.dtype:
             raise RuntimeError(
                 f"{name}(): expected an out tensor of dtype {r._aval.dtype}, got {o._aval.dtype}"
             )

@@ -29,10 +29,12 @@ class Lacking:
         self.name = name
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
+        from ..lacking.advice import tensor_advice
+
         kind = (owner or type(instance)).__name__
         raise AttributeError(
             f"{kind!r} object has no attribute {self.name!r}: PyTorch has torch.Tensor.{self.name}, "
-            "flambeau lacks it so far",
+            f"flambeau lacks it so far{tensor_advice(self.name)}",
             name=self.name,
             obj=owner if instance is None else instance,
         )

@@ -35,6 +35,7 @@ class _TypeMeta(type):
 
 TYPES: dict[str, Any] = {
     f"{d.legacy}Tensor": _TypeMeta(f"{d.legacy}Tensor", (), {"_dtype": d}) for d in dtypes.ALL
+    if d.native or d.is_complex
 }
 
 

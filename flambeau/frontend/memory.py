@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.wrapped import Intercept
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
@@ -15,7 +16,7 @@ from ..engine.buffers import as_array
 from ..engine.flush import realise
 from ..graph.trace import record, state
 from ..graph.value import Value, leaf
-from ..ops.core import CONVERT, VIEW, WRITE, strided
+from ..ops.core import CONVERT, REINTERPRET, VIEW, WRITE, WRITE_AS, as_elements, strided
 from ..runtime.blocks import Block
 from ..runtime.storage import Storage
 
@@ -30,14 +31,25 @@ def read(t: Any) -> Value:
         value = unshare(storage)
     if t._plain:
         return value  # type: ignore[no-any-return]
+    if t._aval.dtype is not storage.aval.dtype:
+        flat = aval((room(t),), t._aval.dtype)
+        value = record(REINTERPRET, flat, (value,), (t._aval.dtype,))
     return record(VIEW, t._aval, (value, t._offset or None), (t._aval.shape, t._strides))
+
+
+def room(t: Any) -> int:
+    """How many elements of a tensor's dtype its storage holds."""
+    return int(t._storage.aval.nbytes // t._aval.dtype.itemsize)
 
 
 def array_of(t: Any, reason: str) -> np.ndarray:
     """The content as an array that must not be written or kept: observed now. Nothing that is
     pending runs for it where the content is there."""
     storage = t._storage
-    value = storage.value
+    try:
+        value = storage.value
+    except Intercept:
+        return storage.level.array_of(t, reason)  # type: ignore[no-any-return]
     if value is None:
         return window(t)
     if value.buffer is not None and not t._plain and t._aval.dtype is storage.aval.dtype:
@@ -57,8 +69,9 @@ def bump(t: Any) -> None:
 def write(t: Any, value: Value) -> None:
     """Replace a tensor's content by a value of its very aval. Counts a version."""
     storage = t._storage
+    current = storage.value  # before the write is counted: it may be intercepted
     bump(t)
-    if storage.value is None:
+    if current is None:
         if storage.is_shared():
             buffer = realise(value, "memory that is shared with the outside is written")
             _writable(storage)
@@ -70,7 +83,10 @@ def write(t: Any, value: Value) -> None:
         return
     whole: Aval = storage.aval
     shape, strides = t._aval.shape, t._strides
-    if t._offset == 0 and t._aval.numel == whole.numel and is_contiguous(shape, strides):
+    if t._aval.dtype is not whole.dtype:
+        inputs = (storage.value, value, t._offset or None)
+        storage.value = record(WRITE_AS, whole, inputs, (t._aval.dtype, shape, strides))
+    elif t._offset == 0 and t._aval.numel == whole.numel and is_contiguous(shape, strides):
         layout = (whole.shape, contiguous_strides(whole.shape))
         storage.value = record(VIEW, whole, (value, None), layout)
     else:
@@ -99,7 +115,7 @@ def window(t: Any) -> np.ndarray:
     a = t._aval
     buffer = t._storage.buffer
     if a.dtype is not t._storage.aval.dtype:
-        buffer = buffer.view(a.dtype.np)
+        buffer = as_elements(buffer, a.dtype)
     return strided(buffer, a.shape, stride(t), t._offset)
 
 

@@ -47,9 +47,9 @@ def is_tensor(obj: Any) -> bool:
 
 
 def is_storage(obj: Any) -> bool:
-    from .storages import UntypedStorage
+    from .storages import TypedStorage, UntypedStorage
 
-    return isinstance(obj, UntypedStorage)
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def is_floating_point(input: Tensor) -> bool:
@@ -80,6 +80,18 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 def detach(input: Tensor) -> Tensor:
     """The same memory, out of the graph."""
     return input.detach()
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Take the tensor itself out of the graph."""
+    return input.detach_()  # type: ignore[no-any-return]
+
+
+def as_strided_(
+    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
+    """Let the tensor itself show its storage in another layout, in elements."""
+    return input.as_strided_(size, stride, storage_offset)  # type: ignore[attr-defined,no-any-return]
 
 
 def get_device(input: Tensor) -> int:
@@ -165,13 +177,22 @@ def row_function(name: str, where: str = "") -> Any:
 _functions: dict[tuple[str, str], tuple[str, bool]] = {}
 
 
+_rows = 0
+"""How many rows the index is of: a program may add some."""
+
+
 def _index() -> dict[tuple[str, str], tuple[str, bool]]:
-    if not _functions:
+    global _rows
+    if _rows != len(table):
+        _rows = len(table)
+        _functions.clear()
         for name, row in table.items():
             for known in (name, *row.alias):
+                space, dot, short = known.rpartition(".")
+                place = (space, short) if dot else (row.where, known)
                 if "f" in row.forms:
-                    _functions[row.where, known] = (name, False)
-                if "I" in row.forms or ("i" in row.forms and "f" in row.forms):
+                    _functions[place] = (name, False)
+                if not dot and ("I" in row.forms or ("i" in row.forms and "f" in row.forms)):
                     _functions[row.where, known + "_"] = (name, True)
     return _functions
 

@@ -84,7 +84,7 @@ def _suffixes(t: Any) -> list[str]:
     unmarked = {default, dtypes.int64, dtypes.bool_}
     if t.numel():
         # float16 and bfloat16 as default have no complex dtype of their own.
-        unmarked.add(default.to_complex())
+        unmarked.add(dtypes.complex128 if default is dtypes.float64 else dtypes.complex64)
         if not _options["edgeitems"]:
             found.append(f"size={tuple(t.shape)}")
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.levels import level_of
 from ..core import dtypes
 from ..core.device import usable
 from ..core.dtypes import dtype
@@ -239,6 +240,9 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     _need_tensor("bernoulli", "input", input)
     if p is None and input.dtype.category != dtypes.FLOAT:
         raise NotImplementedError(f'"bernoulli" not implemented for \'{input.dtype.legacy}\'')
+    level = level_of(input)
+    if level is not None and p is None:
+        return level.draw_with(input, bernoulli)  # type: ignore[no-any-return]
     odds = float(p) if p is not None else dtypes.widen(input._array("bernoulli()"), input.dtype)
     g, shape = stream_of(generator), tuple(input.shape)
     if out is not None:
@@ -311,17 +315,6 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     return _elementwise(
         "binomial", count, lambda n, name: g.binomial(n, np.broadcast_to(odds, n.shape), name)
     )
-
-
-def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
-    """Gamma numbers of rate 1 for the shape parameters in `input`; without a derivative."""
-    _need_tensor("_standard_gamma", "input", input)
-    if input.requires_grad and state.grad:
-        raise RuntimeError(
-            "_standard_gamma(): the derivative by the shape parameter is not implemented: "
-            "detach() it"
-        )
-    return _elementwise("_standard_gamma", input, stream_of(generator).standard_gamma)
 
 
 for _name, _method in {

@@ -6,13 +6,13 @@ from typing import Any
 
 from ..core.aval import aval
 from ..core.dtypes import dtype
-from .memory import pin, stride
+from .memory import stride
 from .tensor import Tensor
 
 
 def view_dtype(x: Any, dt: dtype) -> Any:
     """The memory of `x` as `dt`. Sizes that differ scale the last dimension, which must then be
-    contiguous and divide evenly. The memory stays where it is from here on."""
+    contiguous and divide evenly."""
     old, new = x._aval.dtype.itemsize, dt.itemsize
     if dt is x._aval.dtype:
         return x._alias_view()
@@ -36,7 +36,6 @@ def view_dtype(x: Any, dt: dtype) -> Any:
         shape[-1] = shape[-1] * old // new
         strides = [*(s * old // new for s in strides[:-1]), 1]
         offset = offset * old // new
-    pin(x._storage)
     t: Any = object.__new__(Tensor)
     t._storage = x._storage
     t._aval = aval(tuple(shape), dt)

@@ -74,15 +74,6 @@ def set_flush_denormal(mode: bool) -> bool:
     return False
 
 
-def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether autocast is on: never."""
-    return False
-
-
-def is_warn_always_enabled() -> bool:
-    return False
-
-
 def typename(obj: Any) -> str:
     """A tensor's type in PyTorch 0.3's words (`torch.FloatTensor`), else the class's full name."""
     from .tensor import Tensor

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd import saved
 from ..autograd.node import version
+from ..autograd.wrapped import Intercept, Wrapped
 from ..core import dtypes
 from ..core.aval import aval
 from ..core.device import device, usable
@@ -19,9 +20,9 @@ from ..core.size import Size
 from ..graph.trace import state
 from ..ops.table import call, table
 from ..runtime.storage import Storage
-from . import dispatch, inplace, lacking
+from . import dispatch, inplace, lacking, operators, overriding
 from .differentiable import Differentiable
-from .memory import array_of, bump, expose, pin, read, stride, window
+from .memory import array_of, bump, expose, pin, read, room, stride, window
 
 
 class RowMethod:
@@ -91,6 +92,14 @@ class Tensor(Differentiable):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        overriding.prepare(cls)
+
+    _overrides = False
+    __torch_function__ = classmethod(overriding.default)
+    """What functions do with instances of a subclass: see `overriding`."""
 
     # --- what it is -------------------------------------------------------------------------
 
@@ -249,7 +258,10 @@ class Tensor(Differentiable):
     def _detached(self) -> Any:
         """The same content in a storage of its own, out of the graph. Copies nothing: values are
         immutable."""
-        return dispatch.fresh(read(self), self._aval)
+        try:
+            return dispatch.fresh(read(self), self._aval)
+        except Intercept:
+            return self._storage.level.copied(self)  # type: ignore[attr-defined]
 
     @staticmethod
     def _make_subclass(cls: Any, data: Any, require_grad: bool = False) -> Any:
@@ -257,7 +269,8 @@ class Tensor(Differentiable):
         t = object.__new__(cls)
         t._storage, t._aval = data._storage, data._aval
         t._strides, t._offset, t._plain = data._strides, data._offset, data._plain
-        t.requires_grad = require_grad
+        if require_grad:
+            Tensor.requires_grad.fset(t, True)  # type: ignore[attr-defined]
         return t
 
     def as_subclass(self, cls: Any) -> Any:
@@ -277,9 +290,10 @@ class Tensor(Differentiable):
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."
             )
-        if self._aval.dtype is dtypes.bfloat16:
+        if self._aval.dtype.is_opaque:
             raise TypeError(
-                "Got unsupported ScalarType BFloat16: NumPy has none; use .float().numpy()"
+                f"Got unsupported ScalarType {self._aval.dtype.legacy}: NumPy has none; use "
+                f".{'cfloat' if self.is_complex() else 'float'}().numpy()"
             )
         state.looks += 1
         expose(self._storage)
@@ -352,33 +366,74 @@ class Tensor(Differentiable):
         return int(self.item())
 
     def data_ptr(self) -> int:
-        """The address of the first element. From here on the memory stays where it is."""
+        """The address of the first element, 0 where there is none. From here on the memory stays
+        where it is."""
+        if not self._aval.numel:
+            return 0
         buffer = pin(self._storage)
         return int(buffer.ctypes.data + self._offset * self._aval.dtype.itemsize)
 
     def untyped_storage(self) -> Any:
         from .storages import UntypedStorage
 
-        return UntypedStorage(self)
+        return UntypedStorage._of(self)
 
     def storage(self) -> Any:
+        """The memory in elements: the old form of untyped_storage()."""
+        from .storages import _deprecated
+
+        _deprecated()
+        return self._typed_storage()
+
+    def _typed_storage(self) -> Any:
         from .storages import TypedStorage
 
-        return TypedStorage(self)
+        return TypedStorage._of(self)
 
-    _typed_storage = storage
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:  # fmt: skip
+        """A DLPack capsule over the memory (over a copy, where `copy` is true).
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        if self._rg is True:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.numpy().__dlpack__(**kwargs)
+        `max_version`: the newest version that the consumer reads; None is one before 1.0.
+        BufferError for tensors that require gradients, and for other devices than this one's.
+        """
+        from .dlpack import export
+
+        state.looks += 1
+        return export(self, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The namespace of the Python array API standard. ValueError for versions it lacks."""
+        from importlib import import_module
+
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(f"array API version {api_version!r}: flambeau follows 2024.12")
+        return import_module("flambeau.array_api")
+
+    def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> Any:
+        """The elements that are not zero, as a sparse tensor; see `torch.sparse`."""
+        from importlib import import_module
+
+        return import_module("flambeau.sparse").to_sparse(self, sparse_dim, layout=layout)
+
+    to_sparse_coo = to_sparse
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The tensor on a device, as the array API standard calls `to(device)`."""
+        if stream is not None:
+            raise ValueError(f"to_device(): the CPU has no streams, got {stream!r}")
+        return self.to(device)
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         from .printing import tensor_text
 
+        if self._storage.__class__ is Wrapped:
+            return self._storage.level.text(self, tensor_contents)
         return tensor_text(self, tensor_contents)
 
     def __format__(self, spec: str) -> str:
@@ -479,18 +534,18 @@ class Tensor(Differentiable):
         """
         shape, strides = tuple(map(int, size)), tuple(map(int, stride))
         offset = self._offset if storage_offset is None else int(storage_offset)
-        room = self._storage.aval.numel
+        whole = room(self)
         judged = len(shape) == len(strides) and 0 not in shape
         end = span(shape, strides, offset)[1] if judged else 0
-        if end > room:
+        if end > whole:
             raise RuntimeError(
                 f"as_strided(): setStorage: sizes {list(shape)}, strides {list(strides)}, storage "
                 f"offset {offset}, and itemsize {self.itemsize} requiring a storage size of "
                 f"{end * self.itemsize} are out of bounds for storage of size "
-                f"{room * self.itemsize}"
+                f"{whole * self.itemsize}"
             )
         return call.as_strided_at(
-            self, shape, strides, offset, self.stride(), self._offset, room
+            self, shape, strides, offset, self.stride(), self._offset, whole
         )
 
     def contiguous(self, memory_format: Any = None) -> Any:
@@ -533,13 +588,21 @@ class Tensor(Differentiable):
 
     @property
     def real(self) -> Any:
-        """The real part; see torch.real."""
+        """The real part; see torch.real. What is assigned to it is written there."""
         return call.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        call.real(self).copy_(call.as_tensor(value))
 
     @property
     def imag(self) -> Any:
-        """The imaginary part; see torch.imag."""
+        """The imaginary part; see torch.imag. What is assigned to it is written there."""
         return call.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        call.imag(self).copy_(call.as_tensor(value))
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Replace the content by `src`, broadcast to this shape and cast to this dtype."""
@@ -617,10 +680,18 @@ class Tensor(Differentiable):
         return self
 
     def share_memory_(self) -> Any:
+        """Move the memory to where other processes can have it too: then they see each other's
+        writes."""
+        from .shared_memory import share
+
+        share(self._storage)
         return self
 
     def is_shared(self) -> bool:
-        return False
+        """Whether other processes may have the memory."""
+        from .shared_memory import is_shared
+
+        return is_shared(self._storage)
 
     def resize_(self, *sizes: Any, memory_format: Any = None) -> Any:
         """Another shape over the same memory, which grows if it must."""
@@ -630,14 +701,14 @@ class Tensor(Differentiable):
         new = aval(tuple(shape), self._aval.dtype)
         if new.shape == self._aval.shape:
             return self
-        if new.numel + self._offset <= self._storage.aval.numel:
+        if new.numel + self._offset <= room(self):
             self._aval, self._strides = new, contiguous_strides(shape)
             self._plain = self._offset == 0 and new.shape == self._storage.aval.shape
             return self
         if self._storage.is_shared():
             raise RuntimeError(
                 "resize_(): Trying to resize storage that is not resizable: NumPy sees its memory "
-                f"(of {self._storage.aval.numel} elements, {new.numel} are needed)"
+                f"(of {room(self)} elements, {new.numel} are needed)"
             )
         old = self._array("resize_()").reshape(-1)
         grown = np.zeros(new.numel, new.dtype.np)
@@ -656,7 +727,8 @@ class Tensor(Differentiable):
         """Show the memory of `source` from now on."""
         if source is None:
             source = call.empty((0,), dtype=self._aval.dtype)
-        source = getattr(source, "_tensor", source)
+        if not isinstance(source, Tensor):  # a storage
+            source = source._as(self._aval.dtype)
         if size is None:
             self.data = source
         else:
@@ -699,90 +771,21 @@ for _name, _target in {
     setattr(Tensor, _name, _cast(_name, _target))
 
 
-def _operators() -> None:
-    """Python's operators, from rows. A refusal lets Python ask the other operand."""
-    binary = {
-        "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide",
-        "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and",
-        "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift",
-        "rshift": "bitwise_right_shift", "eq": "eq", "ne": "ne", "lt": "lt", "le": "le",
-        "gt": "gt", "ge": "ge",
-    }  # fmt: skip
-    for name, row in binary.items():
-        method = f"__{name}__"
-        setattr(Tensor, method, RowMethod(method, _dunder, row))
-        if name in ("eq", "ne", "lt", "le", "gt", "ge"):
-            continue
-        _reflected(f"__r{name}__", row)
-        if row != "matmul":
-            _in_place(f"__i{name}__", row)
-    Tensor.__imatmul__ = lambda self, other: self @ other  # type: ignore[attr-defined]
-    for name in ("neg", "abs"):
-        setattr(Tensor, f"__{name}__", RowMethod(f"__{name}__", dispatch.function, name))
-    unary = {"__invert__": _inverted, "__pos__": lambda self: self}
-    for method, function in unary.items():
-        setattr(Tensor, method, function)
-
-
-def _inverted(self: Tensor) -> Any:
-    if self._aval.dtype.category > dtypes.INT:
-        raise TypeError(
-            "~ (operator.invert) is only implemented on integer and Boolean-type tensors, "
-            f"not on {self._aval.dtype}"
-        )
-    return call.bitwise_not(self)
-
-
-def _dunder(row: str) -> Any:
-    if table[row].body is not None:
-        body = dispatch.function(row)
-
-        def refuse(self: Any, other: Any) -> Any:
-            if not (isinstance(other, Tensor) or dispatch.is_operand(other)):
-                return NotImplemented
-            return body(self, other)
-
-        return refuse
-    return dispatch.make(table[row], dunder=True)
-
-
-def _reflected(method: str, row: str) -> None:
-    def reflected(self: Any, other: Any) -> Any:
-        if not (dispatch.is_operand(other) or isinstance(other, Tensor)):
-            return NotImplemented
-        if row == "true_divide":
-            return call.reciprocal(self) * other
-        if row == "sub":
-            return call.rsub(self, other)
-        if row in ("add", "mul"):  # with the tensor first, as PyTorch has it in the graph
-            return dispatch.function(row)(self, other)
-        return dispatch.function(row)(other, self)
-
-    setattr(Tensor, method, reflected)
-
-
-def _in_place(method: str, row: str) -> None:
-    def changed(self: Any, other: Any) -> Any:
-        if not (isinstance(other, Tensor) or dispatch.is_operand(other)):
-            return NotImplemented
-        return dispatch.inplace_function(row)(self, other)
-
-    setattr(Tensor, method, changed)
-
-
 def install_rows() -> None:
     """Give Tensor a method for each row that has that form."""
     for name, row in table.items():
         if row.where:
             continue
         for known in (name, *row.alias):
+            if "." in known:  # a function of another namespace
+                continue
             if "m" in row.forms and known not in Tensor.__dict__:
                 setattr(Tensor, known, RowMethod(known, dispatch.function, name))
             if "v" in row.forms:
                 setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.relayout_function, name))
             if "i" in row.forms.lower() and known + "_" not in Tensor.__dict__:
                 setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.inplace_function, name))
-    _operators()
+    operators.install(Tensor)
     lacking.install(Tensor)
 
 

@@ -6,12 +6,12 @@ Buffers are as in the rest of the engine: a bool is NumPy's, bfloat16 is its bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import to_bfloat16, to_float32
+from .elementwise import cast, constant, numpy_dtype, pointwise
 from .evaluate_specials import SPECIALS, special, window
 from .ir import Node
 
@@ -61,10 +61,6 @@ def _checked(node: Node, value: Any) -> Any:
     return found
 
 
-def numpy_dtype(name: str) -> np.dtype[Any]:
-    return np.dtype("uint16" if name == "bfloat16" else name)
-
-
 def value_of(node: Node, args: list[Any], inputs: Sequence[Array], numbers: Sequence[float]) -> Any:
     """A node's value, from its arguments'."""
     op, attr = node.op, node.attr
@@ -98,92 +94,6 @@ def value_of(node: Node, args: list[Any], inputs: Sequence[Array], numbers: Sequ
             raise NotImplementedError(f"evaluate: no special is called {name}")
         return SPECIALS[name](args, params)
     return pointwise(op, *args)
-
-
-def constant(value: Any, dtype: str) -> Array:
-    """A Python number as a 0-d array; integers wrap around."""
-    kind = numpy_dtype(dtype)
-    if dtype == "bfloat16":
-        return to_bfloat16(np.asarray(value, np.float64).astype(np.float32))
-    if kind.kind in "iu":
-        return np.asarray(int(value) % (1 << 64), np.uint64).astype(kind)
-    return np.asarray(value).astype(kind)
-
-
-def cast(x: Array, source: str, target: str) -> Array:
-    """To another dtype. Floats become integers by truncation, of any value where they don't fit."""
-    if source == target:
-        return x
-    if source == "bfloat16":
-        x = to_float32(x)
-    if target == "bfloat16":
-        return to_bfloat16(x.astype(np.float32))
-    if target == "bool":
-        return np.asarray(x != 0)
-    if x.dtype.kind == "f" and target in ("uint8", "int8", "int16"):
-        x = x.astype(np.int32)  # where the narrow integer doesn't fit, its low bits
-    return x.astype(target)
-
-
-# --- elementwise --------------------------------------------------------------------------------
-
-
-def pointwise(op: str, *args: Any) -> Any:
-    """One of `codegen.loop`'s UNARY, BINARY and TERNARY."""
-    kind = np.asarray(args[-1]).dtype.kind
-    if kind == "b" and op in _OF_BOOLS:
-        return _OF_BOOLS[op](*args)
-    if kind != "f" and op in _ROUNDINGS:
-        return args[0]
-    return POINTWISE[op](*args)
-
-
-def _by_element(f: Callable[[float], float]) -> Callable[[Any], Any]:
-    def run(x: Any) -> Any:
-        x = np.asarray(x)
-        values = [f(v) for v in x.astype(np.float64).ravel().tolist()]
-        return np.array(values, np.float64).reshape(x.shape).astype(x.dtype)
-
-    return run
-
-
-def _fma(a: Any, b: Any, c: Any) -> Any:
-    """Rounded once, but for rare cases that round twice."""
-    kind = np.asarray(a).dtype
-    wide = np.float64 if kind == np.float32 else np.longdouble
-    return (np.asarray(a, wide) * np.asarray(b, wide) + np.asarray(c, wide)).astype(kind)
-
-
-def _isnan(x: Any) -> Any:
-    return np.isnan(x) if np.asarray(x).dtype.kind == "f" else np.zeros(np.shape(x), bool)
-
-
-_OF_BOOLS: dict[str, Callable[..., Any]] = {
-    "add": np.logical_or, "sub": np.logical_xor, "mul": np.logical_and,
-}  # fmt: skip
-"""A bool is a byte that is 0 or 1."""
-_ROUNDINGS = frozenset(["floor", "ceil", "trunc", "rint"])
-
-POINTWISE: dict[str, Callable[..., Any]] = {
-    "neg": np.negative, "abs": np.abs, "sqrt": np.sqrt,
-    "rsqrt": lambda x: np.asarray(x).dtype.type(1) / np.sqrt(x),
-    "exp": np.exp, "exp2": np.exp2, "log": np.log, "log2": np.log2, "log10": np.log10,
-    "log1p": np.log1p, "expm1": np.expm1, "sin": np.sin, "cos": np.cos, "tan": np.tan,
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
-    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "tanh": np.tanh,
-    "erf": _by_element(math.erf), "erfc": _by_element(math.erfc),
-    "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "rint": np.rint,
-    "not": np.invert, "isnan": _isnan,
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide,
-    "min": np.minimum, "max": np.maximum, "fmin": np.fmin, "fmax": np.fmax,
-    "pow": np.power, "atan2": np.arctan2, "copysign": np.copysign,
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "eq": np.equal, "ne": np.not_equal,
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-    "shl": np.left_shift, "shr": np.right_shift,
-    "floordiv": np.floor_divide, "remainder": np.remainder, "fmod": np.fmod,
-    "select": np.where, "fma": _fma,
-}  # fmt: skip
 
 
 # --- reductions ---------------------------------------------------------------------------------

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..core.dtypes import COMPLEX
+from ..core.dtypes import ALL
 from .ir import Builder, Node
 from .program import Instruction, Program
 
 NUMBER_TYPES = {float: "float64", int: "int64", bool: "int64"}
 """How a program's scalars lie in a run's table."""
+
+FOREIGN = frozenset(["complex", *(d.name for d in ALL if not d.native)])
+"""Dtypes that the compiler does not know."""
 
 
 class Lowered(NamedTuple):
@@ -68,19 +71,20 @@ def _number(b: Builder, i: int, kind: type, known: Mapping[int, int]) -> Node:
     return b.cast(x, "bool") if kind is bool else x
 
 
-def _is_complex(aval: Any) -> bool:
+def _is_foreign(aval: Any) -> bool:
+    """Whether a result has a dtype that the compiler does not know: complex, uint16, ..."""
     avals = aval if isinstance(aval, tuple) else (aval,)
-    return any(a.dtype.category == COMPLEX for a in avals)
+    return any(not a.dtype.native for a in avals)
 
 
 def _instruction(b: Builder, ins: Instruction, registers: Mapping[int, Any]) -> Any:
     """The node (tuple of them) of an instruction, None where its row declines."""
     row = ins.op
-    if row.lower is None or _is_complex(ins.aval):
+    if row.lower is None or _is_foreign(ins.aval):
         return None
     args = [None if r is None else registers[r] for r in ins.args]
     flat = [x for a in args for x in (a if isinstance(a, tuple) else (a,)) if x is not None]
-    if any(x.dtype.startswith("complex") for x in flat):
+    if any(x.dtype in FOREIGN for x in flat):
         return None
     if not row.moves:
         if row.rounds:
@@ -127,7 +131,7 @@ def _fit(b: Builder, x: Any, aval: Any) -> Node | None:
         x = b.const(x, aval.dtype.name)
     want, shape = aval.dtype.name, tuple(aval.shape)
     if x.dtype != want:
-        if x.dtype.startswith("complex"):
+        if x.dtype in FOREIGN:
             return None
         x = b.cast(x, want)
     if tuple(x.shape) != shape:

@@ -1,6 +1,7 @@
 """`torch.multiprocessing`: Python's multiprocessing, and `spawn` for a program's own workers.
 
-Tensors that go through its queues and pipes are copied.
+Tensors that go through its queues and pipes, or to new processes, are moved into shared memory: both
+sides then see each other's writes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from typing import Any
 
 from flambeau.errors import refusing
 
+from . import reductions
+from .reductions import init_reductions
+
 __all__ = [
     *multiprocessing.__all__,  # type: ignore[attr-defined]
     "ProcessContext", "ProcessExitedException", "ProcessRaisedException",
-    "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn",
+    "get_all_sharing_strategies", "get_sharing_strategy", "init_reductions", "reductions", "set_sharing_strategy", "spawn",
     "start_processes",
 ]  # fmt: skip
+
+init_reductions()
 
 _strategy = "file_descriptor"
 _STRATEGIES = {"file_descriptor", "file_system"}
@@ -36,7 +42,7 @@ def get_sharing_strategy() -> str:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Choose how PyTorch would share memory; flambeau's queues copy either way."""
+    """Choose how memory is shared. Accepted: it goes by file descriptors either way."""
     global _strategy
     if new_strategy not in _STRATEGIES:
         raise AssertionError(f"{new_strategy!r} is no sharing strategy: {sorted(_STRATEGIES)}")

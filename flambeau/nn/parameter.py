@@ -6,6 +6,9 @@ from collections import OrderedDict
 from typing import Any
 
 import flambeau as torch
+from flambeau.frontend.overriding import disabled
+
+_disabled = staticmethod(disabled)
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -17,6 +20,8 @@ class Parameter(torch.Tensor):
 
     Raises `RuntimeError` if `requires_grad` is asked of an integer or boolean tensor.
     """
+
+    __torch_function__ = _disabled  # an ordinary tensor to all functions
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -55,6 +60,7 @@ class Buffer(torch.Tensor):
     """
 
     persistent: bool
+    __torch_function__ = _disabled
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Buffer:
         if data is None:

@@ -1,55 +1,20 @@
-"""The op table. Importing this package fills it: one module a family, rows only."""
+"""The op table. Importing this package fills it: every module of it is a family and adds its rows.
 
-from . import (  # noqa: F401
-    activations,
-    arithmetic,
-    attention,
-    calculus,
-    choices,
-    comparison,
-    complexes,
-    contractions,
-    convolution,
-    decompositions,
-    diagonals,
-    division,
-    drawn,
-    dropout,
-    elementwise_losses,
-    embedding,
-    exponentials,
-    gathering,
-    histograms,
-    indexing,
-    joins,
-    least_squares,
-    linalg,
-    logic,
-    losses,
-    matmul,
-    matrix_functions,
-    movement,
-    normalization,
-    norms,
-    optimizers,
-    padding,
-    pointwise,
-    pooling,
-    queries,
-    ranks,
-    rearrange,
-    reductions,
-    scans,
-    scatter_views,
-    scattering,
-    smooth_activations,
-    softmax,
-    sorting,
-    special,
-    special_functions,
-    spectra,
-    splits,
-    statistics,
-    trigonometry,
-    views,
-)
+A new family is a new file, and nothing else has to know of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    if not _module.ispkg:
+        importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def __getattr__(name: str) -> object:
+    """`torch.ops.aten` and other libraries of operators: the package has PyTorch's name for them."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return importlib.import_module("flambeau.library.namespaces").namespaces[name]

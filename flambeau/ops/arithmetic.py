@@ -55,7 +55,8 @@ def _times_alpha(grad: Any, alpha: Any) -> Any:
 
 
 row(
-    "add(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
+    "add(Operand input, Operand other, *, Scalar alpha=1) -> Tensor", operator="add",
+    reflected=lambda self, other: call.add(self, other),
     rule=scaled, numpy=_plus, forms="fmio", multiplier="alpha",
     lower=low.add,
     grads={"input": lambda grad: grad,
@@ -68,7 +69,8 @@ row(
 )  # fmt: skip
 
 row(
-    "sub(Operand input, Operand other, *, Scalar alpha=1) -> Tensor",
+    "sub(Operand input, Operand other, *, Scalar alpha=1) -> Tensor", operator="sub",
+    reflected=lambda self, other: call.rsub(self, other),
     rule=_no_bool_subtract, numpy=_minus, forms="fmio", alias=("subtract",), multiplier="alpha",
     lower=low.sub,
     grads={"input": lambda grad: grad,
@@ -89,7 +91,8 @@ row(
 )  # fmt: skip
 
 row(
-    "mul(Operand input, Operand other) -> Tensor",
+    "mul(Operand input, Operand other) -> Tensor", operator="mul",
+    reflected=lambda self, other: call.mul(self, other),
     rule=pointwise(), numpy=np.multiply, forms="fmio", alias=("multiply",),
     lower=low.arithmetic("mul"),
     grads={"input": lambda grad, other: grad * conj(other),
@@ -103,7 +106,7 @@ row(
 
 
 row(
-    "neg(Tensor input) -> Tensor",
+    "neg(Tensor input) -> Tensor", operator="neg",
     rule=lambda x: _negatable(x), numpy=np.negative, forms="fmio", out="exact", alias=("negative",),
     lower=primitive("neg"),
     grads={"input": lambda grad: -grad},

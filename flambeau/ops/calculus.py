@@ -15,11 +15,11 @@ def _diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: An
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"diff(): order must be non-negative but got {n}")
+    if n == 0:
+        return input.clone()
     parts = [p for p in (prepend, input, append) if p is not None]
     x = call.cat(parts, dim) if len(parts) > 1 else input
     size = x.size(dim)
-    if n == 0:
-        return x.clone()
     for k in range(min(n, size)):
         rest = size - k - 1
         a, b = x.narrow(dim, 1, rest), x.narrow(dim, 0, rest)

@@ -16,41 +16,41 @@ _COMPARED = two_or_number()
 
 
 row(
-    "eq(Tensor input, Operand other) -> Tensor", rule=pointwise("bool"), numpy=np.equal,
+    "eq(Tensor input, Operand other) -> Tensor", operator="eq", rule=pointwise("bool"), numpy=np.equal,
     forms="fmio", rounds=True, samples=_COMPARED, doc="Whether input == other, element by element.",
     lower=low.compare("eq"),
 )  # fmt: skip
 
 row(
-    "ne(Tensor input, Operand other) -> Tensor", rule=pointwise("bool"), numpy=np.not_equal,
+    "ne(Tensor input, Operand other) -> Tensor", operator="ne", rule=pointwise("bool"), numpy=np.not_equal,
     forms="fmio", alias=("not_equal",), rounds=True, samples=_COMPARED,
     lower=low.compare("ne"),
     doc="Whether input != other, element by element.",
 )  # fmt: skip
 
 row(
-    "lt(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
+    "lt(Tensor input, Operand other) -> Tensor", operator="lt", rule=pointwise("bool", allow="bif"),
     numpy=np.less, forms="fmio", alias=("less",), rounds=True, samples=_COMPARED,
     lower=low.compare("lt"),
     doc="Whether input < other, element by element.",
 )  # fmt: skip
 
 row(
-    "le(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
+    "le(Tensor input, Operand other) -> Tensor", operator="le", rule=pointwise("bool", allow="bif"),
     numpy=np.less_equal, forms="fmio", alias=("less_equal",), rounds=True, samples=_COMPARED,
     lower=low.compare("le"),
     doc="Whether input <= other, element by element.",
 )  # fmt: skip
 
 row(
-    "gt(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
+    "gt(Tensor input, Operand other) -> Tensor", operator="gt", rule=pointwise("bool", allow="bif"),
     numpy=np.greater, forms="fmio", alias=("greater",), rounds=True, samples=_COMPARED,
     lower=low.compare("gt"),
     doc="Whether input > other, element by element.",
 )  # fmt: skip
 
 row(
-    "ge(Tensor input, Operand other) -> Tensor", rule=pointwise("bool", allow="bif"),
+    "ge(Tensor input, Operand other) -> Tensor", operator="ge", rule=pointwise("bool", allow="bif"),
     numpy=np.greater_equal, forms="fmio", alias=("greater_equal",), rounds=True, samples=_COMPARED,
     lower=low.compare("ge"),
     doc="Whether input >= other, element by element.",

@@ -1,7 +1,7 @@
 """Complex numbers: conjugates, parts, angles, and their forms as pairs of real numbers.
 
-Where PyTorch gives views of a complex tensor's memory (conj, real, imag, view_as_real,
-view_as_complex), these are copies: writing into them does not change the complex tensor.
+real, imag, view_as_real and view_as_complex are views of the tensor's memory, as in PyTorch. conj
+is not: where PyTorch has a lazy view, this is a copy, and writing into it changes nothing else.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
+from ..core.dtypes import dtype
+from ..core.layout import Ints
 from .formulas import Samples, analytic, conj, one
 from .lowering import pointwise as low
 from .lowering.common import same as unchanged
 from .rules import common_shape, same
-from .table import Spec, call, row
+from .table import Layout, Spec, call, row
 
-row(
-    "conjugated(Tensor input) -> Tensor",
-    rule=same, numpy=np.conj, forms="", node="Conj",
-    lower=unchanged,
-    grads={"input": lambda grad: conj(grad)},
-    samples=analytic(), doc="The conjugate, in memory of its own.",
-)  # fmt: skip
+for _name, _node in (("conjugated", "Conj"), ("conjugated_physically", "ConjPhysical")):
+    row(
+        f"{_name}(Tensor input) -> Tensor",
+        rule=same, numpy=np.conj, forms="", node=_node,
+        lower=unchanged,
+        grads={"input": lambda grad: conj(grad)},
+        samples=analytic(), doc="The conjugate, in memory of its own.",
+    )  # fmt: skip
 
 
 def _conj(input: Any) -> Any:
@@ -36,7 +39,7 @@ def _conj(input: Any) -> Any:
 
 def _conj_physical(input: Any) -> Any:
     """The conjugate in memory of its own. Real tensors are returned as they are."""
-    return call.conjugated(input) if input.is_complex() else input
+    return call.conjugated_physically(input) if input.is_complex() else input
 
 
 row("conj(Tensor input) -> Tensor", body=_conj, samples=analytic(), doc="The conjugate.")
@@ -52,36 +55,18 @@ row("is_neg(Tensor input) -> bool", body=lambda input: False,
     doc="False: there are no lazy negations.")  # fmt: skip
 
 
-def _part(x: Aval) -> Spec:
-    return Spec(x.with_dtype(x.dtype.to_real()))
-
-
-row(
-    "real_part(Tensor input) -> Tensor", rule=_part, numpy=np.real, forms="", node="Select",
-    lower=unchanged,
-    grads={"input": lambda grad, input_dtype: grad.to(input_dtype)},
-    doc="real() of a complex tensor.",
-)  # fmt: skip
-
-row(
-    "imag_part(Tensor input) -> Tensor", rule=_part, numpy=np.imag, forms="", node="Select",
-    grads={"input": lambda grad: grad * 1j},
-    doc="imag() of a complex tensor.",
-)  # fmt: skip
-
-
 def _real(input: Any) -> Any:
-    """The real part. A real tensor is returned as it is; of a complex one it is a copy."""
-    return call.real_part(input) if input.is_complex() else input
+    """The real part: a view of the memory of a complex tensor; a real one is returned as it is."""
+    return call.select(call.view_as_real(input), -1, 0) if input.is_complex() else input
 
 
 def _imag(input: Any) -> Any:
-    """A copy of the imaginary part. RuntimeError for tensors that are not complex."""
+    """A view of the imaginary part. RuntimeError for tensors that are not complex."""
     if not input.is_complex():
         raise RuntimeError(
             f"imag is not implemented for tensors with non-complex dtypes, got {input.dtype}"
         )
-    return call.imag_part(input)
+    return call.select(call.view_as_real(input), -1, 1)
 
 
 row("real(Tensor input) -> Tensor", body=_real, forms="f", samples=analytic(), doc="The real part.")
@@ -90,18 +75,37 @@ row("imag(Tensor input) -> Tensor", body=_imag, forms="f",
     doc="The imaginary part.")  # fmt: skip
 
 
-def _as_real_rule(x: Aval) -> Spec:
-    if not x.dtype.is_complex:
-        raise RuntimeError(f"only supported for complex tensors, got {x.dtype}")
-    return Spec(aval((*x.shape, 2), x.dtype.to_real(), x.device))
+def _real_of(d: dtype) -> dtype:
+    if not d.is_complex:
+        raise RuntimeError(f"view_as_real is only supported for complex tensors, got {d}")
+    return d.to_real()
 
 
-def _as_complex_rule(x: Aval) -> Spec:
-    if x.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(f"only supported for float and double tensors, got {x.dtype}")
-    if not x.shape or x.shape[-1] != 2:
-        raise RuntimeError(f"Tensor must have a last dimension of size 2, got {list(x.shape)}")
-    return Spec(aval(tuple(x.shape[:-1]), x.dtype.to_complex(), x.device))
+def _complex_of(d: dtype) -> dtype:
+    if d not in (dtypes.float16, dtypes.float32, dtypes.float64):
+        raise RuntimeError(
+            f"view_as_complex is only supported for half, float and double tensors, got {d}"
+        )
+    return d.to_complex()
+
+
+def _as_real(shape: Ints, strides: Ints, offset: int) -> Layout:
+    return Layout((*shape, 2), (*[2 * s for s in strides], 1), 2 * offset)
+
+
+def _as_complex(shape: Ints, strides: Ints, offset: int) -> Layout:
+    if not shape or shape[-1] != 2:
+        raise RuntimeError(f"Tensor must have a last dimension of size 2, got {list(shape)}")
+    if strides[-1] != 1:
+        raise RuntimeError(f"Tensor must have a last dimension with stride 1, got {list(strides)}")
+    if any(s % 2 for s in strides[:-1]):
+        raise RuntimeError(
+            "Tensor must have a stride divisible by 2 for all but last dimension, got "
+            f"{list(strides)}"
+        )
+    if offset % 2:
+        raise RuntimeError(f"Tensor must have a storage_offset divisible by 2, got {offset}")
+    return Layout(shape[:-1], tuple(s // 2 for s in strides[:-1]), offset // 2)
 
 
 def _joined(real: Any, imag: Any) -> Any:
@@ -111,29 +115,25 @@ def _joined(real: Any, imag: Any) -> Any:
 
 
 row(
-    "view_as_real(Tensor input) -> Tensor",
-    rule=_as_real_rule, numpy=lambda x: np.stack((x.real, x.imag), -1),
-    grads={"input": lambda grad: call.view_as_complex(grad)},
+    "view_as_real(Tensor input) -> Tensor", view=_as_real, recast=_real_of, forms="f",
+    grads={"input": lambda grad: call.view_as_complex(grad.contiguous())},
     samples=lambda m: [((m.complex(2, 3),), {}), ((m.complex(),), {})],
-    doc="Complex numbers as pairs (real, imaginary) in a new last dimension: a copy.",
+    doc="The memory of complex numbers as pairs (real, imaginary) in a new last dimension.",
 )  # fmt: skip
 
 row(
-    "view_as_complex(Tensor input) -> Tensor",
-    rule=_as_complex_rule, numpy=lambda x: _joined(x[..., 0], x[..., 1]),
+    "view_as_complex(Tensor input) -> Tensor", view=_as_complex, recast=_complex_of, forms="f",
     grads={"input": lambda grad: call.view_as_real(grad)},
-    samples=lambda m: [((m(3, 2),), {}), ((m(2),), {}), ((m(0, 2),), {})],
-    doc="Pairs in the last dimension as complex numbers: a copy.",
+    samples=lambda m: [((m(*shape).contiguous(),), {}) for shape in ((3, 2), (2,))],
+    doc="The memory of pairs in the last dimension as complex numbers.",
 )  # fmt: skip
 
 
 def _pair_rule(first: Aval, second: Aval) -> Spec:
     for x in (first, second):
-        if x.dtype is dtypes.float16:
-            raise NotImplementedError("not implemented for float16: there is no complex32")
-        if x.dtype not in (dtypes.float32, dtypes.float64):
+        if x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
             raise RuntimeError(
-                "Expected both inputs to be Float or Double tensors but got "
+                "Expected both inputs to be Half, Float or Double tensors but got "
                 f"{first.dtype} and {second.dtype}"
             )
     if first.dtype is not second.dtype:
@@ -148,6 +148,10 @@ _PAIRS: Samples = lambda m: [  # noqa: E731
     ((m(2, 3), m(3)), {}), ((m(), m(2)), {}), ((m(0), m(0)), {}),
 ]
 
+_POLAR: Samples = lambda m: [  # noqa: E731
+    ((m(2, 3, low=0.5, high=2.0), m(3)), {}), ((m(low=0.5, high=2.0), m(2)), {}), ((m(0), m(0)), {}),
+]
+
 row(
     "complex(Tensor real, Tensor imag) -> Tensor", rule=_pair_rule, numpy=_joined, forms="fo", out="exact",
     grads={"real": lambda grad: call.real(grad), "imag": lambda grad: call.imag(grad)},
@@ -157,10 +161,9 @@ row(
 row(
     "polar(Tensor abs, Tensor angle) -> Tensor", rule=_pair_rule, forms="fo",
     numpy=lambda size, angle: _joined(size * np.cos(angle), size * np.sin(angle)),
-    grads={"abs": lambda grad, angle:
-               call.real(grad) * call.cos(angle) + call.imag(grad) * call.sin(angle),
+    grads={"abs": lambda grad, result: call.real(grad * conj(call.sgn(result))),
            "angle": lambda grad, result: call.real(grad * conj(result * 1j))},
-    samples=_PAIRS, doc="Complex numbers from their moduli and angles.",
+    samples=_POLAR, doc="Complex numbers from their moduli and angles.",
 )  # fmt: skip
 
 

@@ -38,6 +38,21 @@ def _write(
     return base
 
 
+def as_elements(x: np.ndarray, target: dtypes.dtype) -> np.ndarray:
+    """C-contiguous memory as elements of a dtype, flat; a rest is left out."""
+    memory = x.reshape(-1).view(np.uint8)
+    return memory[: memory.size - memory.size % target.itemsize].view(target.np)
+
+
+def _write_as(
+    base: np.ndarray, value: np.ndarray, offset: int | None, target: Any, shape: Any, strides: Any
+) -> np.ndarray:
+    base = base.copy(order="C")
+    if 0 not in shape:
+        strided(as_elements(base, target), shape, strides, offset or 0)[...] = value
+    return base
+
+
 VIEW = Row(
     "view(Tensor base, Scalar offset, int[] shape, int[] strides) -> Tensor",
     numpy=_view, moves=True, lower=low.view,
@@ -56,6 +71,19 @@ CONVERT = Row(
     numpy=dtypes.convert, moves=True, lower=low.convert,
     doc="The same numbers in another dtype.",
 )  # fmt: skip
+
+REINTERPRET = Row(
+    "reinterpret(Tensor input, dtype target) -> Tensor",
+    numpy=lambda x, target: as_elements(np.ascontiguousarray(x), target), moves=True,
+    doc="A value's row-major memory as elements of another dtype, flat; a rest is left out.",
+)
+
+WRITE_AS = Row(
+    "write_as(Tensor base, Tensor value, Scalar offset, dtype target, int[] shape, int[] strides) "
+    "-> Tensor",
+    numpy=_write_as, moves=True,
+    doc="`write` into memory that is seen as elements of another dtype.",
+)
 
 PICK = Row(
     "pick(Tensor results, int position) -> Tensor",

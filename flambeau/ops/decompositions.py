@@ -19,8 +19,10 @@ from .linalg import (
     plus,
     positive_sample,
     real_part,
+    substituted,
 )
 from .matmul import adjoint
+from .rules import common_shape, matching
 from .table import Spec, call, row
 
 # --- Cholesky -------------------------------------------------------------------------------------
@@ -56,13 +58,11 @@ def _cholesky_rule(x: Aval, upper: bool, check: bool) -> Spec:
 
 
 def _cholesky_grad(grad: Any, low: Any) -> Any:
-    """L^-H P L^-1 made Hermitian, where P is the lower triangle of L^H grad, halved on the
-    diagonal (Murray 2016)."""
-    p = (adjoint(low) @ grad).tril()
-    p = p - call.diag_embed(p.diagonal(0, -2, -1)) * 0.5
+    """L^-H P L^-1, where P is the lower triangle of L^H grad mirrored, and halved (Murray 2016)."""
+    p = adjoint(low) @ grad
+    p = (p.tril() + adjoint(p.tril(-1))) * 0.5
     s = call.linalg_solve_triangular(adjoint(low), p, upper=True)
-    s = call.linalg_solve_triangular(low, s, upper=False, left=False)
-    return (s + adjoint(s)) * 0.5
+    return call.linalg_solve_triangular(low, s, upper=False, left=False)
 
 
 row(
@@ -98,24 +98,56 @@ row("cholesky(Tensor input, bool upper=False) -> Tensor",
     doc="See linalg.cholesky.")  # fmt: skip
 
 
-def _cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:  # noqa: N803
-    """X with A X = B, from A's Cholesky factor."""
-    low = adjoint(L) if upper else L
-    y = call.linalg_solve_triangular(low, B, upper=False)
-    return call.linalg_solve_triangular(adjoint(low), y, upper=True)
+def _cholesky_solve_rule(b: Aval, factor: Aval, upper: bool) -> Spec:
+    matching(b, factor)
+    for each, name in ((b, "B"), (factor, "L")):
+        if each.ndim < 2:
+            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {each.ndim}")
+    need_square(factor)
+    if factor.shape[-1] != b.shape[-2]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes: L is {list(factor.shape[-2:])}, B is {list(b.shape[-2:])}: "
+            "B needs as many rows as L"
+        )
+    lead = common_shape((b.with_shape(b.shape[:-2]), factor.with_shape(factor.shape[:-2])))
+    return Spec(b.with_shape((*lead, *b.shape[-2:])))
 
 
-def _cholesky_inverse(L: Any, upper: bool = False) -> Any:  # noqa: N803
-    """The inverse of A, from its Cholesky factor."""
-    eye = call.eye(L.shape[-1], dtype=L.dtype)
-    return _cholesky_solve(eye, L, upper)
+def _from_factor(b: np.ndarray, factor: np.ndarray, upper: bool) -> np.ndarray:
+    low = hermitian(factor) if upper else factor
+    y = substituted(low, b, False, True, False)
+    return substituted(hermitian(low), y, True, True, False)
 
 
-row("cholesky_solve(Tensor B, Tensor L, bool upper=False) -> Tensor", body=_cholesky_solve,
-    forms="fmo", samples=lambda m: [((m(3, 2), m(3, 3, low=1.0)), {}), ((m(2, 1), m(2, 2, low=1.0), True), {})],
-    doc="See body.")  # fmt: skip
-row("cholesky_inverse(Tensor L, bool upper=False) -> Tensor", body=_cholesky_inverse, forms="fmo",
-    samples=lambda m: [((m(3, 3, low=1.0),), {})], doc="See body.")  # fmt: skip
+def _factor_sample(m: Any, n: int, upper: bool = False) -> Any:
+    """A sample of a Cholesky factor: the derivatives are those of full matrices, see positive_sample."""
+    x = m(n, n, low=1.0).detach()
+    return x.triu() if upper else x.tril()
+
+
+def _factor_grad(common: Any, factor: Any, upper: bool) -> Any:
+    """Through A = L L^H (U^H U), from `common`, minus the gradient by A plus its adjoint."""
+    return -(factor @ common) if upper else -(common @ factor)
+
+
+def _cholesky_solve_grads(grad: Any, L: Any, result: Any, upper: bool) -> tuple[Any, Any]:  # noqa: N803
+    for_b = call.cholesky_solve(grad, L, upper)
+    common = for_b @ adjoint(result)
+    return for_b, _factor_grad(common + adjoint(common), L, upper)
+
+
+row("cholesky_solve(Tensor B, Tensor L, bool upper=False) -> Tensor",
+    rule=_cholesky_solve_rule, numpy=_from_factor, forms="fmo",
+    grads={("B", "L"): lambda grad, L, result, upper: _cholesky_solve_grads(grad, L, result, upper)},
+    samples=lambda m: [((m(3, 2), _factor_sample(m, 3)), {}), ((m(2, 1), _factor_sample(m, 2, True), True), {})],
+    doc="X with A X = B, from A's Cholesky factor; the factor's other triangle is not looked at.")  # fmt: skip
+row("cholesky_inverse(Tensor L, bool upper=False) -> Tensor",
+    rule=lambda factor, upper: (need_square(factor), Spec(factor))[1], forms="fmo",
+    numpy=lambda factor, upper: _from_factor(np.eye(factor.shape[-1], dtype=factor.dtype), factor, upper),
+    grads={"L": lambda grad, L, result, upper:
+           _factor_grad(result @ (grad + adjoint(grad)) @ result, L, upper)},
+    samples=lambda m: [((_factor_sample(m, 3),), {})],
+    doc="The inverse of A, from its Cholesky factor.")  # fmt: skip
 
 
 # --- LU -------------------------------------------------------------------------------------------
@@ -228,7 +260,7 @@ def _old_lu(input: Any, pivot: bool = True, get_infos: bool = False) -> Any:
     return (packed, pivots, info) if get_infos else (packed, pivots)
 
 
-row("lu(Tensor input, bool pivot=True, bool get_infos=False) -> Tensors", body=_old_lu, forms="fm",
+row("lu(Tensor input, bool pivot=True, bool get_infos=False) -> Tensors", body=_old_lu, forms="fmo",
     samples=lambda m: [((m(3, 3),), {}), ((m(2, 3),), {"get_infos": True})],
     doc="See body.")  # fmt: skip
 

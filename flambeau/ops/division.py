@@ -16,7 +16,8 @@ from .rules import common_dtype, pointwise, with_a_tensor
 from .table import Spec, call, row
 
 row(
-    "true_divide(Operand input, Operand other) -> Tensor",
+    "true_divide(Operand input, Operand other) -> Tensor", operator="truediv",
+    reflected=lambda self, other: call.reciprocal(self) * other,
     rule=pointwise("float"), numpy=np.true_divide, forms="fmio", node="Div",
     lower=primitive("div"),
     grads={"input": lambda grad, other: grad / conj(other),
@@ -101,7 +102,7 @@ row("div(Operand input, Operand other, *, str? rounding_mode=None) -> Tensor", b
 )  # fmt: skip
 
 row(
-    "floor_divide(Operand input, Operand other) -> Tensor",
+    "floor_divide(Operand input, Operand other) -> Tensor", operator="floordiv",
     rule=pointwise(allow="if"), check=_no_zero_divisor, numpy=_floor, forms="fmio",
     lower=low.floor_divide,
     samples=_INTEGER_PAIRS, not_differentiable="PyTorch has no derivative of it",
@@ -119,7 +120,7 @@ def _remainder(a: Any, b: Any) -> Any:
 
 
 row(
-    "remainder(Operand input, Operand other) -> Tensor",
+    "remainder(Operand input, Operand other) -> Tensor", operator="mod",
     rule=with_a_tensor(pointwise(allow="if")), rounds=True, check=_no_zero_divisor,
     numpy=_remainder, forms="fmio",
     lower=low.remainder,
@@ -284,7 +285,7 @@ def _pow(input: Any, exponent: Any) -> Any:
     return call.pow_base(input, exponent)
 
 
-row("pow(Operand input, Operand exponent) -> Tensor", body=_pow, forms="fmio",
+row("pow(Operand input, Operand exponent) -> Tensor", operator="pow", body=_pow, forms="fmio",
     samples=lambda m: [
         ((m(2, 3), 2), {}), ((m(3, low=0.5, high=2.0), m(3)), {}), ((2.0, m(3)), {}),
     ],

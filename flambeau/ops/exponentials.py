@@ -25,7 +25,7 @@ row(
 
 row(
     "exp2(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=np.exp2, forms="fmio", node="Exp2Backward0",
+    rule=pointwise("float"), numpy=np.exp2, forms="fmio", alias=("special.exp2",), node="Exp2Backward0",
     lower=primitive("exp2"),
     grads={"input": lambda grad, result: grad * conj(result) * math.log(2)},
     samples=analytic(), doc="2 to the power of input.",
@@ -33,7 +33,7 @@ row(
 
 row(
     "expm1(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=np.expm1, forms="fmio", node="Expm1Backward0",
+    rule=pointwise("float"), numpy=np.expm1, forms="fmio", alias=("special.expm1",), node="Expm1Backward0",
     lower=primitive("expm1"),
     grads={"input": lambda grad, result: grad * (conj(result) + 1)},
     samples=analytic(), doc="exp(input) - 1, exact for small numbers.",
@@ -49,7 +49,7 @@ row(
 
 row(
     "log1p(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=np.log1p, forms="fmio", node="Log1P",
+    rule=pointwise("float"), numpy=np.log1p, forms="fmio", alias=("special.log1p",), node="Log1P",
     lower=primitive("log1p"),
     grads={"input": lambda grad, input: grad / (conj(input) + 1)},
     samples=analytic(low=-0.5, high=3.0), doc="log(1 + input), exact for small numbers.",
@@ -72,13 +72,14 @@ row(
 )  # fmt: skip
 
 
-def _logaddexp(a: Any, b: Any) -> Any:
+def logaddexp(a: Any, b: Any) -> Any:
     if not np.iscomplexobj(a):
         return np.logaddexp(a, b)
     # Beside the larger one: its imaginary part is not wrapped to (-pi, pi].
-    first = a.real > b.real
+    first = a.real >= b.real
     large, small = np.where(first, a, b), np.where(first, b, a)
-    return large + np.log1p(np.exp(small - large))
+    infinite = np.isinf(a.real) & (a.real == b.real)  # their difference would be NaN
+    return np.where(infinite, large, large + np.log1p(np.exp(small - large)))
 
 
 def _logaddexp_grad(grad: Any, input: Any, other: Any) -> Any:
@@ -87,7 +88,7 @@ def _logaddexp_grad(grad: Any, input: Any, other: Any) -> Any:
 
 row(
     "logaddexp(Tensor input, Tensor other) -> Tensor",
-    rule=pointwise(allow="fc"), forms="fmo", numpy=_logaddexp,
+    rule=pointwise(allow="fc"), forms="fmo", numpy=logaddexp,
     lower=low.logaddexp,
     grads={"input": _logaddexp_grad,
            "other": lambda grad, input, other: _logaddexp_grad(grad, other, input)},
@@ -118,7 +119,7 @@ def _xlogy(x: Any, y: Any) -> Any:
 
 row(
     "xlogy(Operand input, Operand other) -> Tensor",
-    rule=with_a_tensor(pointwise("float", allow="bif")), numpy=_xlogy, forms="fmio",
+    rule=with_a_tensor(pointwise("float", allow="bif")), numpy=_xlogy, forms="fmio", alias=("special.xlogy",),
     number_node="XlogyBackward2",
     lower=low.xlogy,
     grads={"input": lambda grad, input, other: grad * _log_or_zero(input, other),
@@ -167,7 +168,7 @@ def _sigmoid(x: np.ndarray) -> Any:
 
 row(
     "sigmoid(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=_sigmoid, forms="fmio",
+    rule=pointwise("float"), numpy=_sigmoid, forms="fmio", alias=("special.expit",),
     lower=low.sigmoid,
     grads={"input": lambda grad, result: call.sigmoid_backward(grad, result)},
     samples=analytic(), doc="1 / (1 + exp(-input)).",
@@ -199,7 +200,7 @@ def _logit_grad(grad: Any, input: Any, eps: Any) -> Any:
 
 row(
     "logit(Tensor input, float? eps=None) -> Tensor",
-    rule=lambda x, eps: pointwise("float", allow="bif")(x), numpy=_logit, forms="fmio",
+    rule=lambda x, eps: pointwise("float", allow="bif")(x), numpy=_logit, forms="fmio", alias=("special.logit",),
     lower=low.logit,
     grads={"input": _logit_grad},
     samples=lambda m: [

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.aval import Aval
-from .rules import pointwise
+from .rules import elementwise, pointwise
 from .table import Spec, call
 
 Samples = Callable[[Any], list[tuple[tuple[Any, ...], dict[str, Any]]]]
@@ -57,11 +57,13 @@ _floats = pointwise(allow="f")
 _pair = pointwise()
 
 
+@elementwise
 def float_only(x: Aval, *params: Any) -> Spec:
     """The rule of one floating tensor and parameters."""
     return _floats(x)
 
 
+@elementwise
 def with_gradient(grad: Aval, x: Aval, *params: Any) -> Spec:
     """The rule of a row `<name>_backward`: a gradient, what it is the gradient of, parameters."""
     return _pair(grad, x)
@@ -78,4 +80,4 @@ def refusing(kinds: str, error: type[Exception], text: str, result: str = "same"
                 raise error(text)
         return inner(*args)
 
-    return rule
+    return elementwise(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -113,3 +114,102 @@ def _histogram(
 
 row("histogram(Tensor input, any bins) -> Tensors", body=_histogram, forms="fmo", out="exact", samples=lambda m: [((m(2, 5), 4), {})],
     doc="See body.")  # fmt: skip
+
+
+def _edges_of(x: Any, bins: Any, range: Any, n: int) -> tuple[list[np.ndarray], bool]:
+    """The bins' edges in each of the n dimensions, and whether they are equally spaced."""
+    if isinstance(bins, int):
+        bins = [bins] * n
+    bins = list(bins)
+    if bins and hasattr(bins[0], "ndim"):
+        if len(bins) != n:
+            raise RuntimeError(
+                f"histogramdd: expected {n} sequences of bin edges for a {n}-dimensional histogram "
+                f"but got {len(bins)}"
+            )
+        for edges in bins:
+            if edges.dtype is not x.dtype:
+                raise RuntimeError(f"histogramdd: bins have dtype {edges.dtype}, input {x.dtype}")
+            if edges.ndim != 1 or not edges.numel():
+                raise RuntimeError(
+                    f"histogramdd: bins tensor should have one dimension, but got shape {list(edges.shape)}"
+                )
+        return [np.array(call.observe(edges, "histogramdd"), np.float64) for edges in bins], False
+    if len(bins) != n:
+        raise RuntimeError(
+            f"histogramdd: The size of bins must be equal to the innermost dimension of the input: "
+            f"{n}, got {len(bins)}"
+        )
+    if any(b <= 0 for b in bins):
+        raise RuntimeError(f"histogramdd(): bins must be > 0, but got {bins}")
+    if range is not None and len(range) != 2 * n:
+        raise RuntimeError(
+            f"histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, but "
+            f"got {len(range)}"
+        )
+    array = call.observe(x, "histogramdd: the range depends on data").reshape(-1, n)
+    edges = []
+    for i, count in enumerate(bins):
+        first, last = (0.0, 0.0) if range is None else (range[2 * i], range[2 * i + 1])
+        if range is None:
+            low, high = _limits("histogramdd", array[:, i], first, last, 0.5)
+        else:
+            low, high = _limits("histogramdd", array[:0, i], float(first), float(last), 0.5)
+        edges.append(np.linspace(low, high, count + 1))
+    return edges, True
+
+
+def _places_in(values: np.ndarray, edges: np.ndarray, equal: bool) -> np.ndarray:
+    """The bin of each value, -1 where it is in none; the last one is closed."""
+    count = len(edges) - 1
+    if equal:
+        low, high = edges[0], edges[-1]
+        place = np.nan_to_num((values - low) * (count / (high - low)), nan=-1.0)
+        place = np.clip(place, -1, count).astype(np.int64)
+        place[(values < low) | (values > high) | np.isnan(values)] = -1
+        return np.where(values == high, count - 1, np.minimum(place, count - 1))
+    place = np.searchsorted(edges, values, side="right") - 1
+    place = np.where(values == edges[-1], count - 1, place)
+    return np.where((place < 0) | (place >= count) | np.isnan(values), -1, place)
+
+
+def _histogramdd(
+    input: Any, bins: Any, range: Any = None, weight: Any = None, density: bool = False
+) -> Any:
+    """Counts of points (*, n) in the cells of an n-dimensional grid, and the edges of its bins.
+    `bins` is how many, for each dimension, or a tensor of edges for each."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"histogramdd: input tensor should have at least 2 dimensions, got {input.ndim}"
+        )
+    if not input.is_floating_point():
+        raise NotImplementedError(f"\"histogramdd\" not implemented for '{input.dtype.legacy}'")
+    n, dt = input.shape[-1], input.dtype
+    if weight is not None and tuple(weight.shape) != tuple(input.shape[:-1]):
+        raise RuntimeError(
+            "histogramdd: if weight tensor is provided it should have the same shape as the input "
+            f"tensor excluding its innermost dimension, but got {list(input.shape)} and "
+            f"{list(weight.shape)}"
+        )
+    if weight is not None and weight.dtype is not dt:
+        raise TypeError(f"histogramdd(): weight has dtype {weight.dtype}, input {dt}")
+    edges, equal = _edges_of(input, bins, range, n)
+    array = call.observe(input, "histogramdd").astype(np.float64).reshape(-1, n)
+    shape = tuple(len(e) - 1 for e in edges)
+    places = [_places_in(array[:, i], e, equal) for i, e in enumerate(edges)]
+    inside = np.all([p >= 0 for p in places], 0) if places else np.zeros(len(array), bool)
+    flat = np.ravel_multi_index([p[inside] for p in places], shape) if inside.any() else np.zeros(0, np.int64)
+    w = None if weight is None else call.observe(weight, "histogramdd").reshape(-1)[inside]
+    counts = np.bincount(flat, w, math.prod(shape)).reshape(shape).astype(np.float64)
+    if density:
+        counts = counts / counts.sum()
+        for i, e in enumerate(edges):
+            widths = np.diff(e).reshape([-1 if d == i else 1 for d in builtins.range(n)])
+            counts = counts / widths
+    hist = call.tensor_of(dtypes.narrow(counts, dt), dt)
+    tensors = tuple(call.tensor_of(dtypes.narrow(e, dt), dt) for e in edges)
+    return call.named("histogramdd", ("hist", "bin_edges"), [hist, tensors])
+
+
+row("histogramdd(Tensor input, any bins, any range=None, Tensor? weight=None, bool density=False) -> Tensors",
+    body=_histogramdd, forms="f", samples=lambda m: [((m(5, 2), [2, 3]), {})], doc="See body.")  # fmt: skip

@@ -49,7 +49,7 @@ def infos(x: Aval) -> Aval:
 
 def observed_failure(info: Any) -> tuple[str, int] | None:
     """Which matrix of a batch could not be treated, in words, and its status."""
-    codes = call.observe(info, "linear algebra checks that there is a result")
+    codes = call.observe_batch(info, "linear algebra checks that there is a result")
     if not codes.any():
         return None
     place = int(np.flatnonzero(codes.reshape(-1))[0])
@@ -361,10 +361,10 @@ def _triangular_rule(a: Aval, b: Aval, upper: bool, left: bool, unit: bool) -> S
     return Spec(aval((*lead, *b.shape[-2:]), dt, a.device))
 
 
-def _substituted(a: np.ndarray, b: np.ndarray, upper: bool, left: bool, unit: bool) -> np.ndarray:
+def substituted(a: np.ndarray, b: np.ndarray, upper: bool, left: bool, unit: bool) -> np.ndarray:
     """Row after row of the solution, from the end of the triangle where one unknown is alone."""
     if not left:
-        return _turned(_substituted(_turned(a), _turned(b), not upper, True, unit))
+        return _turned(substituted(_turned(a), _turned(b), not upper, True, unit))
     n = a.shape[-1]
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = np.array(np.broadcast_to(b, (*lead, *b.shape[-2:])), order="C")
@@ -390,7 +390,7 @@ def _triangular_grads(
 
 row(
     "linalg_solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
-    rule=_triangular_rule, numpy=_substituted, forms="fo", where="linalg",
+    rule=_triangular_rule, numpy=substituted, forms="fo", where="linalg",
     alias=("solve_triangular",), called="linalg.solve_triangular",
     grads={("A", "B"): lambda grad, A, result, upper, left, unitriangular:
            _triangular_grads(grad, A, result, upper, left, unitriangular)},
@@ -411,5 +411,5 @@ def _old_triangular(
 
 
 row("triangular_solve(Tensor b, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> Tensors",
-    body=_old_triangular, forms="fm", samples=lambda m: [((m(2, 1), m(2, 2, low=1.0)), {}), ((m(2, 1), m(2, 2, low=1.0), False, True), {})],
+    body=_old_triangular, forms="fmo", samples=lambda m: [((m(2, 1), m(2, 2, low=1.0)), {}), ((m(2, 1), m(2, 2, low=1.0), False, True), {})],
     doc="See body.")  # fmt: skip

@@ -62,19 +62,19 @@ row(
 )  # fmt: skip
 
 row(
-    "bitwise_and(Operand input, Operand other) -> Tensor", rule=_bits,
+    "bitwise_and(Operand input, Operand other) -> Tensor", operator="and", rule=_bits,
     numpy=np.bitwise_and, forms="fmio", samples=_BOTH, doc="Bits set in both.",
     lower=primitive("and"),
 )  # fmt: skip
 
 row(
-    "bitwise_or(Operand input, Operand other) -> Tensor", rule=_bits,
+    "bitwise_or(Operand input, Operand other) -> Tensor", operator="or", rule=_bits,
     numpy=np.bitwise_or, forms="fmio", samples=_BOTH, doc="Bits set in one or both.",
     lower=primitive("or"),
 )  # fmt: skip
 
 row(
-    "bitwise_xor(Operand input, Operand other) -> Tensor", rule=_bits,
+    "bitwise_xor(Operand input, Operand other) -> Tensor", operator="xor", rule=_bits,
     numpy=np.bitwise_xor, forms="fmio", samples=_BOTH, doc="Bits set in exactly one.",
     lower=primitive("xor"),
 )  # fmt: skip
@@ -84,7 +84,7 @@ _SHIFTED: Samples = lambda m: [  # noqa: E731
 ]
 
 row(
-    "bitwise_left_shift(Operand input, Operand other) -> Tensor",
+    "bitwise_left_shift(Operand input, Operand other) -> Tensor", operator="lshift",
     rule=with_a_tensor(pointwise(allow="i")),
     numpy=np.left_shift, forms="fmio", samples=_SHIFTED,
     lower=low.left_shift,
@@ -92,7 +92,7 @@ row(
 )  # fmt: skip
 
 row(
-    "bitwise_right_shift(Operand input, Operand other) -> Tensor",
+    "bitwise_right_shift(Operand input, Operand other) -> Tensor", operator="rshift",
     rule=with_a_tensor(pointwise(allow="i")),
     numpy=np.right_shift, forms="fmio", samples=_SHIFTED,
     lower=low.right_shift,

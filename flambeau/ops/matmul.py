@@ -205,7 +205,7 @@ def _outer_rule(a: Aval, b: Aval) -> Spec:
 
 row(
     "addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    rule=_added(_outer_rule), numpy=_sum_of(np.multiply.outer), forms="fmio", out="exact", multiplier="beta alpha",
+    rule=_added(_outer_rule), numpy=_sum_of(np.multiply.outer), forms="fmio", multiplier="beta alpha",
     lower=low.added(low.outer),
     grads={"input": lambda grad, beta: _scale(grad, beta),
            "vec1": lambda grad, vec2, alpha: _scale(grad.mv(conj(vec2)), alpha),
@@ -311,7 +311,7 @@ def _batched(left: Any, right: Any, vector: bool) -> Any:
     return call.unsafe_view(x.bmm(y), (*lead, m) if vector else (*lead, n, m))
 
 
-row("matmul(Tensor input, Tensor other) -> Tensor", body=_matmul, forms="fmo", out="exact",
+row("matmul(Tensor input, Tensor other) -> Tensor", operator="matmul", body=_matmul, forms="fmo", out="exact",
     samples=lambda m: [((m(2, 3), m(3, 2)), {}), ((m(3), m(3)), {}), ((m(2, 3), m(3)), {}),
                        ((m(3), m(3, 2)), {}), ((m(2, 1, 2, 3), m(3, 3, 2)), {}), ((m(2, 2, 3), m(3, 2)), {}),
                        ((m(3), m(2, 3, 2)), {}), ((m(2, 2, 3), m(3)), {}), ((m(0, 2, 3), m(3, 2)), {})],
@@ -349,6 +349,6 @@ def _times_turned(input: Any, weight: Any, bias: Any) -> Any:
     return input.mm(turned) if bias is None else call.addmm(bias, input, turned)
 
 
-row("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", body=_linear, where="nn",
+row("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", body=_linear, where="nn", forms="fo", out="exact",
     samples=lambda m: [((m(2, 3), m(4, 3), m(4)), {}), ((m(2, 2, 3), m(4, 3)), {}), ((m(3), m(4, 3), m(4)), {}), ((m(2, 3), m(3)), {})],
     doc="See body.")  # fmt: skip

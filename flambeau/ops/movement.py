@@ -310,3 +310,6 @@ row("apply_(Tensor input, any callable) -> Tensor", forms="m",
 row("map_(Tensor input, Tensor tensor, any callable) -> Tensor", forms="m",
     body=lambda input, tensor, callable: _applied("map_", input, (tensor,), callable),
     doc="Each number replaced by what a Python function makes of it and another tensor's.")  # fmt: skip
+row("map2_(Tensor input, Tensor x, Tensor y, any callable) -> Tensor", forms="m",
+    body=lambda input, x, y, callable: _applied("map2_", input, (x, y), callable),
+    doc="map_() with two other tensors.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
+from ..errors import users_line
 from .lowering import reductions as low
 from .reductions import restore
 from .rules import reduced_shape
@@ -306,3 +308,35 @@ def _pdist(input: Any, p: float = 2.0) -> Any:
 
 row("pdist(Tensor input, float p=2.0) -> Tensor", body=_pdist, forms="f",
     samples=lambda m: [((m(3, 2),), {}), ((m(3, 2), 1.0), {})], doc="See body.")  # fmt: skip
+
+
+# --- old names --------------------------------------------------------------------------------------
+
+
+def _deprecated(name: str, instead: str) -> None:
+    warnings.warn(f"torch.{name} is deprecated, use {instead}", UserWarning, stacklevel=users_line())
+
+
+def _frobenius_norm(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """The root of the sum of squares over one or two dimensions (none: all)."""
+    _deprecated("frobenius_norm", "torch.linalg.vector_norm(A, 2, dim, keepdim)")
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) > 2:
+        raise RuntimeError(f"frobenius_norm(): expected at most 2 dimensions, but got {len(dims)}")
+    return call.vector_norm(input, 2, dims or None, keepdim)
+
+
+def _nuclear_norm(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The sum of the singular values."""
+    _deprecated("nuclear_norm", "torch.linalg.matrix_norm(A, 'nuc', dim, keepdim)")
+    if isinstance(dim, bool):  # nuclear_norm(input, keepdim)
+        dim, keepdim = None, dim
+    if dim is None and input.ndim != 2:
+        raise RuntimeError(f"nuclear_norm(): expected a matrix, but got {input.ndim} dimensions")
+    return call.matrix_norm(input, "nuc", (-2, -1) if dim is None else tuple(dim), keepdim)
+
+
+row("frobenius_norm(Tensor input, any dim, bool keepdim=False) -> Tensor", body=_frobenius_norm,
+    forms="fo", doc="See body.")  # fmt: skip
+row("nuclear_norm(Tensor input, any dim=None, bool keepdim=False) -> Tensor", body=_nuclear_norm,
+    forms="fo", doc="See body.")  # fmt: skip

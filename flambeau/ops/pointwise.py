@@ -18,7 +18,7 @@ from .table import Spec, call, row
 # --- signs --------------------------------------------------------------------------------------
 
 row(
-    "abs(Tensor input) -> Tensor",
+    "abs(Tensor input) -> Tensor", operator="abs",
     rule=pointwise("real", allow="ifc"), numpy=np.abs, forms="fmio", out="exact", alias=("absolute",),
     lower=low.absolute,
     grads={"input": lambda grad, input: grad * call.sgn(input)},
@@ -127,7 +127,7 @@ def _round(x: np.ndarray, decimals: int) -> Any:
 
 row(
     "round(Tensor input, *, int decimals=0) -> Tensor", rule=_round_rule, numpy=_round,
-    forms="fmio", out="exact", grads={"input": zeros},
+    forms="fmio", alias=("special.round",), out="exact", grads={"input": zeros},
     lower=low.rounded,
     samples=lambda m: [*one()(m), ((m(3),), {"decimals": 1}), ((m(3),), {"decimals": -1})],
     doc="Rounded to the nearest, halves to the even one; `decimals` places behind the point.",

@@ -453,7 +453,7 @@ for _n in (1, 2, 3):
         forms="f", samples=_small, doc="See body.")  # fmt: skip
     row(f"max_pool{_n}d_with_indices(Tensor input, any kernel_size) -> (values, indices)",
         body=_max_pool(_n, True), forms="f", where="nn", samples=_small, doc="See body.")  # fmt: skip
-    row(f"avg_pool{_n}d(Tensor input, any kernel_size) -> Tensor", body=_avg_pool(_n), forms="f",
+    row(f"avg_pool{_n}d(Tensor input, any kernel_size) -> Tensor", body=_avg_pool(_n), forms="fo" if _n > 1 else "f", out="exact",
         where=_main, samples=_small, doc="See body.")  # fmt: skip
     row(f"adaptive_avg_pool{_n}d(Tensor input, any output_size) -> Tensor",
         body=_adaptive_avg_pool(_n), forms="f", where=_main, samples=_fit,

@@ -161,7 +161,7 @@ def _quantile_input(name: str, input: Any, q: Any, dim: Any) -> tuple[Any, Any, 
                 f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and "
                 f"{input.dtype}"
             )
-        seen = call.observe(q, f"{name} checks its q")
+        seen = call.observe_batch(q, f"{name} checks its q")
         if not ((seen >= 0) & (seen <= 1)).all():
             raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
         qs = q.reshape(-1)

@@ -12,6 +12,10 @@ from ..core.dtypes import dtype
 from .table import Spec
 
 
+MOST_DIMENSIONS = 64
+"""NumPy's limit, and that of PyTorch's reductions."""
+
+
 def common_dtype(operands: tuple[Any, ...]) -> dtype:
     """PyTorch's promoted dtype of avals and scalar types."""
     dims: list[dtype] = []
@@ -65,6 +69,13 @@ def pointwise(
                 cast = dt
         return Spec(aval(shape, out, CPU), cast)
 
+    return elementwise(rule)
+
+
+def elementwise(rule: Callable[..., Spec]) -> Callable[..., Spec]:
+    """Mark a rule of rows that broadcast their inputs and work on each element by itself: vmap needs
+    to know no more of them."""
+    rule.elementwise = True  # type: ignore[attr-defined]
     return rule
 
 
@@ -77,7 +88,7 @@ def with_a_tensor(rule: Callable[..., Spec]) -> Callable[..., Spec]:
             raise TypeError(f"expected a tensor among the arguments, but got ({kinds})")
         return rule(*args)
 
-    return checked
+    return elementwise(checked)
 
 
 def same(x: Aval, *params: Any) -> Spec:
@@ -112,6 +123,8 @@ def reduced_shape(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape after reducing over `dim` (None or () for all), and the dimensions wrapped."""
     n = len(shape)
+    if n > MOST_DIMENSIONS:
+        raise RuntimeError(f"only tensors with up to {MOST_DIMENSIONS} dims are supported, got {n}")
     if dim is None or dim == ():
         dims = tuple(range(n))
     elif isinstance(dim, tuple):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval
+from .exponentials import logaddexp
 from .formulas import conj
 from .lowering import indexing as low
 from .rules import matching
@@ -32,7 +33,7 @@ def _backwards(x: Any, dim: int) -> Any:
 
 row(
     "cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
-    rule=_scan_rule, numpy=_accumulated(np.cumsum), forms="fmio",
+    rule=_scan_rule, numpy=_accumulated(np.cumsum), forms="fmio", out="any",
     lower=low.scan("sum"),
     grads={"input": lambda grad, dim: _backwards(grad, dim) if grad.ndim else grad},
     samples=lambda m: [((m(4), 0), {}), ((m(2, 3), -1), {}), ((m(), 0), {}), ((m(0, 2), 0), {})],
@@ -91,7 +92,7 @@ def _cumprod_grad(grad: Any, input: Any, dim: int) -> Any:
 
 row(
     "cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
-    rule=_scan_rule, numpy=_accumulated(np.cumprod), forms="fmio",
+    rule=_scan_rule, numpy=_accumulated(np.cumprod), forms="fmio", out="any",
     lower=low.scan("prod"),
     grads={"input": lambda grad, input, dim: _cumprod_grad(grad, input, dim)},
     samples=lambda m: [((m(4), 0), {}), ((m(2, 3), -1), {}), ((m(0, 2), 0), {}), ((m(), 0), {}),
@@ -136,9 +137,21 @@ for _name, _f in (("cummax", np.maximum), ("cummin", np.minimum)):
 
 def _logcumsumexp_rule(x: Aval, dim: int) -> Spec:
     layout.wrap_dim(dim, x.ndim)
-    if x.dtype.category != dtypes.FLOAT:
+    if x.dtype.category < dtypes.FLOAT:
         raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{x.dtype.legacy}'")
     return Spec(x)
+
+
+def _logcumsumexp(x: np.ndarray, dim: int) -> np.ndarray:
+    if not x.ndim:
+        return x
+    if not np.iscomplexobj(x):
+        return np.logaddexp.accumulate(x, axis=dim)
+    out = x.copy()
+    rows, sums = np.moveaxis(x, dim, 0), np.moveaxis(out, dim, 0)
+    for i in range(1, len(rows)):
+        sums[i] = logaddexp(sums[i - 1], rows[i])
+    return out
 
 
 def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
@@ -152,15 +165,16 @@ def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
     steps = result.narrow(dim, 0, n - 1) - result.narrow(dim, 1, n - 1)
     first = call.zeros_like(result.narrow(dim, 0, 1))
     factor = call.cat([first, steps.masked_fill(call.isnan(steps), 0).exp().flip(dim)], dim)
+    factor = conj(factor)
     sums = call.recurrence(factor, grad.flip(dim), dim).flip(dim)
-    return (input - result).exp() * sums
+    return conj((input - result).exp()) * sums
 
 
 row(
     "logcumsumexp(Tensor input, int dim) -> Tensor", rule=_logcumsumexp_rule, forms="fmo",
-    numpy=lambda x, dim: np.logaddexp.accumulate(x, axis=dim) if x.ndim else x,
+    numpy=_logcumsumexp,
     grads={"input": lambda grad, input, result, dim:
            _logcumsumexp_grad(grad, input, result, dim)},
-    samples=lambda m: [((m(4), 0), {}), ((m(2, 3), 1), {}), ((m(), 0), {}), ((m(3, low=-900.0, high=900.0), 0), {})],
+    samples=lambda m: [((m(4), 0), {}), ((m(2, 3), 1), {}), ((m(), 0), {}), ((m(3, low=-900.0, high=900.0), 0), {}), ((m.complex(2, 3), 1), {})],
     doc="Logarithms of running sums of exponentials.",
 )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.layout import Ints, contiguous_strides
+from ..core.layout import Ints, contiguous_strides, span
 from .core import strided
 from .lowering import moves as low
 from .table import Layout, Spec, call, row
@@ -41,7 +42,19 @@ def _replaced(view: Callable[..., Layout]) -> Callable[..., np.ndarray]:
 
 def _as_strided_layout(shape: Ints, strides: Ints, offset: int, *params: Any) -> Layout:
     size, stride, start = params
-    return Layout(size, stride, start or 0)
+    if len(size) != len(stride):
+        raise RuntimeError(f"mismatch in length of strides and shape: {list(size)}, {list(stride)}")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"as_strided: Negative strides are not supported, got {list(stride)}")
+    found = Layout(size, stride, start or 0)
+    low, high = span(*found)
+    held = math.prod(shape)
+    if 0 not in size and (low < 0 or high > held):
+        raise RuntimeError(
+            f"sizes {list(size)}, strides {list(stride)} and storage offset {start or 0} name elements "
+            f"{low} to {high - 1}, out of bounds for an input of {held} elements"
+        )
+    return found
 
 
 def _zeros(shape: Ints, grad: Any) -> Any:
@@ -61,7 +74,7 @@ row(
 
 row(
     "slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-    rule=_rule(slice_layout), numpy=_replaced(slice_layout), moves=True,
+    rule=_rule(slice_layout), numpy=_replaced(slice_layout), moves=True, forms="fmo",
     lower=low.scattered(slice_layout),
     grads={"input": lambda grad, src_shape, dim, start, end, step:
            call.slice_scatter(grad, _zeros(src_shape, grad), dim, start, end, step),

@@ -375,7 +375,7 @@ def _place_rows(x: np.ndarray, index: np.ndarray, src: Any, dim: int) -> np.ndar
 
 row(
     "index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor",
-    rule=_index_copy_rule, numpy=_place_rows, moves=True, forms="fmio",
+    rule=_index_copy_rule, numpy=_place_rows, moves=True, forms="fmio", out="exact",
     check=lambda fetch, x, i, s, dim: check_range(fetch(1), size_along(x, dim), dim),
     lower=low.index_copy,
     grads={"input": lambda grad, index, dim: call.index_fill(grad, dim, index, 0),

@@ -48,7 +48,7 @@ _SAMPLES = lambda m: [((m(2, 3), 1), {}), ((m(2, 3, 2), 0), {}), ((m(), 0), {}),
 
 row(
     "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_softmax,
+    rule=_rule, forms="fmo", out="exact", numpy=_softmax,
     lower=low.softmax,
     grads={"input": lambda grad, result, dim: call.softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="exp(x) / sum(exp(x)) along a dimension.",
@@ -56,7 +56,7 @@ row(
 
 row(
     "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-    rule=_rule, numpy=_log_softmax,
+    rule=_rule, forms="fmo", out="exact", numpy=_log_softmax,
     lower=low.log_softmax,
     grads={"input": lambda grad, result, dim: call.log_softmax_backward(grad, result, dim)},
     samples=_SAMPLES, doc="log(softmax(x)) along a dimension.",
@@ -129,7 +129,7 @@ def _dropped(x: np.ndarray, axes: Any) -> tuple[int, ...]:
 
 row(
     "logsumexp(Tensor input, int[] dim, bool keepdim=False) -> Tensor",
-    rule=_logsumexp_rule, numpy=_logsumexp, forms="fmo",
+    rule=_logsumexp_rule, numpy=_logsumexp, forms="fmo", alias=("special.logsumexp",),
     lower=low.logsumexp,
     grads={"input": lambda grad, input, result, input_shape, dim, keepdim:
            restore(grad, input_shape, dim, keepdim)

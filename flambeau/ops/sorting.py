@@ -137,6 +137,29 @@ row("argwhere(Tensor input) -> Tensor", body=lambda input: _nonzero(input), form
     doc="Where input is not zero, as (n, ndim) indices.")  # fmt: skip
 
 
+def _static_rule(x: Aval, size: int, fill_value: int) -> Spec:
+    if size < 0:
+        raise RuntimeError(f"'size' must be an non-negative integer, got {size}")
+    return Spec(aval((size, x.ndim), dtypes.int64, x.device))
+
+
+def _nonzero_static(x: np.ndarray, size: int, fill_value: int) -> np.ndarray:
+    out = np.full((size, x.ndim), fill_value, np.int64)
+    if x.ndim:
+        found = np.argwhere(x)[:size]
+        out[: len(found)] = found
+    return out
+
+
+row(
+    "nonzero_static(Tensor input, *, int size, int fill_value=-1) -> Tensor", rule=_static_rule,
+    numpy=_nonzero_static, forms="fmo", out="exact",
+    samples=lambda m: [((m.int(2, 3, high=2),), {"size": 2}), ((m.bool(4),), {"size": 6, "fill_value": 0})],
+    doc="The first `size` indices that nonzero() finds, filled up with `fill_value`: the result's "
+    "size does not depend on data.",
+)  # fmt: skip
+
+
 def _lines(array: np.ndarray, dim: Any) -> np.ndarray:
     """What is compared: elements, or the indices of a dimension."""
     if dim is None:

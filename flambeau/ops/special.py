@@ -1,9 +1,11 @@
-"""Rows of the error function and the gamma function and their kin."""
+"""Rows of the error function and its kin, the gamma function and its derivatives."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+import numpy as np
 
 from . import special_functions as special
 from .formulas import one
@@ -16,6 +18,7 @@ _SLOPE = 2 / math.sqrt(math.pi)
 
 row(
     "erf(Tensor input) -> Tensor", rule=_real, numpy=special.erf, forms="fmio",
+    alias=("special.erf",),
     lower=primitive("erf"),
     grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * _SLOPE)},
     samples=one(), doc="The error function.",
@@ -23,6 +26,7 @@ row(
 
 row(
     "erfc(Tensor input) -> Tensor", rule=_real, numpy=special.erfc, forms="fmio",
+    alias=("special.erfc",),
     lower=primitive("erfc"),
     grads={"input": lambda grad, input: grad * (call.exp(-(input * input)) * -_SLOPE)},
     samples=one(), doc="1 - erf(input), exact where erf is near one.",
@@ -37,18 +41,21 @@ row(
 
 row(
     "erfinv(Tensor input) -> Tensor", rule=_real, numpy=special.erfinv, forms="fmio",
+    alias=("special.erfinv",),
     grads={"input": lambda grad, result: grad * (call.exp(result * result) / _SLOPE)},
     samples=one(low=-0.8, high=0.8), doc="The inverse of erf, on [-1, 1].",
 )  # fmt: skip
 
 row(
     "lgamma(Tensor input) -> Tensor", rule=_real, numpy=special.lgamma, forms="fmio",
+    alias=("special.gammaln",),
     grads={"input": lambda grad, input: grad * call.digamma(input)},
     samples=one(low=0.3, high=4.0), doc="The logarithm of the absolute value of gamma(input).",
 )  # fmt: skip
 
 row(
     "digamma(Tensor input) -> Tensor", rule=_real, numpy=special.digamma, forms="fmio",
+    alias=("special.digamma", "special.psi"),
     grads={"input": lambda grad, input: grad * call.polygamma_of(input, 1)},
     samples=one(low=0.3, high=4.0), doc="The derivative of lgamma.",
 )  # fmt: skip
@@ -75,4 +82,32 @@ def _polygamma(n: int, input: Any) -> Any:
 
 
 row("polygamma(int n, Tensor input) -> Tensor", body=_polygamma, forms="fo",
+    alias=("special.polygamma",),
     doc="Derivatives of digamma.")  # fmt: skip
+
+
+def _mvlgamma_places(x: Any, p: int) -> Any:
+    """x, x - 1/2, ... x - (p - 1) / 2 along a new last dimension."""
+    return x.unsqueeze(-1) - call.arange(p, dtype=x.dtype) / 2
+
+
+def _mvlgamma_rule(x: Any, p: int) -> Spec:
+    if p < 1:
+        raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
+    return _real(x)
+
+
+def _mvlgamma(x: Any, p: int) -> Any:
+    places = x[..., None] - np.arange(p, dtype=x.dtype) / 2
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    return (special.lgamma(places).sum(-1) + constant).astype(x.dtype)
+
+
+row(
+    "mvlgamma(Tensor input, int p) -> Tensor", rule=_mvlgamma_rule, numpy=_mvlgamma, forms="fmio",
+    alias=("special.multigammaln",),
+    grads={"input": lambda grad, input, p:
+           grad * call.digamma(_mvlgamma_places(input, p)).sum(-1)},
+    samples=one(3, low=1.5, high=4.0),
+    doc="The logarithm of the multivariate gamma function of dimension p (Muirhead 1982).",
+)  # fmt: skip

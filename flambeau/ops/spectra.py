@@ -29,6 +29,8 @@ def _svd_grad(gu: Any, gs: Any, gv: Any, u: Any, s: Any, vh: Any) -> Any:
     """The derivative of the reduced decomposition (Townsend 2016; Wan and Zhang 2019 for complex
     matrices). It is that of what doesn't depend on the phases of singular vectors."""
     k = s.shape[-1]
+    if not k:
+        return call.zeros((*s.shape[:-1], u.shape[-2], vh.shape[-1]), dtype=u.dtype)
     if u.shape[-1] != k or vh.shape[-2] != k:
         if gu is not None or gv is not None:
             raise RuntimeError(

@@ -163,7 +163,7 @@ def _cov_weights(name: str, w: Any, n: int, whole: bool) -> None:
             f"cov(): expected {name} to have the same numel as there are observations in the input "
             f"but got {w.numel()} != {n}"
         )
-    if (call.observe(w, "cov checks its weights") < 0).any():
+    if (call.observe_batch(w, "cov checks its weights") < 0).any():
         raise RuntimeError(f"cov(): {name} cannot be negative")
 
 

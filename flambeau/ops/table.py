@@ -44,6 +44,7 @@ for `needs`, which of them are wanted.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -75,9 +76,9 @@ class Row:
 
     __slots__ = (
         "name", "schema", "rule", "numpy", "lower", "grads", "node", "number_node", "doc", "forms", "where", "moves",
-        "writes", "takes_list", "view", "multi_view", "check", "body", "samples", "no_grad_for",
+        "writes", "takes_list", "view", "multi_view", "recast", "check", "body", "samples",
         "alias", "called", "memo", "not_differentiable", "keeps", "multiplier", "rounds", "uniform",
-        "out",
+        "out", "operator", "reflected", "family",
     )  # fmt: skip
 
     def __init__(self, schema: str, **fields: Any) -> None:
@@ -107,6 +108,9 @@ class Row:
         self.takes_list = "[]" in schema and "Tensor[]" in schema
         self.view: Callable[..., Layout] | None = fields.pop("view", None)
         """For views, instead of rule and numpy: (shape, strides, offset, *params) → Layout."""
+        self.recast: Callable[[dtype], dtype] | None = fields.pop("recast", None)
+        """For views that show the memory as another dtype: which one. The layout that `view` gives
+        is in elements of that."""
         self.multi_view: bool = fields.pop("multi_view", False)
         self.check: Callable[..., None] | None = fields.pop("check", None)
         """Looks at the data of inputs at the call, where PyTorch raises errors that depend on
@@ -116,7 +120,8 @@ class Row:
         self.samples: Any = fields.pop("samples", None)
         """Sample calls for the tests: function of a maker, giving (args, kwargs) pairs."""
         self.alias: tuple[str, ...] = tuple(fields.pop("alias", ()))
-        """Other names of the same function and method."""
+        """Other names of the same function and method; "special.erf" is one of the function in
+        another namespace."""
         self.not_differentiable: str = fields.pop("not_differentiable", "")
         """Why there is no derivative, where a floating result has none."""
         self.keeps: tuple[str, ...] = tuple(fields.pop("keeps", ()))
@@ -127,12 +132,19 @@ class Row:
         """All elements of the result are equal: in place it may go to elements that overlap."""
         self.out: str = fields.pop("out", "cast")
         """What `out=` (and the tensor written in place) may be: of any dtype that the result can
-        be "cast" to, of the result's "exact" dtype, or moreover "apart" from memory of inputs."""
+        be "cast" to, of "any", of the result's "exact" dtype, or moreover "apart" from memory of inputs."""
         self.rounds: bool = fields.pop("rounds", False)
         """Numbers beside 16-bit floats are rounded to their dtype first, as for comparisons."""
         self.multiplier: str = fields.pop("multiplier", "")
         """A keyword that PyTorch 0.3 took in second place: add(input, alpha, other). Two of them
         came before the tensors that they multiply: addmm(beta, input, alpha, mat1, mat2)."""
+        self.operator: str = fields.pop("operator", "")
+        """Python's operator that this is: "add" gives `__add__`, `__radd__` and `__iadd__`."""
+        self.reflected: Callable[[Any, Any], Any] | None = fields.pop("reflected", None)
+        """What `other <operator> tensor` computes from (tensor, other), where it is not the
+        operation with its operands exchanged."""
+        self.family = ""
+        """The module of `ops` that the row stands in."""
         self.memo: dict[Any, Any] = {}
         if fields:
             raise TypeError(f"row {self.name}: unknown fields {sorted(fields)}")
@@ -153,6 +165,7 @@ table: dict[str, Row] = {}
 def row(schema: str, **fields: Any) -> Row:
     """Add an operation to the table."""
     made = Row(schema, **fields)
+    made.family = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]
     if made.name in table:
         raise ValueError(f"two rows are called {made.name}")
     table[made.name] = made

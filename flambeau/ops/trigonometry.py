@@ -143,7 +143,7 @@ def _sinc_grad(grad: Any, input: Any) -> Any:
 
 row(
     "sinc(Tensor input) -> Tensor",
-    rule=pointwise("float"), numpy=_sinc, forms="fmio", grads={"input": _sinc_grad},
+    rule=pointwise("float"), numpy=_sinc, forms="fmio", alias=("special.sinc",), grads={"input": _sinc_grad},
     lower=low.sinc,
     samples=analytic(low=0.2, high=2.0), doc="sin(pi * input) / (pi * input), and one at zero.",
 )  # fmt: skip

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flambeau.errors import no_attribute
+from flambeau.errors import missing
 
 from . import lr_scheduler
+from ._adafactor import Adafactor
+from ._muon import Muon
+from ._stateless import swap_in_optimizer_params_and_state
 from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam
@@ -24,23 +27,28 @@ from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
+from .sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]
 
 
@@ -50,4 +58,4 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(".swa_utils", __name__)
-    raise no_attribute(__name__, name)
+    return missing(__name__, name)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from . import _updates
 from ._elementwise import ElementwiseOptimizer, check_lr, check_not_negative, hyperparameter
+from ._functional import adadelta
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["Adadelta"]
+__all__ = ["Adadelta", "adadelta"]
 
 
 class Adadelta(ElementwiseOptimizer):

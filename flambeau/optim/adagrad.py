@@ -14,13 +14,14 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import adagrad
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["Adagrad"]
+__all__ = ["Adagrad", "adagrad"]
 
 
 class Adagrad(ElementwiseOptimizer):

@@ -15,6 +15,7 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import adam
 from .optimizer import as_scalar
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
 class Adam(ElementwiseOptimizer):

@@ -12,13 +12,14 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import adamax
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["Adamax"]
+__all__ = ["Adamax", "adamax"]
 
 
 class Adamax(ElementwiseOptimizer):

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from . import _updates
 from ._elementwise import ElementwiseOptimizer, check_lr, check_not_negative
+from ._functional import asgd
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["ASGD"]
+__all__ = ["ASGD", "asgd"]
 
 
 class ASGD(ElementwiseOptimizer):

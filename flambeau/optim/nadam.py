@@ -12,13 +12,14 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import nadam
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["NAdam"]
+__all__ = ["NAdam", "nadam"]
 
 
 class NAdam(ElementwiseOptimizer):

@@ -12,13 +12,14 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import radam
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["RAdam"]
+__all__ = ["RAdam", "radam"]
 
 
 class RAdam(ElementwiseOptimizer):

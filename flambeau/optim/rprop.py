@@ -8,13 +8,14 @@ import flambeau as torch
 
 from . import _updates
 from ._elementwise import ElementwiseOptimizer, check_lr
+from ._functional import rprop
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["Rprop"]
+__all__ = ["Rprop", "rprop"]
 
 
 class Rprop(ElementwiseOptimizer):

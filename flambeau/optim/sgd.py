@@ -12,13 +12,14 @@ from ._elementwise import (
     check_not_negative,
     hyperparameter,
 )
+from ._functional import sgd
 
 if TYPE_CHECKING:
     from flambeau import Tensor
 
     from .optimizer import Group, ParamsT
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
 class SGD(ElementwiseOptimizer):

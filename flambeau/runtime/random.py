@@ -384,15 +384,15 @@ class Generator(Stream):
         """Indices drawn in proportion to `weights`, as ``multinomial``.
 
         Weights of shape (k,) give (count,), those of shape (rows, k) give (rows, count). With
-        replacement: a double uniform each, looked up in the running sum of the weights. Without:
-        the `count` largest of ``weights / exponential``, computed in `dtype`, the weights' own
+        replacement: a double uniform each, looked up in the running sum of the weights. Without,
+        and where `count` is 1: the `count` largest of ``weights / exponential``, computed in `dtype`, the weights' own
         where it is not given; largest first, equal ones (such as zero weights) in index order,
         which PyTorch leaves open.
         """
         check_weights(weights, count, replacement)
         rows = np.atleast_2d(weights)
         chosen = np.empty((len(rows), count), np.int64)
-        if replacement:
+        if replacement and count > 1:
             for row, place in zip(rows, chosen, strict=True):
                 place[...] = self._choose(row, count)
         else:

@@ -1,7 +1,8 @@
 """Saving and loading: PyTorch's two checkpoint forms and safetensors.
 
 Loading builds tensors and plain data and never executes what a file says; a file that asks for
-code is refused with the name it asked for.
+code is refused with the name it asked for. With `weights_only=False` it also makes objects of the
+classes that the library and the program define (`program_names`).
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ def save(
     Args:
         obj: tensors, parameters, numbers, text, bytes, None, dtypes, devices, sizes, NumPy arrays,
             and lists, tuples, dicts, sets of them: state dicts above all. Tensors that share
-            memory share it when they are loaded again.
+            memory share it when they are loaded again. Whole modules and other objects are
+            written as the names of their classes and their attributes.
         f: a path, or a file object with `write`.
         pickle_module: accepted for PyTorch's sake; only Python's own `pickle` can be named.
         pickle_protocol: accepted for PyTorch's sake; protocol 2 is written, which all read.
         _use_new_zipfile_serialization: False writes the form that PyTorch had before 1.6.
 
     Raises:
-        pickle.PicklingError: `obj` holds code, such as a whole module or a function.
+        pickle.PicklingError: `obj` holds what no name leads to, such as a lambda.
         RuntimeError: the folder does not exist, or tensors of different dtypes share memory.
     """
     from flambeau.serialization import legacy, safe_tensors, zipform
@@ -94,9 +96,10 @@ def load(
         map_location: where storages go: a device or its name, a dict from the places in the file
             to places here, or a function of storage and place; None keeps the file's places.
         pickle_module: accepted for PyTorch's sake; only Python's own `pickle` can be named.
-        weights_only: accepted for PyTorch's sake. False allows nothing more than True does:
-            code in a file is never executed. Classes of your own that only hold data can be
-            allowed with `torch.serialization.add_safe_globals`.
+        weights_only: False makes whole modules and other objects as well, of classes that the
+            library or the program defines: for files that you trust. Nothing else that a file
+            names is imported or called even then. With True, classes of your own that only hold
+            data can be allowed with `torch.serialization.add_safe_globals`.
         mmap: map the file's tensors into memory instead of reading them (paths only).
         pickle_load_args: `encoding`, for text in files that Python 2 has written.
 
@@ -109,6 +112,7 @@ def load(
     from flambeau.serialization.files import Source
 
     _check_pickle_module(pickle_module)
+    whole = weights_only is False
     encoding = pickle_load_args.pop("encoding", "utf-8")
     if pickle_load_args:
         raise TypeError(
@@ -123,7 +127,7 @@ def load(
                 "before (then f.seek(0) first)"
             )
         if source.read(0, 4) == zipform.MAGIC:
-            return zipform.read(source, map_location, mmap=bool(mmap), encoding=encoding)
+            return zipform.read(source, map_location, mmap=bool(mmap), encoding=encoding, whole=whole)
         if source.name.endswith(".safetensors") or safe_tensors.looks_like(source):
             return safe_tensors.read(source, map_location)
         if mmap:
@@ -131,7 +135,7 @@ def load(
                 f"mmap can only be used with the ZIP form, and {source.name} has another one: "
                 "save it again with torch.save"
             )
-        return legacy.read(source, map_location, encoding=encoding)
+        return legacy.read(source, map_location, encoding=encoding, whole=whole)
 
 
 def _check_pickle_module(pickle_module: Any) -> None:

@@ -18,7 +18,7 @@ from flambeau.serialization.files import Source
 from flambeau.serialization.pickle_reader import PickleReader, Truncated
 from flambeau.serialization.pickle_writer import PickleWriter
 from flambeau.serialization.reductions import Reductions
-from flambeau.serialization.tensors import LoadedStorage, StoragePart
+from flambeau.serialization.tensors import LoadedStorage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -55,8 +55,9 @@ class _Loader:
     """Reads one stream. The object's pickle precedes the sizes of the storages that it refers to,
     so it is walked through once to learn the storages' dtypes, and read when they are there."""
 
-    def __init__(self, source: Source, map_location: Any, encoding: str) -> None:
+    def __init__(self, source: Source, map_location: Any, encoding: str, whole: bool) -> None:
         self._source = source
+        self._whole = whole
         self._map_location = map_location
         self._encoding = encoding
         self._head = b""
@@ -90,8 +91,9 @@ class _Loader:
         kind: type[PickleReader] = PickleReader,
     ) -> tuple[Any, int]:
         reader = torch_globals.reader(
-            self._head, persistent_load, kind=kind, encoding=self._encoding, start=start
-        )
+            self._head, persistent_load, kind=kind, encoding=self._encoding, start=start,
+            whole=self._whole,
+        )  # fmt: skip
         return reader.load(), reader.position
 
     def _preamble(self) -> int:
@@ -111,6 +113,8 @@ class _Loader:
     # ----------------------------------------------------------- storages
 
     def _describe(self, reference: Any) -> Any:
+        if self._is_class(reference):
+            return _Inert()
         root, _ = _split_view(reference)
         dtype, key, location, numel = torch_globals.storage_reference(root, 5)
         if self._described.setdefault(key, (dtype, location, numel)) != (dtype, location, numel):
@@ -142,7 +146,15 @@ class _Loader:
             position = start + nbytes
         return position
 
-    def _give(self, reference: Any) -> LoadedStorage | StoragePart:
+    def _is_class(self, reference: Any) -> bool:
+        """Whether it is the class of a whole module, which has its source text beside it."""
+        if not self._whole or type(reference) is not tuple or len(reference) != 4:
+            return False
+        return reference[0] in ("module", b"module")
+
+    def _give(self, reference: Any) -> Any:
+        if self._is_class(reference):
+            return reference[1]
         root, view = _split_view(reference)
         key = torch_globals.storage_reference(root, 5)[1]
         storage = self._storages.get(key)
@@ -168,14 +180,14 @@ def _split_view(reference: Any) -> tuple[Any, tuple[int, int] | None]:
     return reference[:5], (view[1], view[2])
 
 
-def read(source: Source, map_location: Any, *, encoding: str) -> Any:
-    """The object in a stream.
+def read(source: Source, map_location: Any, *, encoding: str, whole: bool) -> Any:
+    """The object in a stream; with `whole` also one of the program's own classes.
 
     Raises:
         RuntimeError: it is no such stream, or its end is missing.
         pickle.UnpicklingError: it is damaged, or refers to code.
     """
-    return _Loader(source, map_location, encoding).load()
+    return _Loader(source, map_location, encoding, whole).load()
 
 
 def write(obj: Any, out: Any) -> None:

@@ -13,6 +13,7 @@ from values the file mentions again and again are charged against the file's own
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
 from pickle import UnpicklingError
 from typing import Any
@@ -220,7 +221,7 @@ class PickleReader:
         builder(target, state)
 
     def extend(self, target: Any, items: list[Any]) -> None:
-        allowed = isinstance(target, list) and type(target) in self._builders
+        allowed = isinstance(target, (list, deque)) and type(target) in self._builders
         if type(target) is not list and not allowed:
             raise UnpicklingError(f"the file appends to a {type(target).__name__}")
         target.extend(items)

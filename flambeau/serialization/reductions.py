@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
-from flambeau.serialization import tensors
+from flambeau.serialization import program_objects, tensors
 from flambeau.serialization.pickle_writer import Global, Persistent, Reduced
-from flambeau.serialization.torch_globals import MODULE_HINT, allowed_name
+from flambeau.serialization.torch_globals import allowed_name
 
 
 class Reductions:
@@ -38,7 +38,9 @@ class Reductions:
         if isinstance(obj, torch.nn.Parameter):
             return _parameter(obj)
         if isinstance(obj, torch.Tensor):
-            return self._tensor(obj)
+            return _sparse(obj) if obj.is_sparse else self._tensor(obj)
+        if isinstance(obj, torch.layout):
+            return Reduced(Global("torch.serialization", "_get_layout"), (str(obj),))
         if isinstance(obj, torch.Size):
             return Reduced(Global("torch", "Size"), (tuple(obj),))
         if isinstance(obj, torch.device):
@@ -92,6 +94,11 @@ def _parameter(obj: Any) -> Reduced:
     return Reduced(Global("torch._utils", "_rebuild_parameter_with_state"), (*args, state))
 
 
+def _sparse(obj: Any) -> Reduced:
+    parts = (obj._indices(), obj._values(), obj.size(), obj.is_coalesced())
+    return Reduced(Global("torch._utils", "_rebuild_sparse_tensor"), (obj.layout, parts))
+
+
 def _attributes(tensor: Any) -> dict[str, Any]:
     """What a user has hung on a tensor; our own fields begin with an underscore."""
     return {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
@@ -122,49 +129,18 @@ def _numpy_dtype(dtype: np.dtype[Any]) -> Reduced:
 
 
 def _other(obj: Any) -> Global | Reduced:
+    """What is no data: by the name that was allowed for it, else as the program's own."""
     name = allowed_name(obj)
     if name is not None:
         return _split(name)
-    name = allowed_name(type(obj))
-    if name is not None:
-        return _user(obj, _split(name))
-    kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
-    if isinstance(obj, torch.nn.Module):
-        raise PicklingError(f"{kind} is a module, and modules are not saved whole. {MODULE_HINT}")
-    if callable(obj):
-        kind = getattr(obj, "__qualname__", kind)
-        raise PicklingError(f"{kind} is code, and only data are saved")
-    raise PicklingError(
-        f"an object of class {kind} can't be saved: tensors, numbers, text, bytes, containers and "
-        "NumPy arrays can. If the class only holds such data, allow it, for saving and for "
-        f"loading: torch.serialization.add_safe_globals([{type(obj).__name__}])"
-    )
+    if allowed_name(type(obj)) is not None:
+        return program_objects.by_protocol(obj, _allowed_or_found)
+    return program_objects.reduced(obj)
 
 
-def _user(obj: Any, cls: Global) -> Reduced:
-    """An object of a class that the user has allowed, by Python's own protocol."""
-    reduced = obj.__reduce_ex__(2)
-    if not isinstance(reduced, tuple):
-        raise PicklingError(f"{type(obj).__name__}.__reduce_ex__ gives {type(reduced).__name__}")
-    function, args, state, listed, items = (*reduced, None, None, None)[:5]
-    new = getattr(function, "__name__", "") == "__newobj__"
-    if new:
-        args = args[1:]
-    elif function is not type(obj):
-        name = allowed_name(function)
-        if name is None:
-            raise PicklingError(
-                f"{type(obj).__name__} is made by {function!r}, which is not allowed"
-            )
-        cls = _split(name)
-    return Reduced(
-        cls,
-        tuple(args),
-        items=None if items is None else dict(items),
-        state=state,
-        listed=None if listed is None else list(listed),
-        new=new,
-    )
+def _allowed_or_found(found: Any) -> Global:
+    name = allowed_name(found)
+    return program_objects.global_of(found) if name is None else _split(name)
 
 
 def _split(name: str) -> Global:

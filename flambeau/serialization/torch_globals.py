@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pickle import UnpicklingError
@@ -128,9 +129,21 @@ def _device(kind: Any, index: Any = None) -> Any:
 
 
 def _layout(name: Any) -> Any:
-    if name != "torch.strided":
-        raise UnpicklingError(f"a tensor of layout {name!r:.40}: flambeau has strided ones")
-    return getattr(torch, "strided", name)
+    if name not in ("torch.strided", "torch.sparse_coo"):
+        raise UnpicklingError(
+            f"a tensor of layout {name!r:.40}: flambeau has torch.strided and torch.sparse_coo"
+        )
+    return getattr(torch, name.removeprefix("torch."))
+
+
+def _rebuild_sparse_tensor(layout: Any, parts: Any) -> Any:
+    """A tensor of coordinates, whose indices are checked to lie inside."""
+    if layout != torch.sparse_coo:
+        raise UnpicklingError(f"a sparse tensor of layout {layout!r:.40}: torch.sparse_coo is read")
+    indices, values, size, *coalesced = parts
+    if not isinstance(indices, torch.Tensor) or not isinstance(values, torch.Tensor):
+        raise UnpicklingError("a sparse tensor without indices or values")
+    return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced == [True])
 
 
 @functools.cache
@@ -155,6 +168,7 @@ def _torch_globals() -> dict[str, Known]:
         _rebuild_tensor_v3,
         _rebuild_parameter,
         _rebuild_parameter_with_state,
+        _rebuild_sparse_tensor,
     ):
         table[f"torch._utils.{rebuild.__name__}"] = Known(rebuild, rebuild)
     table["torch._tensor._rebuild_from_type_v2"] = Known(_rebuild_from_type, _rebuild_from_type)
@@ -176,11 +190,24 @@ def hint(name: str) -> str:
 
 
 MODULE_HINT = (
-    "A whole module is code as much as data. Save its state dict, in the program that made it:\n"
+    "A whole module is code as much as data. If you trust the file, and the program has the "
+    "module's class:\n"
+    "    torch.load(path, weights_only=False)\n"
+    "Better save its state dict, in the program that made it:\n"
     "    torch.save(model.state_dict(), 'weights.pt')\n"
     "and load that into a model that you make here:\n"
     "    model.load_state_dict(torch.load('weights.pt'))"
 )
+
+
+def _hint_to_import(name: str) -> str:
+    """The same where the file is trusted."""
+    module = name.rpartition(".")[0]
+    if name.startswith(("torch.", "torchvision.")):
+        return "It is PyTorch's, and flambeau has nothing of that name that a file can hold."
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        return "It is Python's own, and of that only classes that hold data are made."
+    return f"If it is the program's: import {module} before the file is loaded."
 
 
 # ------------------------------------------------------------- the user's own
@@ -270,9 +297,14 @@ def reader(
     kind: type[PickleReader] = PickleReader,
     encoding: str = "utf-8",
     start: int = 0,
+    whole: bool = False,
 ) -> PickleReader:
-    """A pickle reader that knows PyTorch's names and those that the user has allowed."""
-    known, builders = _torch_globals(), dict(PLAIN_BUILDERS)
+    """A pickle reader that knows PyTorch's names and those that the user has allowed.
+
+    With `whole` it knows those of the library and the program too: `program_names`.
+    """
+    known: Any = _torch_globals()
+    builders: Any = dict(PLAIN_BUILDERS)
     if _allowed:
         known = dict(known)
         for item in _allowed:
@@ -280,13 +312,17 @@ def reader(
             known.setdefault(name, _user_known(found))
             if isinstance(found, type):
                 builders.setdefault(found, _user_state)
+    if whole:
+        from flambeau.serialization.program_names import ProgramBuilders, ProgramNames
+
+        known, builders = ProgramNames(known), ProgramBuilders(builders, _user_state)
     return kind(
         data,
         known,
         builders,
         persistent_load=persistent_load,
         encoding=encoding,
-        hint=hint,
+        hint=_hint_to_import if whole else hint,
         start=start,
     )
 

@@ -217,9 +217,10 @@ class _Loader:
             )
         return found[0]
 
-    def load(self, encoding: str) -> Any:
+    def load(self, encoding: str, whole: bool) -> Any:
         pickled = bytes(self._archive.read(f"{self._prefix}data.pkl"))
-        return torch_globals.reader(pickled, self._storage, encoding=encoding).load()
+        reader = torch_globals.reader(pickled, self._storage, encoding=encoding, whole=whole)
+        return reader.load()
 
     def _storage(self, reference: Any) -> LoadedStorage:
         dtype, key, location, numel = torch_globals.storage_reference(reference, 5)
@@ -261,13 +262,13 @@ def _map(source: Source) -> np.ndarray[Any, Any]:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
 
 
-def read(source: Source, map_location: Any, *, mmap: bool, encoding: str) -> Any:
-    """The object in an archive.
+def read(source: Source, map_location: Any, *, mmap: bool, encoding: str, whole: bool) -> Any:
+    """The object in an archive; with `whole` also one of the program's own classes.
 
     Raises:
         RuntimeError: the archive is damaged, or is something else than a checkpoint.
         pickle.UnpicklingError: it refers to code, or to storages that are not as it says.
     """
-    loaded = _Loader(source, map_location, mmap).load(encoding)
+    loaded = _Loader(source, map_location, mmap).load(encoding, whole)
     source.leave_at(source.size)
     return loaded

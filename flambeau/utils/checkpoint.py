@@ -5,16 +5,30 @@ keeping its intermediates (Chen et al., "Training Deep Nets with Sublinear Memor
 from __future__ import annotations
 
 import contextlib
+import enum
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flambeau as torch
-from flambeau.autograd import Function
-from flambeau.autograd.function import once_differentiable
+from flambeau.autograd import Function, engine
 from flambeau.errors import refusing
 
-__all__ = ["checkpoint", "checkpoint_sequential", "noop_context_fn"]
+from ._checkpoint_frames import (
+    CHECKS,
+    Arguments,
+    CheckpointError,
+    Frame,
+    Settings,
+    random_and_autocast,
+)
+
+__all__ = [
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "DefaultDeviceType", "checkpoint",
+    "check_backward_validity", "checkpoint_sequential", "create_selective_checkpoint_contexts",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop", "set_device_states",
+]  # fmt: skip
 
 
 def noop_context_fn() -> tuple[Any, Any]:
@@ -22,145 +36,137 @@ def noop_context_fn() -> tuple[Any, Any]:
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
-class _Region:
-    """A part of the forward pass, and all that running it again takes."""
+# --- use_reentrant=True -------------------------------------------------------------------------
 
-    def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        preserve_rng_state: bool, again: Any,
-    ) -> None:  # fmt: skip
-        self.function, self.args, self.kwargs = function, args, kwargs
-        self.state = torch.get_rng_state() if preserve_rng_state else None
-        self.again = again
 
-    def inputs(self) -> list[Any]:
-        """The tensors among the arguments that a gradient goes to."""
-        given = (*self.args, *self.kwargs.values())
-        return [x for x in given if isinstance(x, torch.Tensor) and x.requires_grad]
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments out of their graph; tensors require grad as they did."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(
+            f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
+        )
+    return tuple(
+        x.detach().requires_grad_(x.requires_grad) if isinstance(x, torch.Tensor) else x
+        for x in inputs
+    )
 
-    def run(self) -> tuple[Any, list[Any]]:
-        """What the function returns with the arguments cut off from their graph, and these."""
-        cut: dict[int, Any] = {id(x): x.detach().requires_grad_() for x in self.inputs()}
-        with torch.enable_grad():
-            found = self.function(
-                *[cut.get(id(x), x) for x in self.args],
-                **{key: cut.get(id(x), x) for key, x in self.kwargs.items()},
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn where no argument requires grad, so that no gradient will come through."""
+    if not any(isinstance(x, torch.Tensor) and x.requires_grad for x in inputs):
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None",
+                      stacklevel=4)  # fmt: skip
+
+
+class CheckpointFunction(Function):
+    """A region as one function of its arguments, which runs without a graph, and again with one in
+    the middle of the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
+        check_backward_validity(args)
+        ctx.run_function = run_function
+        ctx.restored = random_and_autocast(preserve_rng_state)
+        ctx.rest = [None if isinstance(a, torch.Tensor) else a for a in args]
+        ctx.places = [i for i, a in enumerate(args) if isinstance(a, torch.Tensor)]
+        ctx.save_for_backward(*[args[i] for i in ctx.places])
+        with torch.no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *args: Any) -> Any:
+        if engine.running.passes[-1].targets is not None:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
+                "passing an `inputs` parameter to .backward(). To resolve this error, you can either "
+                "set use_reentrant=False, or call .backward() without passing the `inputs` argument."
             )
-        return found, [cut[id(x)] for x in self.inputs()]
-
-    def run_again(self) -> tuple[Any, list[Any]]:
-        """The same as in forward, random numbers included."""
-        from flambeau.random import fork_rng
-
-        with fork_rng(enabled=self.state is not None), self.again:
-            if self.state is not None:
-                torch.set_rng_state(self.state)
-            return self.run()
-
-
-class _Checkpoint(Function):
-    """Stands for a region in the graph: from its inputs and the parameters it uses to its
-    results."""
-
-    @staticmethod
-    def forward(ctx: Any, region: _Region, parameters: int, results: list[Any], *used: Any) -> Any:
-        ctx.region = region
-        ctx.save_for_backward(*used[len(used) - parameters :])
-        return tuple(results)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Any) -> Any:
-        found, inputs = ctx.region.run_again()
-        results = [x for x in _tensors(found) if x.requires_grad]
-        wanted = [*inputs, *ctx.saved_tensors]
-        given = torch.autograd.grad(results, wanted, grads, allow_unused=True)
-        return (None, None, None, *given)
+        given = list(ctx.rest)
+        for i, t in zip(ctx.places, ctx.saved_tensors, strict=True):
+            given[i] = t
+        inputs = detach_variable(tuple(given))
+        with ctx.restored(), torch.enable_grad():
+            found = ctx.run_function(*inputs)
+        outputs = found if isinstance(found, tuple) else (found,)
+        pairs = [
+            (o, g) for o, g in zip(outputs, args, strict=True)
+            if isinstance(o, torch.Tensor) and o.requires_grad
+        ]  # fmt: skip
+        if not pairs:
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
+        torch.autograd.backward([o for o, _ in pairs], [g for _, g in pairs])
+        return None, None, *[x.grad if isinstance(x, torch.Tensor) else None for x in inputs]
 
 
-def _tensors(found: Any) -> list[Any]:
-    """The tensors in what a function returned."""
-    if isinstance(found, torch.Tensor):
-        return [found]
-    if isinstance(found, dict):
-        return [x for part in found.values() for x in _tensors(part)]
-    if isinstance(found, (tuple, list)):
-        return [x for part in found for x in _tensors(part)]
-    return []
+# --- use_reentrant=False ------------------------------------------------------------------------
 
 
-def _rebuilt(found: Any, replaced: Iterator[Any]) -> Any:
-    """The same structure with the tensors that require grad replaced in order."""
-    if isinstance(found, torch.Tensor):
-        return next(replaced) if found.requires_grad else found
-    if isinstance(found, dict):
-        return type(found)((key, _rebuilt(part, replaced)) for key, part in found.items())
-    if isinstance(found, tuple) and hasattr(found, "_fields"):
-        return type(found)(*[_rebuilt(part, replaced) for part in found])
-    if isinstance(found, (tuple, list)):
-        return type(found)(_rebuilt(part, replaced) for part in found)
-    return found
+def _without_reentrance(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+    preserve_rng_state: bool, contexts: tuple[Any, Any], determinism_check: str, early_stop: bool,
+) -> Any:  # fmt: skip
+    first, second = contexts
+    arguments = Arguments(args)
+    restored = random_and_autocast(preserve_rng_state)
 
+    def again() -> None:
+        with restored(), second:
+            function(*arguments.get(), **kwargs)
 
-def _leaves(results: list[Any], inputs: list[Any]) -> list[Any]:
-    """The leaves that results come from, but for the inputs: parameters of the function."""
-    own = {id(x) for x in inputs}
-    nodes = [x.grad_fn for x in results if x.grad_fn is not None]
-    seen, found = set(nodes), {}
-    while nodes:
-        node = nodes.pop()
-        variable = getattr(node, "variable", None)
-        if variable is not None and id(variable) not in own:
-            found[id(variable)] = variable
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
-                nodes.append(following)
-    return list(found.values())
+    frame = Frame(again, early_stop, CHECKS[determinism_check])
+    with frame.hooks(), first:
+        return function(*args, **kwargs)
 
 
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None,
     context_fn: Callable[[], tuple[Any, Any]] = noop_context_fn, determinism_check: str = "default",
-    debug: bool = False, early_stop: bool = True, preserve_rng_state: bool = True, **kwargs: Any,
+    debug: bool = False, early_stop: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """`function(*args, **kwargs)` without keeping its intermediates for backward, which runs it
     again.
 
-    use_reentrant: PyTorch's two ways of doing this. Here both are one, but with True gradients
-        reach the function's parameters only if a tensor among `args` requires grad.
+    use_reentrant: True runs the function as one node, without a graph the first time: gradients
+        come through only where a tensor among `args` requires grad, and only `backward()` without
+        `inputs` can go through it. False drops what is saved and makes it again.
     context_fn: gives two context managers, for the first run and the repetition.
-    preserve_rng_state: let the repetition draw the same random numbers (dropout).
+    preserve_rng_state: (True) let the repetition draw the same random numbers (dropout).
+    determinism_check: "default" compares shapes and dtypes of what is saved, "none" nothing.
+    early_stop: the repetition ends as soon as everything is there.
 
-    The function must compute the same again. What it does besides happens twice: the running
-    statistics of a batch norm move twice.
+    The function must compute the same again. What it does besides happens twice. CheckpointError
+    where it saves something else the second time.
     """
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly; "
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. "
             "use_reentrant=False is recommended.",
             stacklevel=2,
         )
         use_reentrant = True
-    if not torch.is_grad_enabled():
-        return function(*args, **kwargs)
-    first, again = context_fn()
-    region = _Region(function, args, kwargs, preserve_rng_state, again)
-    if use_reentrant and not region.inputs():
-        warnings.warn(
-            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs and use_reentrant:
+        raise ValueError(f"Unexpected keyword arguments: {','.join(kwargs)}")
+    if use_reentrant:
+        if context_fn is not noop_context_fn or debug:
+            raise ValueError(
+                "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+            )
+        return CheckpointFunction.apply(function, preserve, *args)
+    if determinism_check not in CHECKS:
+        raise ValueError(
+            f"determinism_check should be one of {list(CHECKS)} but got {determinism_check}"
         )
-        with torch.no_grad(), first:
+    contexts = context_fn()
+    if not torch.is_grad_enabled():
+        with contexts[0]:
             return function(*args, **kwargs)
-    with first:
-        found, inputs = region.run()
-    results = [x for x in _tensors(found) if x.requires_grad]
-    if not results:
-        return found
-    parameters = _leaves(results, inputs)
-    kept = [x.detach() for x in results]
-    linked = _Checkpoint.apply(region, len(parameters), kept, *region.inputs(), *parameters)
-    return _rebuilt(found, iter(linked))
+    stop = early_stop if Settings.early_stop is None else Settings.early_stop
+    return _without_reentrance(
+        function, args, kwargs, preserve, contexts, determinism_check, stop
+    )
 
 
 def checkpoint_sequential(
@@ -175,6 +181,9 @@ def checkpoint_sequential(
             stacklevel=2,
         )
         use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError(f"Unexpected keyword arguments: {','.join(kwargs)}")
     parts = list(functions.children()) if isinstance(functions, torch.nn.Sequential) else list(functions)
 
     def run(start: int, end: int) -> Callable[[Any], Any]:
@@ -189,8 +198,79 @@ def checkpoint_sequential(
     end = 0
     for start in range(0, size * (segments - 1), size or 1):
         end = start + size
-        input = checkpoint(run(start, end), input, use_reentrant=use_reentrant, **kwargs)
+        input = checkpoint(run(start, end), input, use_reentrant=use_reentrant,
+                           preserve_rng_state=preserve)  # fmt: skip
     return run(end, len(parts))(input)
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Inside, repetitions end early or don't, whatever `checkpoint` is told."""
+    before, Settings.early_stop = Settings.early_stop, enable
+    try:
+        yield
+    finally:
+        Settings.early_stop = before
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """PyTorch traces the operations of regions with this. Errors tell positions and metadata here
+    in any case."""
+    before, Settings.debug = Settings.debug, enabled
+    try:
+        yield
+    finally:
+        Settings.debug = before
+
+
+class DefaultDeviceType:
+    """The type of device whose random state is kept besides the CPU's, where no tensor says it."""
+
+    _default = "cuda"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        DefaultDeviceType._default = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        return DefaultDeviceType._default
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """Numbers and random states of the devices, other than the CPU, that arguments are on: none."""
+    return [], []
+
+
+def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
+    """Set what `get_device_states` gave."""
+    if devices or states:
+        raise RuntimeError("set_device_states(): there are no devices other than the CPU here")
+
+
+class CheckpointPolicy(enum.Enum):
+    """What selective checkpointing says of an operation: keep its result or make it again."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+
+
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> Any:
+    """Refused: it chooses among PyTorch's internal operators (`torch.ops.aten`)."""
+    raise NotImplementedError(
+        "torch.utils.checkpoint.create_selective_checkpoint_contexts chooses among PyTorch's internal "
+        "operators (torch.ops.aten), which flambeau lacks: checkpoint the parts of the function that "
+        "are to be recomputed by themselves"
+    )
 
 
 __getattr__ = refusing(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flambeau.errors import no_attribute
+from flambeau.errors import missing
 
 if TYPE_CHECKING:
     from . import datasets, models, transforms, utils
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
-    raise no_attribute(__name__, name)
+    return missing(__name__, name)
 
 
 def __dir__() -> list[str]:

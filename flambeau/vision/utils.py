@@ -1,16 +1,30 @@
-"""Putting pictures side by side, and writing them to files."""
+"""Putting pictures side by side, drawing into them, and writing them to files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import refusing
 
+from ._drawing import (
+    draw_bounding_boxes,
+    draw_keypoints,
+    draw_segmentation_masks,
+    flow_to_image,
+)
 from ._extras import pillow
 
-__all__ = ["make_grid", "save_image"]
+__all__ = [
+    "draw_bounding_boxes",
+    "draw_keypoints",
+    "draw_segmentation_masks",
+    "flow_to_image",
+    "make_grid",
+    "save_image",
+]
 
 
 def make_grid(
@@ -116,3 +130,15 @@ def save_image(
     grid = make_grid(tensor, **kwargs)
     pixels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
     image.fromarray(pixels.copy()).save(fp, format=format)
+
+
+def _log_api_usage_once(obj: Any) -> None:
+    """Does nothing: sources written for torchvision report their use to a logger by it."""
+
+
+def _make_ntuple(x: Any, n: int) -> tuple[Any, ...]:
+    """Returns the entries of `x`, or n times `x` where it has none."""
+    return tuple(x) if isinstance(x, Iterable) else (x,) * n
+
+
+__getattr__ = refusing(__name__)

@@ -12,7 +12,7 @@ import numpy as np
 
 from flambeau.codegen.plan import Plan, plan
 from flambeau.engine import arena
-from flambeau.graph.evaluate import numpy_dtype
+from flambeau.graph.elementwise import numpy_dtype
 from flambeau.graph.ir import Node
 from flambeau.runtime import kernel_cache
 

@@ -17,6 +17,7 @@ import numpy as np
 from flambeau.codegen import loop_llvm, loop_numpy, loop_text
 from flambeau.codegen.kernel import Target
 from flambeau.codegen.loop import DTYPES, Access, Loop, words
+from flambeau.graph import elementwise
 from flambeau.runtime import native
 
 NEON = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "", 16, 32, False)
@@ -90,7 +91,7 @@ def fill(rng: np.random.Generator, flat: Any, dtype: str, special: bool) -> None
     if dtype == "bool":
         flat[:] = rng.integers(0, 2, n)
     elif dtype == "bfloat16":
-        flat[:] = loop_numpy.cast(rng.integers(-4, 5, n).astype(np.float32), "bfloat16")
+        flat[:] = elementwise.cast(rng.integers(-4, 5, n).astype(np.float32), "float32", "bfloat16")
     elif dtype.startswith("float"):
         flat[:] = rng.integers(-4, 5, n)
         if special:
@@ -177,7 +178,7 @@ def compare(got: Any, want: Any, dtype: str, loose: bool, told: str) -> None:
     kind = NUMPY[dtype]
     g, w = got.view(kind), want.view(kind)
     if dtype == "bfloat16":
-        g, w = (loop_numpy.cast(x, "float32", "bfloat16") for x in (g, w))
+        g, w = (elementwise.cast(x, "bfloat16", "float32") for x in (g, w))
     if g.dtype.kind != "f":
         assert np.array_equal(g, w), f"{told}\n{g[g != w]} {w[g != w]}"
         return

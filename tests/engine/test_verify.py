@@ -12,7 +12,7 @@ import flambeau as torch
 from flambeau import config, nn
 from flambeau.engine import tiering, verify
 from flambeau.errors import InternalError
-from flambeau.graph import evaluate
+from flambeau.graph import elementwise
 from flambeau.runtime import native
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="there is no compiler here")
@@ -53,7 +53,7 @@ def test_right_kernels_pass() -> None:
 def test_the_first_wrong_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """NumPy's tanh, made wrong, stands for a kernel that is."""
     x = torch.linspace(-1, 1, 7)
-    monkeypatch.setitem(evaluate.POINTWISE, "tanh", lambda x: np.tanh(x) * x.dtype.type(1.001))
+    monkeypatch.setitem(elementwise.POINTWISE, "tanh", lambda x: np.tanh(x) * x.dtype.type(1.001))
     (x * 2).tolist()
     with pytest.raises(InternalError, match=r"differs from its definition.*tanh") as caught:
         (x.exp().sum() * x.tanh()).tolist()

@@ -65,7 +65,8 @@ def test_a_state_dict_round_trip_goes_on_alike():
             return loss
 
         optimizer.step(closure)
-    assert p.tolist() == q.tolist()
+    # The compiler may be done between the two steps, and rounds otherwise.
+    np.testing.assert_allclose(q.tolist(), p.tolist(), rtol=1e-6)
 
 
 def test_several_and_unused_parameters_are_one_vector():

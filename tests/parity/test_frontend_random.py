@@ -95,6 +95,7 @@ CREATION = """
     T.multinomial(u5.detach(), 30, replacement=True)
     T.multinomial(u35.detach(), 2)
     T.multinomial(u35.detach(), 1)
+    [T.multinomial(u35.detach(), 1, True), T.rand(3)]
     T.multinomial(u35.detach(), 4, True)
     T.multinomial(T.tensor([0, 1.0, 0]).to(dt), 1)
     u5.detach().multinomial(2)

@@ -381,3 +381,10 @@ def test_importing_it_does_not_import_numpys_random() -> None:
         "sys.exit('numpy.random' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_multinomial_of_one_draw_is_the_same_with_replacement() -> None:
+    weights = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]], np.float32)
+    a, b = Generator().manual_seed(3), Generator().manual_seed(3)
+    np.testing.assert_array_equal(a.multinomial(weights, 1, True), b.multinomial(weights, 1))
+    assert a.next_double() == b.next_double()

@@ -7,7 +7,6 @@ from typing import Any
 
 import flambeau as torch
 from flambeau import amp
-from flambeau.amp import custom_bwd, custom_fwd
 from flambeau.errors import refusing
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
@@ -41,6 +40,18 @@ class GradScaler(amp.GradScaler):
     ) -> None:  # fmt: skip
         _deprecated("GradScaler")
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+def custom_fwd(fwd: Any = None, *, cast_inputs: Any = None) -> Any:
+    """`torch.amp.custom_fwd(device_type="cuda")`."""
+    _deprecated("custom_fwd")
+    return amp.custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Any = None) -> Any:
+    """`torch.amp.custom_bwd(device_type="cuda")`."""
+    _deprecated("custom_bwd")
+    return amp.custom_bwd(bwd, device_type="cuda")
 
 
 __getattr__ = refusing(__name__)

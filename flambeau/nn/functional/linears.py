@@ -12,9 +12,11 @@ Tensor = torch.Tensor
 _nn = torch._nn
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """x @ weight.T + bias: (..., in) with weight (out, in) or (in) gives (..., out) or (...)."""
-    return _nn.linear(input, weight, bias)
+    return _nn.linear(input, weight, bias) if out is None else _nn.linear(input, weight, bias, out=out)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

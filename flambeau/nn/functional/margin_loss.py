@@ -163,6 +163,11 @@ def multilabel_margin_loss(
             f"multilabel_margin_loss(): inconsistent target size: {list(target.shape)} for input of "
             f"size: {list(input.shape)}"
         )
+    if input.dim() and not input.shape[-1]:
+        raise RuntimeError(
+            "multilabel_margin_loss(): Expected non-empty vector or matrix with optional 0-dim batch "
+            f"size, but got: {list(input.shape)}"
+        )
     scores = input.reshape(1, -1) if input.dim() < 2 else input
     labels = target.reshape(scores.shape)
     listed = (labels >= 0).to(input.dtype).cumprod(1)

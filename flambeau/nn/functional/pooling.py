@@ -160,12 +160,14 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """The mean of each window of (N, C, H, W), or its sum over `divisor_override`."""
     if stride is None:
         stride = kernel_size
     return _nn.avg_pool2d(
-        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out=out
     )
 
 
@@ -177,12 +179,14 @@ def avg_pool3d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """The mean of each window of (N, C, D, H, W), or its sum over `divisor_override`."""
     if stride is None:
         stride = kernel_size
     return _nn.avg_pool3d(
-        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out=out
     )
 
 

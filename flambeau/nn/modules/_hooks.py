@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import flambeau as torch
+from flambeau.autograd.handles import RemovableHandle
 
 __all__ = [
     "BackwardHook",
@@ -22,43 +22,6 @@ __all__ = [
     "register_module_module_registration_hook",
     "register_module_parameter_registration_hook",
 ]
-
-
-class RemovableHandle:
-    """Takes a hook away again: `handle.remove()`, or leaving a `with` block."""
-
-    id: int
-    next_id = 0
-
-    def __init__(self, hooks: Any, *, extra_dict: Any = None) -> None:
-        """`hooks` holds the hook under `handle.id`; so do the dictionaries in `extra_dict`."""
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-        extra = [] if extra_dict is None else extra_dict
-        if isinstance(extra, dict):
-            extra = [extra]
-        # Held weakly: a handle that outlives its module must not keep its hooks alive.
-        self._dicts = [weakref.ref(each) for each in (hooks, *extra)]
-
-    def remove(self) -> None:
-        for reference in self._dicts:
-            hooks = reference()
-            if hooks is not None:
-                hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self.remove()
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (self.id, [reference() for reference in self._dicts])
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.id, dicts = state
-        self._dicts = [weakref.ref(OrderedDict() if each is None else each) for each in dicts]
-        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
 
 
 def add_hook(

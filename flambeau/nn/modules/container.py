@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ._parameter_containers import ParameterDict, ParameterList
-from .module import Module, _indented
+from .module import Module, _addindent, _indented  # noqa: F401
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = [
+    "Container",
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+    "Sequential",
+]
 
 
 def _position(index: Any, length: int) -> int:
@@ -19,6 +27,21 @@ def _position(index: Any, length: int) -> int:
     if not -length <= position < length:
         raise IndexError(f"index {position} is out of range for {length} entries")
     return position % length
+
+
+class Container(Module):
+    """Modules by name, as programs for the first PyTorch wrote it. Deprecated: use `Module`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in "
+            "`nn.Module`. Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class _Ordered(Module):

@@ -136,6 +136,19 @@ class Module(StateDictMixin, ConversionMixin):
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         return self(*args, **kwargs)
 
+    _wrapped_call_impl = _call_impl
+
+    def _replicate_for_data_parallel(self) -> Any:
+        """A copy without parameters, whose buffers and children can be replaced."""
+        replica = type(self).__new__(type(self))
+        kept = {k: v for k, v in self.__dict__.items() if k not in self._parameters}
+        replica.__setstate__(
+            {**kept, "_parameters": {}, "_buffers": dict(self._buffers),
+             "_modules": dict(self._modules)}
+        )  # fmt: skip
+        replica.__dict__["_is_replica"] = True
+        return replica
+
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to do: what repeats is compiled anyway. Takes what PyTorch takes."""
 

@@ -11,7 +11,7 @@ from .. import init
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 Tensor = torch.Tensor
 
@@ -166,6 +166,33 @@ class LocalResponseNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """`LocalResponseNorm` over (N, C, H, W) as Lua's Torch had it: x / (k + alpha / size * sum of
+    x² over the channels around) ** beta. The channels around are those up to (size - 1) // 2
+    away, and channel 0, which PyTorch's running sum never lets go."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        around = (self.size - 1) // 2
+        squares = F.pad(input.square(), (0, 0, 0, 0, around, around))
+        sums = squares.unfold(1, 2 * around + 1, 1).sum(-1)
+        first = squares[:, around : around + 1]
+        far = torch.arange(input.size(1), device=input.device) > around
+        sums = sums + first * far.to(input.dtype).reshape(-1, 1, 1)
+        return input * (sums * (self.alpha / self.size) + self.k).pow(-self.beta)
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

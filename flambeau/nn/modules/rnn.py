@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
@@ -40,6 +39,34 @@ def _gru_step(from_input: Tensor, from_hidden: Tensor, h: Tensor) -> Tensor:
     z = torch.sigmoid(input_z + hidden_z)
     n = torch.tanh(input_n + r * hidden_n)
     return n + z * (h - n)
+
+
+def _projected_layer(
+    gates: Tensor, from_hidden: Tensor, projection: Tensor, start: tuple[Tensor, ...],
+    sizes: Tensor, backward: bool,
+) -> tuple[Tensor, tuple[Tensor, ...]]:  # fmt: skip
+    """A layer of an LSTM whose h is projected, step by step."""
+    counts = sizes.tolist()
+    parts = gates.split(counts)
+    outputs: list[Any] = [None] * len(counts)
+    h, c = start
+    for t in range(len(counts) - 1, -1, -1) if backward else range(len(counts)):
+        b = counts[t]
+        new, at_c = _lstm_step(parts[t] + F.linear(h[:b], from_hidden), c[:b])
+        outputs[t] = new = F.linear(new, projection)
+        h, c = torch.cat([new, h[b:]]), torch.cat([at_c, c[b:]])
+    return torch.cat(outputs), (h, c)
+
+
+def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """Deprecated: write `tensor.index_select(dim, permutation)`."""
+    warnings.warn(
+        "`apply_permutation` is deprecated, please use "
+        "`tensor.index_select(dim, permutation)` instead",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return tensor.index_select(dim, permutation)
 
 
 class RNNBase(Module):
@@ -199,9 +226,14 @@ class RNNBase(Module):
             hx = self._batched_state(hx)
         steps = input.transpose(0, 1) if self.batch_first else input
         states = self._states(hx, steps.size(1), steps, batched)
-        inputs = list(steps.unbind(0))
-        outputs, last = self._run(inputs, states, None)
-        output = torch.stack(outputs, 1 if self.batch_first else 0)
+        length, batch = steps.shape[:2]
+        if not length:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        sizes = torch.full((length,), batch, dtype=torch.int64)
+        output, last = self._run(steps.reshape(length * batch, -1), states, sizes)
+        output = output.view(length, batch, -1)
+        if self.batch_first:
+            output = output.transpose(0, 1)
         if not batched:
             output = output.squeeze(0 if self.batch_first else 1)
             last = tuple(each.squeeze(1) for each in last)
@@ -243,9 +275,9 @@ class RNNBase(Module):
         return parts
 
     def _run(
-        self, inputs: list[Tensor], states: tuple[Tensor, ...], sizes: list[int] | None
-    ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """All layers over a list of steps. `sizes` are the batches of a packed sequence."""
+        self, data: Tensor, states: tuple[Tensor, ...], sizes: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """All layers over packed rows, `sizes[t]` of them for step t: outputs and last states."""
         directions = 2 if self.bidirectional else 1
         ends: list[tuple[Tensor, ...]] = []
         for layer in range(self.num_layers):
@@ -253,90 +285,55 @@ class RNNBase(Module):
             for direction in range(directions):
                 at = layer * directions + direction
                 start = tuple(state[at] for state in states)
-                outputs, end = self._run_layer(at, inputs, start, sizes, backward=direction == 1)
-                passes.append(outputs)
+                output, end = self._run_layer(at, data, start, sizes, direction == 1)
+                passes.append(output)
                 ends.append(end)
-            inputs = passes[0]
-            if directions == 2:
-                inputs = [torch.cat(pair, -1) for pair in zip(*passes, strict=True)]
+            data = torch.cat(passes, -1) if directions == 2 else passes[0]
             if self.dropout and self.training and layer < self.num_layers - 1:
-                inputs = self._dropped(inputs)
-        return inputs, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
-
-    def _dropped(self, inputs: list[Tensor]) -> list[Tensor]:
-        """Dropout of all steps in one draw, as PyTorch makes it."""
-        lengths = [each.size(0) for each in inputs]
-        return list(F.dropout(torch.cat(inputs), self.dropout, True).split(lengths))
+                data = F.dropout(data, self.dropout, True)
+        return data, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
 
     def _run_layer(
-        self,
-        at: int,
-        inputs: list[Tensor],
-        start: tuple[Tensor, ...],
-        sizes: list[int] | None,
-        backward: bool,
-    ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        step = self._stepper(at)
-        projected = self._projected(at, inputs)
-        order = range(len(inputs) - 1, -1, -1) if backward else range(len(inputs))
-        outputs: list[Any] = [None] * len(inputs)
-        state = start
-        if sizes is None:
-            for i in order:
-                state = step(projected[i], state)
-                outputs[i] = state[0]
-            return outputs, state
-        for i in order:
-            # Sequences are sorted by length: those that still run are the first `active`.
-            active = sizes[i]
-            moved = step(projected[i], tuple(part[:active] for part in state))
-            state = tuple(
-                new if active == old.size(0) else torch.cat([new, old[active:]])
-                for new, old in zip(moved, state, strict=True)
-            )
-            outputs[i] = moved[0]
-        return outputs, state
-
-    def _projected(self, at: int, inputs: list[Tensor]) -> list[Tensor]:
-        """The linear map of the inputs, for all steps in one product."""
-        names = self._all_weights[at]
-        bias = getattr(self, names[2]) if self.bias else None
-        lengths = [each.size(0) for each in inputs]
-        together = F.linear(torch.cat(inputs), getattr(self, names[0]), bias)
-        return list(together.split(lengths))
-
-    def _stepper(self, at: int) -> Callable[..., tuple[Tensor, ...]]:
-        """One layer's step: (linear map of the input, state) to the next state."""
+        self, at: int, data: Tensor, start: tuple[Tensor, ...], sizes: Tensor, backward: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One layer in one direction. The inputs' linear map is one product for all steps."""
         weights = [getattr(self, name) for name in self._all_weights[at]]
-        hidden_weight = weights[1]
-        hidden_bias = weights[3] if self.bias else None
-        projection = weights[-1] if self.proj_size else None
-        activation = torch.tanh if self.mode == "RNN_TANH" else torch.relu
-
-        def simple(x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return (activation(x + F.linear(state[0], hidden_weight, hidden_bias)),)
-
-        def gru(x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return (_gru_step(x, F.linear(state[0], hidden_weight, hidden_bias), state[0]),)
-
-        def lstm(x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            h, c = _lstm_step(x + F.linear(state[0], hidden_weight, hidden_bias), state[1])
-            return (h if projection is None else F.linear(h, projection)), c
-
-        return {"LSTM": lstm, "GRU": gru}.get(self.mode, simple)
+        from_input, from_hidden = weights[:2]
+        bias = hidden_bias = None
+        if self.bias:
+            bias, hidden_bias = weights[2:4]
+        if self.mode == "GRU":  # its bias goes through the reset gate
+            gates = F.linear(data, from_input, bias)
+            output, *end = torch._rnn.gru_layer(gates, from_hidden, hidden_bias, *start, sizes, backward)
+            return output, tuple(end)
+        gates = F.linear(data, from_input, None if bias is None else bias + hidden_bias)
+        if self.proj_size:
+            return _projected_layer(gates, from_hidden, weights[-1], start, sizes, backward)
+        if self.mode == "LSTM":
+            output, *end = torch._rnn.lstm_layer(gates, from_hidden, *start, sizes, backward)
+        else:
+            relu = self.mode == "RNN_RELU"
+            output, *end = torch._rnn.rnn_layer(gates, from_hidden, *start, sizes, backward, relu)
+        return output, tuple(end)
 
     def _forward_packed(self, input: PackedSequence, hx: Any) -> Any:
-        sizes = input.batch_sizes.tolist()
+        sizes = input.batch_sizes
+        counts = sizes.tolist()
         self.check_input(input.data)
+        if sum(counts) != input.data.size(0) or counts != sorted(counts, reverse=True):
+            raise RuntimeError(
+                f"{self._get_name()}: batch_sizes of a PackedSequence must not grow, and add up to its "
+                f"{input.data.size(0)} rows, got {counts}"
+            )
         if hx is not None and input.sorted_indices is not None:
             hx = self.permute_hidden(hx, input.sorted_indices)
-        states = self._states(hx, sizes[0], input.data)
-        outputs, last = self._run(list(input.data.split(sizes)), states, sizes)
+        states = self._states(hx, counts[0], input.data)
+        output, last = self._run(input.data, states, sizes)
         hidden: Any = last if self.mode == "LSTM" else last[0]
         if input.unsorted_indices is not None:
             hidden = self.permute_hidden(hidden, input.unsorted_indices)
         packed = PackedSequence(
-            torch.cat(outputs), input.batch_sizes, input.sorted_indices, input.unsorted_indices
+            output, input.batch_sizes, input.sorted_indices, input.unsorted_indices
         )
         return packed, hidden
 

@@ -29,23 +29,39 @@ Tensor = torch.Tensor
 Activation = Any  # "relu", "gelu" or a function
 
 
-def _copies(module: Module, count: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+def _get_clones(module: Module, N: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 
-def _activation(given: Activation) -> Callable[[Tensor], Tensor]:
-    if not isinstance(given, str):
-        return given
+def _get_activation_fn(activation: Activation) -> Callable[[Tensor], Tensor]:
+    if not isinstance(activation, str):
+        return activation
     known: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
-    if given not in known:
-        raise RuntimeError(f"activation should be relu/gelu, not {given}")
-    return known[given]
+    if activation not in known:
+        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+    return known[activation]
 
 
-def _causal_mask(size: int, dtype: Any = None, device: Any = None) -> Tensor:
-    """(size, size): minus infinity above the diagonal, 0 elsewhere."""
-    full = torch.full((size, size), float("-inf"), dtype=dtype, device=device)
+def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
+    """(sz, sz): minus infinity above the diagonal, 0 elsewhere."""
+    full = torch.full((sz, sz), float("-inf"), dtype=dtype, device=device)
     return torch.triu(full, 1)
+
+
+def _get_seq_len(src: Tensor, batch_first: bool) -> int:
+    """The length of the sequences in (L, N, E), (N, L, E) or (L, E)."""
+    return int(src.size(1 if src.dim() == 3 and batch_first else 0))
+
+
+def _detect_is_causal_mask(
+    mask: Tensor | None, is_causal: bool | None = None, size: int | None = None
+) -> bool:
+    """Whether `mask` is the causal one: `is_causal` if that says so, else by comparing."""
+    if is_causal is not None or mask is None:
+        return bool(is_causal)
+    rows = mask.size(-2) if size is None else size
+    causal = _generate_square_subsequent_mask(rows, mask.device, mask.dtype)
+    return tuple(mask.shape) == tuple(causal.shape) and bool((mask == causal).all())
 
 
 class _Layer(Module):
@@ -114,7 +130,7 @@ class TransformerEncoderLayer(_Layer):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **options)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def forward(
         self,
@@ -169,7 +185,7 @@ class TransformerDecoderLayer(_Layer):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def forward(
         self,
@@ -229,7 +245,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -262,7 +278,7 @@ class TransformerDecoder(Module):
         self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None
     ) -> None:
         super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -387,4 +403,4 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """(sz, sz): minus infinity above the diagonal, so that a position sees none behind it."""
-        return _causal_mask(sz, dtype, device)
+        return _generate_square_subsequent_mask(sz, device, dtype)

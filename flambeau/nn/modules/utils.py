@@ -29,6 +29,12 @@ def _reverse_repeat_tuple(values: Iterable[Any], n: int) -> tuple[Any, ...]:
     return tuple(value for value in reversed(tuple(values)) for _ in range(n))
 
 
+def _list_with_default(out_size: list[int | None], defaults: list[int]) -> list[int]:
+    """`out_size` with the last of `defaults` where there is None."""
+    own = defaults[len(defaults) - len(out_size) :]
+    return [d if size is None else size for size, d in zip(out_size, own, strict=True)]
+
+
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Take `prefix` off the keys, in place: what `DataParallel` saved loads without it."""
     for key in list(state_dict):

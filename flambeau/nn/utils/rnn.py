@@ -62,25 +62,51 @@ class PackedSequence(_Packed):
             return self
         return type(self)(data, self.batch_sizes, self.sorted_indices, self.unsorted_indices)
 
-    def cpu(self) -> PackedSequence:
+    def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same on the CPU."""
-        return self.to(device="cpu")
+        return self.to(*args, **{"device": "cpu", **kwargs})
 
     def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same on a CUDA device."""
-        return self.to(device="cuda")
+        return self.to(*args, **{"device": "cuda", **kwargs})
 
-    def float(self) -> PackedSequence:
-        """The same in float32."""
-        return self.to(dtype=torch.float32)
+    def pin_memory(self) -> PackedSequence:
+        """The same with its data in page-locked memory."""
+        return type(self)(
+            self.data.pin_memory(), self.batch_sizes, self.sorted_indices, self.unsorted_indices
+        )
 
     def double(self) -> PackedSequence:
         """The same in float64."""
         return self.to(dtype=torch.float64)
 
+    def float(self) -> PackedSequence:
+        """The same in float32."""
+        return self.to(dtype=torch.float32)
+
     def half(self) -> PackedSequence:
         """The same in float16."""
         return self.to(dtype=torch.float16)
+
+    def long(self) -> PackedSequence:
+        """The same in int64."""
+        return self.to(dtype=torch.int64)
+
+    def int(self) -> PackedSequence:
+        """The same in int32."""
+        return self.to(dtype=torch.int32)
+
+    def short(self) -> PackedSequence:
+        """The same in int16."""
+        return self.to(dtype=torch.int16)
+
+    def char(self) -> PackedSequence:
+        """The same in int8."""
+        return self.to(dtype=torch.int8)
+
+    def byte(self) -> PackedSequence:
+        """The same in uint8."""
+        return self.to(dtype=torch.uint8)
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -107,10 +133,10 @@ def pack_padded_sequence(
             f"(batch_size={steps.size(1)})"
         )
     order = None
+    sorted_order = list(range(len(counts)))
     if not enforce_sorted:
-        sorted_order = sorted(range(len(counts)), key=lambda i: -counts[i])
+        sorted_order.sort(key=lambda i: -counts[i])
         order = torch.tensor(sorted_order)
-        steps = steps.index_select(1, order)
         counts = [counts[i] for i in sorted_order]
     if any(a < b for a, b in zip(counts, counts[1:], strict=False)):
         raise RuntimeError(
@@ -126,9 +152,25 @@ def pack_padded_sequence(
         raise RuntimeError(
             f"Expected lengths up to the input's {steps.size(0)} steps, got {counts[0]}"
         )
-    sizes = [sum(n > t for n in counts) for t in range(counts[0])]
-    data = torch.cat([steps[t, :n] for t, n in enumerate(sizes)])
-    return PackedSequence(data, torch.tensor(sizes), order)
+    sizes = _sizes(counts)
+    picked = steps.flatten(0, 1).index_select(0, _rows(sizes, steps.size(1), sorted_order))
+    return PackedSequence(picked, torch.tensor(sizes), order)
+
+
+def _sizes(counts: list[int]) -> list[int]:
+    """How many sequences have a step, for each step, from their falling lengths."""
+    sizes, running = [], len(counts)
+    for t in range(counts[0]):
+        while counts[running - 1] <= t:
+            running -= 1
+        sizes.append(running)
+    return sizes
+
+
+def _rows(sizes: list[int], batch: int, order: list[int]) -> Tensor:
+    """Where the rows of packed data are among those of (L, N), flattened. One lookup takes them
+    all, whatever the lengths: the program it belongs to stays the same from batch to batch."""
+    return torch.tensor([t * batch + n for t, size in enumerate(sizes) for n in order[:size]])
 
 
 def pad_packed_sequence(
@@ -148,22 +190,22 @@ def pad_packed_sequence(
             )
         steps = total_length
     count = sizes[0]
-    rest = tuple(sequence.data.shape[1:])
-    rows = []
-    for t, part in enumerate(sequence.data.split(sizes)):
-        missing = count - sizes[t]
-        if missing:
-            filler = part.new_full((missing, *rest), padding_value)
-            part = torch.cat([part, filler])
-        rows.append(part)
-    blank = sequence.data.new_full((count, *rest), padding_value)
-    rows.extend([blank] * (steps - len(sizes)))
-    padded = torch.stack(rows)
-    lengths = torch.tensor([sum(n > i for n in sizes) for i in range(count)])
+    lengths = [0] * count
+    for size in sizes:
+        for n in range(size):
+            lengths[n] += 1
+    places = list(range(count))
+    if sequence.sorted_indices is not None:
+        places = sequence.sorted_indices.tolist()
+    elif sequence.unsorted_indices is not None:
+        places = invert_permutation(sequence.unsorted_indices).tolist()  # type: ignore[union-attr]
+    found = torch.tensor(lengths)
     if sequence.unsorted_indices is not None:
-        padded = padded.index_select(1, sequence.unsorted_indices)
-        lengths = lengths[sequence.unsorted_indices]
-    return (padded.transpose(0, 1) if batch_first else padded), lengths
+        found = found[sequence.unsorted_indices]
+    blank = sequence.data.new_full((steps * count, *sequence.data.shape[1:]), padding_value)
+    filled = blank.index_copy(0, _rows(sizes, count, places), sequence.data)
+    padded = filled.unflatten(0, (steps, count))
+    return (padded.transpose(0, 1) if batch_first else padded), found
 
 
 def pad_sequence(

@@ -43,7 +43,7 @@ def write(
 
 
 def convert(b: Any, x: Node, source: Any, target: Any) -> Node | None:
-    if source.is_complex or target.is_complex:
+    if not (source.native and target.native):
         return None
     name = target.name
     if target.name in ("int8", "int16", "uint8") and source.is_floating_point:
@@ -63,7 +63,7 @@ def pick(b: Any, results: tuple[Node, ...], position: int) -> Node:
 
 
 def constant(b: Any, value: Node, shape: Ints, dtype: Any) -> Node | None:
-    if dtype.is_complex:
+    if not dtype.native:
         return None
     number = b.cast(value, "float32") if dtype.name == "bfloat16" else value
     return b.full(shape, b.cast(number, dtype.name), dtype.name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 from ..optimizer import Group, Optimizer, as_scalar
 
@@ -15,6 +17,33 @@ if TYPE_CHECKING:
     from flambeau import Tensor
 
 Rate = float
+
+
+def takes_verbose(init: Any) -> Any:
+    """`init` that also takes the old last argument `verbose`, with a warning."""
+    places = init.__code__.co_argcount - 1
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        if len(args) == places + 1:
+            *args, verbose = args  # type: ignore[assignment]
+            warn_verbose(verbose)
+        elif "verbose" in kwargs:
+            warn_verbose(kwargs.pop("verbose"))
+        init(self, *args, **kwargs)
+
+    return wrapped
+
+
+def warn_verbose(verbose: Any) -> None:
+    """Warn of the old argument, where it asks for what is no more."""
+    if verbose not in (False, "deprecated"):
+        warnings.warn(
+            "Schedulers no longer print: the argument `verbose` of PyTorch before 2.7 has no "
+            "effect. Print scheduler.get_last_lr() instead.",
+            FutureWarning,
+            stacklevel=users_line(),
+        )
 
 
 class LRScheduler:
@@ -37,6 +66,13 @@ class LRScheduler:
     _get_lr_called_within_step = False
     _is_initial = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # What users write takes the arguments that they gave it.
+        if "__init__" in cls.__dict__ and cls.__module__.startswith(__package__):
+            cls.__init__ = takes_verbose(cls.__init__)  # type: ignore[method-assign]
+
+    @takes_verbose
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
         self.optimizer = optimizer

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from types import MappingProxyType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 __all__ = [
     "Weights",
@@ -23,33 +27,39 @@ __all__ = [
 ]
 
 
+@dataclass(eq=False)
 class Weights:
     """One published file of weights.
 
     Attributes:
         url: where the file is.
-        meta: facts about it, among them `num_params` and `min_size`.
-        num_classes: outputs of the model that it fits; None where it fits any.
+        transforms: makes the transform that the model wants of its input.
+        meta: facts about it, among them `num_params`, `min_size` and `categories`.
     """
 
-    __slots__ = ("_preset", "meta", "num_classes", "url")
+    url: str
+    transforms: Callable[..., Any]
+    meta: dict[str, Any]
 
-    def __init__(
-        self, url: str, preset: Mapping[str, Any], meta: dict[str, Any], num_classes: int | None
-    ) -> None:
-        self.url = url
-        self.meta = meta
-        self.num_classes = num_classes
-        self._preset = preset
+    def __eq__(self, other: object) -> bool:
+        """Says whether both are the same file, facts and transform.
 
-    def transforms(self, **options: Any) -> Any:
-        """Returns the transform that the model wants of its input; `options` override it."""
-        from ..transforms._presets import ImageClassification
+        Two partials of the same function are one transform: copying a member of an enum compares.
+        """
+        if not isinstance(other, Weights):
+            return NotImplemented
+        mine, theirs = self.transforms, other.transforms
+        if isinstance(mine, partial) and isinstance(theirs, partial):
+            same = (mine.func, mine.args, mine.keywords) == (
+                theirs.func,
+                theirs.args,
+                theirs.keywords,
+            )
+        else:
+            same = mine == theirs
+        return same and (self.url, self.meta) == (other.url, other.meta)
 
-        return ImageClassification(**{**self._preset, **options})
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(url={self.url!r})"
+    __hash__ = None  # type: ignore[assignment]
 
 
 class WeightsEnum(Enum):
@@ -134,10 +144,11 @@ def build(
     Raises:
         ValueError: `num_classes` is given and is not what the weights fit.
     """
-    chosen = _choose(weights_class, weights, options)
+    chosen = choose(weights_class, weights, options)
     if chosen is None:
         return make(**options)
-    classes = chosen.value.num_classes
+    categories = chosen.meta.get("categories")
+    classes = None if categories is None else len(categories)
     if classes is not None and options.setdefault("num_classes", classes) != classes:
         raise ValueError(
             f"The parameter 'num_classes' expected value {classes} but got "
@@ -149,7 +160,11 @@ def build(
     return model
 
 
-def _choose(weights_class: type[WeightsEnum], weights: Any, options: dict[str, Any]) -> Any:
+def choose(weights_class: type[WeightsEnum], weights: Any, options: dict[str, Any]) -> Any:
+    """Returns the member of `weights_class` that a builder was asked for, or None.
+
+    `weights` and `options` are as in `build`.
+    """
     if isinstance(weights, bool):
         # resnet18(True): the first parameter was `pretrained` before it was `weights`.
         options.setdefault("pretrained", weights)
@@ -161,7 +176,7 @@ def _choose(weights_class: type[WeightsEnum], weights: Any, options: dict[str, A
         "The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future, "
         "please use 'weights' instead.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=users_line(),
     )
     if not pretrained:
         return weights_class.verify(weights)
@@ -172,7 +187,7 @@ def _choose(weights_class: type[WeightsEnum], weights: Any, options: dict[str, A
         f"`weights={name}.IMAGENET1K_V1`. You can also use `weights={name}.DEFAULT` to get the "
         "most up-to-date weights.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=users_line(),
     )
     return weights_class["IMAGENET1K_V1"]
 
@@ -232,9 +247,24 @@ def get_model_weights(name: Callable[..., Any] | str) -> type[WeightsEnum]:
     """
     key = name.lower() if isinstance(name, str) else name.__name__
     if key not in _WEIGHTS:
-        get_model_builder(key)
-        raise ValueError(f"The model {key} has no published weights")
+        annotated = _annotated_weights(get_model_builder(key))
+        if annotated is None:
+            raise ValueError(f"The model {key} has no published weights")
+        return annotated
     return _WEIGHTS[key]
+
+
+def _annotated_weights(builder: Callable[..., Any]) -> type[WeightsEnum] | None:
+    """The enum that a builder written for torchvision names in its parameters' annotations."""
+    try:
+        hints = get_type_hints(inspect.unwrap(builder))
+    except (NameError, TypeError):
+        return None
+    for hint in hints.values():
+        for kind in (hint, *get_args(hint)):
+            if isinstance(kind, type) and issubclass(kind, WeightsEnum):
+                return kind
+    return None
 
 
 def get_weight(name: str) -> WeightsEnum:

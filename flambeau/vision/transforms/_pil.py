@@ -161,3 +161,60 @@ def adjust_hue(image: Image, factor: float) -> Image:
     turned = from_pixels(np.asarray(hue) + turn, "L")
     merged: Image = pillow().merge("HSV", (turned, saturation, value))
     return merged.convert(image.mode)
+
+
+def affine(image: Image, matrix: Any, interpolation: Any, fill: Any) -> Image:
+    kind = pillow().Transform.AFFINE
+    return image.transform(
+        image.size, kind, matrix, interpolation, fillcolor=fill_color(fill, image)
+    )
+
+
+def perspective(image: Image, coefficients: Any, interpolation: Any, fill: Any) -> Image:
+    kind = pillow().Transform.PERSPECTIVE
+    return image.transform(
+        image.size, kind, coefficients, interpolation, fillcolor=fill_color(fill, image)
+    )
+
+
+def invert(image: Image) -> Image:
+    from PIL import ImageOps
+
+    return ImageOps.invert(image)
+
+
+def posterize(image: Image, bits: int) -> Image:
+    from PIL import ImageOps
+
+    return ImageOps.posterize(image, bits)
+
+
+def solarize(image: Image, threshold: Any) -> Image:
+    from PIL import ImageOps
+
+    return ImageOps.solarize(image, threshold)
+
+
+def autocontrast(image: Image) -> Image:
+    from PIL import ImageOps
+
+    return ImageOps.autocontrast(image)
+
+
+def equalize(image: Image) -> Image:
+    from PIL import ImageOps
+
+    return ImageOps.equalize(image)
+
+
+def adjust_sharpness(image: Image, factor: float) -> Image:
+    from PIL import ImageEnhance
+
+    return ImageEnhance.Sharpness(image).enhance(factor)
+
+
+def adjust_gamma(image: Image, gamma: float, gain: float) -> Image:
+    mode = image.mode
+    # Just under one more than the largest value, as the conversion from floats to bytes has it.
+    table = [int((255 + 1 - 1e-3) * gain * pow(value / 255.0, gamma)) for value in range(256)]
+    return image.convert("RGB").point(table * 3).convert(mode)

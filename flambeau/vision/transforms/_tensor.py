@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -192,105 +191,6 @@ def _from_float(image: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         if dtype == torch.uint8:
             image = image.clamp(0, 255)
     return image.to(dtype)
-
-
-def rotate(
-    image: torch.Tensor,
-    angle: float,
-    mode: InterpolationMode,
-    expand: bool,
-    center: Any,
-    fill: Any,
-) -> torch.Tensor:
-    """Turns the image counter-clockwise by `angle` degrees; uncovered pixels take `fill`."""
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(
-            f"rotate: interpolation {mode.value!r} works on PIL images only; tensors take nearest "
-            "or bilinear"
-        )
-    channels, height, width = dimensions(image)
-    x, y, shape = _rotated_coordinates(height, width, angle, expand, center)
-    work = image.to(torch.promote_types(image.dtype, torch.float32))
-    flat = work.reshape(*image.shape[:-2], height * width)
-    if mode is InterpolationMode.NEAREST:
-        corners = [(np.rint(x), np.rint(y), np.ones_like(x))]
-    else:
-        left, top = np.floor(x), np.floor(y)
-        corners = [
-            (left + i, top + j, (1 - np.abs(x - left - i)) * (1 - np.abs(y - top - j)))
-            for j in (0, 1)
-            for i in (0, 1)
-        ]
-    total: Any = 0
-    covered = np.zeros_like(x)
-    for column, row, weight in corners:
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        weight = np.where(inside, weight, 0).astype(np.float32)
-        index = np.where(inside, row * width + column, 0).ravel()
-        part = flat.index_select(-1, _indices(index, image))
-        total = total + part * torch.from_numpy(weight.ravel()).to(image.device)
-        covered += weight
-    result = total.reshape(*image.shape[:-2], *shape)
-    if fill is not None:
-        result = _fill_uncovered(result, covered, fill, channels, mode)
-    return _from_float(result, image.dtype)
-
-
-def _rotated_coordinates(
-    height: int, width: int, angle: float, expand: bool, center: Any
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], tuple[int, int]]:
-    """Returns the input position (x, y) of every output pixel, and the output's (H, W)."""
-    turn = math.radians(angle)
-    cos, sin = math.cos(turn), math.sin(turn)
-    # The pivot, measured from the image's middle.
-    pivot_x, pivot_y = (
-        (0.0, 0.0) if center is None else (center[0] - width / 2, center[1] - height / 2)
-    )
-    out_height, out_width = height, width
-    if expand:
-        out_width = _extent(width, width * cos, height * sin)
-        out_height = _extent(height, width * sin, height * cos)
-    x = np.arange(out_width) + 0.5 - out_width / 2 - pivot_x
-    y = (np.arange(out_height) + 0.5 - out_height / 2 - pivot_y)[:, None]
-    source_x = cos * x - sin * y + pivot_x + width / 2 - 0.5
-    source_y = sin * x + cos * y + pivot_y + height / 2 - 0.5
-    # float32, as PyTorch's sampling grid: it decides ties between two nearest pixels.
-    return source_x.astype(np.float32), source_y.astype(np.float32), (out_height, out_width)
-
-
-def _extent(size: int, first: float, second: float) -> int:
-    """Returns the whole pixels that a turned axis of `size` covers; a ten-thousandth is noise."""
-    # float32, as torchvision counts: it swallows what a right angle's cosine is off zero.
-    half = np.float32((abs(first) + abs(second)) / 2)
-    low, high = np.float32(size / 2) - half, np.float32(size / 2) + half
-    return math.ceil(_truncated(high)) - math.floor(_truncated(low))
-
-
-def _truncated(edge: np.float32) -> float:
-    return math.trunc(float(edge / np.float32(1e-4))) * 1e-4
-
-
-def _fill_uncovered(
-    image: torch.Tensor,
-    covered: np.ndarray[Any, Any],
-    fill: Any,
-    channels: int,
-    mode: InterpolationMode,
-) -> torch.Tensor:
-    colours = list(fill) if isinstance(fill, (list, tuple)) else [fill]
-    if len(colours) not in (1, channels):
-        raise ValueError(
-            "The number of elements in 'fill' cannot broadcast to match the number of channels of "
-            f"the image ({len(colours)} != {channels})"
-        )
-    colour = torch.tensor(colours, dtype=image.dtype, device=image.device).view(-1, 1, 1)
-    if image.dim() == 2:
-        colour = colour.view(1, 1)
-    mask = torch.from_numpy(covered.astype(np.float32)).to(image.device)
-    if mode is InterpolationMode.NEAREST:
-        return torch.where(mask < 0.5, colour, image)
-    # `image` already holds the pixels times their coverage; torchvision weighs them again.
-    return image * mask + (1.0 - mask) * colour
 
 
 def grayscale(image: torch.Tensor, channels: int) -> torch.Tensor:

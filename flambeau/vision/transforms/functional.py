@@ -5,7 +5,6 @@ Each checks its arguments and hands over to `_pil` or `_tensor`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,17 @@ from ._conversion import (
     to_pil_image,
     to_tensor,
 )
+from ._kinds import Picture, get_dimensions, module_of
+from ._tones import (
+    adjust_gamma,
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    invert,
+    posterize,
+    solarize,
+)
+from ._warps import affine, elastic_transform, gaussian_blur, perspective, rotate
 from .interpolation import PIL_MODES, InterpolationMode, interpolation_mode, warn_antialias
 
 if TYPE_CHECKING:
@@ -29,24 +39,35 @@ __all__ = [
     "InterpolationMode",
     "adjust_brightness",
     "adjust_contrast",
+    "adjust_gamma",
     "adjust_hue",
     "adjust_saturation",
+    "adjust_sharpness",
+    "affine",
+    "autocontrast",
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
+    "equalize",
     "erase",
     "five_crop",
+    "gaussian_blur",
     "get_dimensions",
     "get_image_num_channels",
     "get_image_size",
     "hflip",
+    "invert",
     "normalize",
     "pad",
+    "perspective",
     "pil_to_tensor",
+    "posterize",
     "resize",
     "resized_crop",
     "rgb_to_grayscale",
     "rotate",
+    "solarize",
     "ten_crop",
     "to_grayscale",
     "to_pil_image",
@@ -54,32 +75,7 @@ __all__ = [
     "vflip",
 ]
 
-# A Pillow image or a tensor; what comes out is of the kind that went in.
-Picture = Any
-
 _PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-
-
-def _module_of(image: Any) -> Any:
-    """Returns the module that works on `image`: `_tensor` or `_pil`.
-
-    Raises:
-        TypeError: `image` is neither a tensor nor a Pillow image.
-    """
-    if isinstance(image, torch.Tensor):
-        return _tensor
-    if is_pil_image(image):
-        return _pil
-    raise TypeError(
-        f"Unexpected type {type(image)}: an image is a PIL Image or a tensor (..., C, H, W)"
-    )
-
-
-def get_dimensions(img: Picture) -> list[int]:
-    """Returns the image's [channels, height, width]."""
-    if _module_of(img) is _tensor:
-        return list(_tensor.dimensions(img))
-    return [len(img.getbands()), img.height, img.width]
 
 
 def get_image_size(img: Picture) -> list[int]:
@@ -115,7 +111,7 @@ def resize(
         ValueError: a `size` of more than two numbers, or `max_size` where it makes no sense.
     """
     mode = interpolation_mode(interpolation)
-    module = _module_of(img)
+    module = module_of(img)
     _, height, width = get_dimensions(img)
     target = _resized(height, width, size, max_size)
     if module is _pil:
@@ -180,7 +176,7 @@ def pad(
         TypeError: an argument of another kind.
         ValueError: a `padding` of a wrong length or an unknown mode.
     """
-    module = _module_of(img)
+    module = module_of(img)
     if fill is not None and not isinstance(fill, (int, float, str, list, tuple)):
         raise TypeError(f"Got inappropriate fill arg: {fill!r}")
     if not isinstance(padding_mode, str):
@@ -211,7 +207,7 @@ def _sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
 
 def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
     """Cuts a rectangle out of the image; what of it lies outside is black."""
-    return _module_of(img).crop(img, top, left, height, width)
+    return module_of(img).crop(img, top, left, height, width)
 
 
 def center_crop(img: Picture, output_size: int | Sequence[int]) -> Picture:
@@ -256,12 +252,12 @@ def resized_crop(
 
 def hflip(img: Picture) -> Picture:
     """Mirrors the image, left to right."""
-    return _module_of(img).hflip(img)
+    return module_of(img).hflip(img)
 
 
 def vflip(img: Picture) -> Picture:
     """Turns the image upside down, top to bottom."""
-    return _module_of(img).vflip(img)
+    return module_of(img).vflip(img)
 
 
 def five_crop(img: Picture, size: int | Sequence[int]) -> tuple[Picture, ...]:
@@ -292,39 +288,6 @@ def ten_crop(
     return five_crop(img, size) + five_crop(flipped, size)
 
 
-def rotate(
-    img: Picture,
-    angle: float,
-    interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
-    expand: bool = False,
-    center: Sequence[float] | None = None,
-    fill: Any = None,
-) -> Picture:
-    """Turns the image counter-clockwise.
-
-    Args:
-        img: a Pillow image or a tensor (..., C, H, W).
-        angle: in degrees.
-        interpolation: tensors take NEAREST and BILINEAR.
-        expand: make the result large enough to hold the whole turned image.
-        center: the (x, y) that stays in place, from the upper left corner; None is the middle.
-        fill: the value of the pixels that the image does not reach; a number, or one a channel.
-    """
-    mode = interpolation_mode(interpolation)
-    if not isinstance(angle, (int, float)):
-        raise TypeError(f"Argument angle should be int or float, got {type(angle)}")
-    if center is not None and not isinstance(center, (list, tuple)):
-        raise TypeError(f"Argument center should be a sequence, got {type(center)}")
-    if center is not None and expand:
-        warnings.warn(
-            "The provided center argument has no effect on the result if expand is True",
-            stacklevel=2,
-        )
-    if _module_of(img) is _pil:
-        return _pil.rotate(img, angle, PIL_MODES[mode], expand, center, fill)
-    return _tensor.rotate(img, angle, mode, expand, None if expand else center, fill)
-
-
 def to_grayscale(img: Image, num_output_channels: int = 1) -> Image:
     """Turns a Pillow image grey, with 1 channel or with 3 equal ones.
 
@@ -340,7 +303,7 @@ def to_grayscale(img: Image, num_output_channels: int = 1) -> Image:
 
 def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
     """Turns an image grey, with 1 channel or with 3 equal ones: 0.2989 r + 0.587 g + 0.114 b."""
-    module = _module_of(img)
+    module = module_of(img)
     _check_grey_channels(num_output_channels)
     return module.grayscale(img, num_output_channels)
 
@@ -352,17 +315,17 @@ def _check_grey_channels(number: int) -> None:
 
 def adjust_brightness(img: Picture, brightness_factor: float) -> Picture:
     """Scales the light: 0 is black, 1 the image itself, 2 twice as bright."""
-    return _module_of(img).adjust_brightness(img, brightness_factor)
+    return module_of(img).adjust_brightness(img, brightness_factor)
 
 
 def adjust_contrast(img: Picture, contrast_factor: float) -> Picture:
     """Scales the distance from the mean grey: 0 is plain grey, 1 the image itself."""
-    return _module_of(img).adjust_contrast(img, contrast_factor)
+    return module_of(img).adjust_contrast(img, contrast_factor)
 
 
 def adjust_saturation(img: Picture, saturation_factor: float) -> Picture:
     """Scales the distance from the grey image: 0 is grey, 1 the image itself."""
-    return _module_of(img).adjust_saturation(img, saturation_factor)
+    return module_of(img).adjust_saturation(img, saturation_factor)
 
 
 def adjust_hue(img: Picture, hue_factor: float) -> Picture:
@@ -373,7 +336,7 @@ def adjust_hue(img: Picture, hue_factor: float) -> Picture:
     """
     if not -0.5 <= hue_factor <= 0.5:
         raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
-    return _module_of(img).adjust_hue(img, hue_factor)
+    return module_of(img).adjust_hue(img, hue_factor)
 
 
 def erase(

@@ -392,16 +392,21 @@ class RandomRotation(torch.nn.Module):
 
 
 def _check_two(name: str, value: Any) -> None:
+    _check_length(name, value, (2,))
+
+
+def _check_length(name: str, value: Any, lengths: tuple[int, ...]) -> None:
+    wanted = " or ".join(map(str, lengths))
     if not isinstance(value, Sequence):
-        raise TypeError(f"{name} should be a sequence of length 2, got {type(value)}")
-    if len(value) != 2:
-        raise ValueError(f"{name} should be a sequence of length 2, got {value!r}")
+        raise TypeError(f"{name} should be a sequence of length {wanted}, got {type(value)}")
+    if len(value) not in lengths:
+        raise ValueError(f"{name} should be a sequence of length {wanted}, got {value!r}")
 
 
-def _angles(degrees: Any) -> list[float]:
+def _angles(degrees: Any, name: str = "degrees", lengths: tuple[int, ...] = (2,)) -> list[float]:
     if isinstance(degrees, (int, float)):
         if degrees < 0:
-            raise ValueError(f"If degrees is a single number, it must be positive, got {degrees}")
+            raise ValueError(f"If {name} is a single number, it must be positive, got {degrees}")
         return [-float(degrees), float(degrees)]
-    _check_two("degrees", degrees)
+    _check_length(name, degrees, lengths)
     return [float(angle) for angle in degrees]

@@ -22,8 +22,36 @@ from .geometry import (
     Resize,
     TenCrop,
 )
+from .interpolation import InterpolationMode
+from .tones import (
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomInvert,
+    RandomPosterize,
+    RandomSolarize,
+)
+from .warps import (
+    ElasticTransform,
+    GaussianBlur,
+    LinearTransformation,
+    RandomAffine,
+    RandomPerspective,
+)
 
 __all__ = [
+    "InterpolationMode",
+    "RandomAdjustSharpness",
+    "RandomAutocontrast",
+    "RandomEqualize",
+    "RandomInvert",
+    "RandomPosterize",
+    "RandomSolarize",
+    "ElasticTransform",
+    "GaussianBlur",
+    "LinearTransformation",
+    "RandomAffine",
+    "RandomPerspective",
     "CenterCrop",
     "ColorJitter",
     "Compose",

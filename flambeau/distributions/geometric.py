@@ -1,0 +1,84 @@
+"""The geometric distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as torch
+from flambeau.nn.functional import binary_cross_entropy_with_logits
+
+from . import constraints
+from .distribution import Distribution
+from .utils import _one_of, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+
+__all__ = ["Geometric"]
+
+Tensor = torch.Tensor
+Size = torch.Size
+
+
+class Geometric(Distribution):
+    """How many trials fail before the first success, each succeeding with probability `probs`.
+
+    (`Tensor.geometric_` counts the success too: from 1 on, not from 0.)
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.nonnegative_integer
+
+    def __init__(
+        self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        _one_of("Geometric", probs=probs, logits=logits)
+        if probs is not None:
+            (self.probs,) = broadcast_all(probs)
+        else:
+            (self.logits,) = broadcast_all(logits)
+        shape = self.probs.size() if probs is not None else self.logits.size()
+        super().__init__(shape, validate_args=validate_args)
+        if self._validate_args and probs is not None and not (self.probs > 0).all():
+            raise ValueError(
+                f"Expected parameter probs of distribution {self!r} to be positive, but found "
+                f"invalid values:\n{self.probs}"
+            )
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Geometric:
+        return self._expanded(Geometric, batch_shape, _instance, "probs", "logits")
+
+    @property
+    def mean(self) -> Tensor:
+        return 1.0 / self.probs - 1.0
+
+    @property
+    def mode(self) -> Tensor:
+        return torch.zeros_like(self.probs)
+
+    @property
+    def variance(self) -> Tensor:
+        return (1.0 / self.probs - 1.0) / self.probs
+
+    @lazy_property
+    def logits(self) -> Tensor:
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Tensor:
+        return logits_to_probs(self.logits, is_binary=True)
+
+    def sample(self, sample_shape: Any = Size()) -> Tensor:
+        shape, probs = self._extended_shape(sample_shape), self.probs
+        with torch.no_grad():
+            u = torch.empty(shape, dtype=probs.dtype, device=probs.device)
+            u.uniform_(torch.finfo(probs.dtype).tiny, 1)  # log(0) would be infinite
+            return (u.log() / (-probs).log1p()).floor()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        value, probs = broadcast_all(value, self.probs)
+        probs = torch.where((probs == 1) & (value == 0), 0.0, probs)  # 0 * log(0) is 0 here
+        return value * (-probs).log1p() + self.probs.log()
+
+    def entropy(self) -> Tensor:
+        one = binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
+        return one / self.probs

@@ -1,0 +1,202 @@
+"""DLPack both ways. NumPy makes and reads the capsules, and keeps the memory alive; the dtypes that
+it does not know travel as bits, with their own code written into the capsule."""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.device import usable
+from ..core.dtypes import dtype
+from .memory import alias, expose, stride, window
+from .tensor import Tensor
+
+_CPU = 1
+_HERE = (_CPU, 3, 11)
+"""Kinds of devices whose memory the CPU reads: its own, and what CUDA and ROCm pin."""
+
+
+class _DataType(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16)]
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32), ("dtype", _DataType), ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64),
+    ]  # fmt: skip
+
+
+class _Versioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("manager", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p), ("flags", ctypes.c_uint64), ("tensor", _Tensor),
+    ]  # fmt: skip
+
+
+_UINT, _FLOAT, _BFLOAT, _COMPLEX = 1, 2, 4, 5
+_CODES: dict[dtype, int] = {
+    dtypes.bfloat16: _BFLOAT, dtypes.complex32: _COMPLEX, dtypes.float8_e4m3fn: 10,
+    dtypes.float8_e4m3fnuz: 11, dtypes.float8_e5m2: 12, dtypes.float8_e5m2fnuz: 13,
+    dtypes.float8_e8m0fnu: 14,
+}  # fmt: skip
+"""DLPack's type codes of the dtypes that NumPy lacks."""
+_BY_CODE = {(code, d.itemsize * 8): d for d, code in _CODES.items()}
+
+_api = ctypes.pythonapi
+_api.PyCapsule_IsValid.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+_CAPSULE = type(np.zeros(1).__dlpack__())
+
+
+def _inside(capsule: Any) -> _Tensor | None:
+    """The tensor that a capsule holds; None where it holds none (any more)."""
+    for name, kind in ((b"dltensor", _Tensor), (b"dltensor_versioned", _Versioned)):
+        if _api.PyCapsule_IsValid(capsule, name):
+            address = _api.PyCapsule_GetPointer(capsule, name)
+            found: Any = kind.from_address(address)
+            if isinstance(found, _Versioned):
+                return None if found.major > 1 else found.tensor  # type: ignore[no-any-return]
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+# --- out ----------------------------------------------------------------------------------------
+
+
+def export(
+    t: Any, stream: Any, max_version: Any, dl_device: Any, copy: bool | None
+) -> Any:
+    """The capsule of a tensor: see Tensor.__dlpack__."""
+    if t.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if stream is not None and type(stream) is not int:
+        raise TypeError(f"__dlpack__(): stream must be int or None, got {type(stream).__name__}")
+    if stream not in (None, -1):
+        raise AssertionError(f"__dlpack__(): stream should be None on cpu, got {stream}")
+    if dl_device is not None and tuple(dl_device) != (_CPU, 0):
+        raise BufferError(f"__dlpack__(): the tensor is on the CPU, and can't go to {dl_device}")
+    if copy:
+        t = t.clone()
+    expose(t._storage)
+    array = window(t)
+    wanted: dict[str, Any] = {} if max_version is None else {"max_version": tuple(max_version)}
+    try:
+        capsule = array.__dlpack__(**wanted)
+    except TypeError:  # NumPy before 2.1 knows no versions
+        capsule = array.__dlpack__()
+    inside = _inside(capsule)
+    code = _CODES.get(t.dtype)
+    if inside is not None and code is not None:
+        inside.dtype.code = code
+    if inside is not None and copy and _api.PyCapsule_IsValid(capsule, b"dltensor_versioned"):
+        address = _api.PyCapsule_GetPointer(capsule, b"dltensor_versioned")
+        _Versioned.from_address(address).flags |= 2  # the memory is a copy
+    return capsule
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule over a tensor's memory. Whoever reads it does so once."""
+    return tensor.__dlpack__()
+
+
+# --- in -----------------------------------------------------------------------------------------
+
+
+class _Given:
+    """What NumPy reads a capsule from."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (_CPU, 0)
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor over the memory of anything that speaks DLPack: an object with `__dlpack__`, or a
+    capsule, which can be read once.
+
+    `copy`: true for memory of its own. RuntimeError for what is no capsule (any more), memory of
+    other devices and dtypes that no tensor has; BufferError where the producer refuses.
+    """
+    usable(device)
+    capsule = ext_tensor if isinstance(ext_tensor, _CAPSULE) else _ask(ext_tensor, copy)
+    inside = _inside(capsule)
+    if inside is None:
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed "
+            "only once, so you might have already constructed a tensor from it once."
+        )
+    opaque = _check(inside)
+    if opaque is not None:
+        inside.dtype.code = _UINT
+    try:
+        array = np.from_dlpack(_Given(capsule))
+    except (TypeError, BufferError, ValueError) as error:
+        raise RuntimeError(f"from_dlpack(): {error}") from None
+    t = _over(array, opaque)
+    return t.clone() if copy else t  # type: ignore[no-any-return]
+
+
+def _ask(source: Any, copy: bool | None) -> Any:
+    """The capsule of an object."""
+    if not hasattr(source, "__dlpack__"):
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule: expected an object with __dlpack__ or a "
+            f"capsule, got {type(source).__name__}"
+        )
+    if hasattr(source, "__dlpack_device__"):
+        kind = source.__dlpack_device__()[0]
+        if int(kind) not in _HERE:
+            raise RuntimeError(f"from_dlpack(): Unsupported device_type: {int(kind)}, not the CPU")
+    try:
+        return source.__dlpack__(max_version=(1, 0), **({} if copy is None else {"copy": copy}))
+    except TypeError:  # a producer from before version 1
+        return source.__dlpack__()
+
+
+def _check(inside: _Tensor) -> dtype | None:
+    """Refuse what can't be a tensor. Gives the dtype where NumPy has none."""
+    kind = inside.dtype
+    if inside.device_type not in _HERE:
+        raise RuntimeError(f"from_dlpack(): Unsupported device_type: {inside.device_type}")
+    if kind.lanes != 1:
+        raise RuntimeError(f"from_dlpack(): ATen does not support lanes != 1, got {kind.lanes}")
+    if not 0 <= inside.ndim <= 64:
+        raise RuntimeError(f"from_dlpack(): {inside.ndim} dimensions, from 0 to 64 would fit")
+    if inside.ndim and not inside.shape:
+        raise RuntimeError("from_dlpack(): the capsule has dimensions but no sizes")
+    sizes = [inside.shape[i] for i in range(inside.ndim)]
+    steps = [inside.strides[i] for i in range(inside.ndim)] if inside.strides else []
+    if any(n < 0 for n in sizes) or any(s < 0 for s in steps):
+        raise RuntimeError(f"from_dlpack(): negative sizes or strides: {sizes}, {steps}")
+    if not inside.data and 0 not in sizes:
+        raise RuntimeError(f"from_dlpack(): the capsule has no memory for its sizes {sizes}")
+    opaque = _BY_CODE.get((kind.code, kind.bits))
+    if opaque is None and kind.code in (_BFLOAT, *range(7, 18)):
+        raise RuntimeError(f"from_dlpack(): Unsupported dtype code {kind.code} of {kind.bits} bits")
+    return opaque
+
+
+def _over(array: np.ndarray, opaque: dtype | None) -> Any:
+    """A tensor over the array that NumPy made."""
+    from .creation import from_numpy
+
+    if not array.flags.aligned:
+        array = array.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # read-only memory: writes are refused
+        t = from_numpy(array)
+    if opaque is None:
+        return t
+    return alias(t, opaque, tuple(t.shape), stride(t), 0)

@@ -1,0 +1,93 @@
+"""Operations that PyTorch has for its own derivatives and libraries, under their names with a line
+in front: programs that were written with its internals call them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .table import call, row
+
+
+def _softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """The gradient of softmax from its result, in the dtype of its input."""
+    return call.softmax_backward(grad_output, output, dim).to(input_dtype)
+
+
+row("_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor",
+    body=_softmax_backward_data, forms="f", doc="See body.")  # fmt: skip
+
+
+def _log_softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """The gradient of log_softmax from its result, in the dtype of its input."""
+    return call.log_softmax_backward(grad_output, output, dim).to(input_dtype)
+
+
+row("_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor",
+    body=_log_softmax_backward_data, forms="f", doc="See body.")  # fmt: skip
+
+
+def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
+    """softmax, but zeros where all of a slice is -inf."""
+    empty = (input == -math.inf).all(dim, keepdim=True)
+    finite = call.masked_fill(input, empty, 0)  # NaN would come back in the gradient
+    return call.masked_fill(call.softmax(finite, dim, dtype), empty, 0)
+
+
+row("_safe_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", body=_safe_softmax,
+    forms="f", doc="See body.")  # fmt: skip
+
+row("native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Tensor",
+    body=lambda grad_output, mask, scale: grad_output * mask.to(grad_output.dtype) * scale,
+    forms="f", doc="The gradient of native_dropout.")  # fmt: skip
+
+
+def _within(indices: Any, shape: Any) -> list[Any]:
+    """Indices, those out of bounds moved to the nearest end."""
+    return [None if i is None else i.clamp(-n, n - 1) for i, n in zip(indices, shape)]
+
+
+def _unsafe_masked_index(input: Any, mask: Any, indices: Any, fill: Any) -> Any:
+    """input[indices] where the mask holds, else `fill`; indices there may be out of bounds."""
+    found = input[tuple(_within(indices, input.shape))]
+    return call.masked_fill(found, mask.logical_not(), fill)
+
+
+def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Any, values: Any) -> Any:
+    """input with the values added at the indices where the mask holds."""
+    kept = call.masked_fill(values, mask.logical_not(), 0)
+    return call.index_put(input, _within(indices, input.shape), kept, accumulate=True)
+
+
+row("_unsafe_masked_index(Tensor input, Tensor mask, any indices, Scalar fill) -> Tensor",
+    body=_unsafe_masked_index, forms="f", doc="See body.")  # fmt: skip
+row("_unsafe_masked_index_put_accumulate(Tensor input, Tensor mask, any indices, Tensor values) -> Tensor",
+    body=_unsafe_masked_index_put_accumulate, forms="f", doc="See body.")  # fmt: skip
+
+
+def _chunk_cat(tensors: Any, dim: int, num_chunks: int) -> Any:
+    """Each tensor cut into chunks along `dim` (with zeros added to make them equal), the chunks
+    flattened from `dim` on, and joined chunk by chunk."""
+    if num_chunks < 1:
+        raise RuntimeError(f"_chunk_cat(): expected num_chunks > 0, got {num_chunks}")
+    if not tensors:
+        raise RuntimeError("_chunk_cat(): expected a non-empty list of tensors")
+    parts = []
+    for t in tensors:
+        if t.ndim == 0 or not t.numel():
+            raise RuntimeError(
+                f"_chunk_cat(): expected tensors that are neither 0-d nor empty, got {list(t.shape)}"
+            )
+        d = dim % t.ndim
+        if d != dim % tensors[0].ndim:
+            raise RuntimeError("_chunk_cat(): a negative dim asks for tensors of one rank")
+        size = -(-t.shape[d] // num_chunks) * num_chunks
+        if size != t.shape[d]:
+            missing = (*t.shape[:d], size - t.shape[d], *t.shape[d + 1 :])
+            t = call.cat([t, call.zeros(missing, dtype=t.dtype)], d)
+        parts.append(t.reshape((*t.shape[:d], num_chunks, -1)))
+    return call.cat(parts, dim % tensors[0].ndim + 1)
+
+
+row("_chunk_cat(Tensor[] tensors, int dim, int num_chunks) -> Tensor", body=_chunk_cat, forms="fo",
+    doc="See body.")  # fmt: skip
