@@ -24,7 +24,7 @@ LAYERS = (
     ("frontend", "autograd"),
     ("nn", "optim", "utils", "vision", "serialization", "hub", "linalg", "testing", "backends",
      "cuda", "random", "version", "types", "multiprocessing", "jit", "accelerator", "amp",
-     "compiler", "distributed", "distributions", "special", "array_api", "fft", "signal", "func", "overrides", "_C",
+     "compiler", "distributed", "distributions", "sparse", "special", "array_api", "fft", "signal", "func", "overrides", "_C",
      "storage", "profiler", "futures", "library", "functional", "cpu", "xpu", "mps", "mtia",
      "torch_version", "return_types", "_dynamo", "_inductor", "fx", "masked", "_hub_repositories",
      "_six", "_utils"),

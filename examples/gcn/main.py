@@ -66,6 +66,7 @@ def main():
     parser.add_argument("--l2", type=float, default=5e-4)
     parser.add_argument("--dropout-p", type=float, default=0.5)
     parser.add_argument("--hidden-dim", type=int, default=16)
+    parser.add_argument("--sparse", action="store_true", help="sparse features and adjacency")
     parser.add_argument("--val-every", type=int, default=20)
     parser.add_argument("--seed", type=int, default=42)
     args = parser.parse_args()
@@ -75,6 +76,8 @@ def main():
     inputs = features / features.sum(1, keepdim=True).clamp(min=1), normalized_adjacency(
         edges, args.nodes
     )
+    if args.sparse:
+        inputs = tuple(matrix.to_sparse() for matrix in inputs)
     train, valid, test = graph.split(args.nodes)
     model = GCN(features.shape[1], args.hidden_dim, int(labels.max()) + 1, dropout=args.dropout_p)
     optimizer = Adam(model.parameters(), lr=args.lr, weight_decay=args.l2)

@@ -23,6 +23,8 @@ class DualLevel(levels.Level):
     """A forward-mode pass that runs. `joins_all`: gradients taken inside reach tensors that are not
     dual, too, as with `forward_ad.dual_level`."""
 
+    differentiates = True
+
     def __init__(self, joins_all: bool = False) -> None:
         super().__init__()
         self.joins_all = joins_all

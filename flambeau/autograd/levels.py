@@ -33,6 +33,8 @@ from .wrapped import Intercept, Wrapped
 class Level:
     """A transform that runs. `depth` counts from the outermost, 1."""
 
+    differentiates = False
+    """Whether its operations are differentiated."""
     joins_all = False
     """Whether the level's graph leads to tensors that are not wrapped at it, too."""
 

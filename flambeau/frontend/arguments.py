@@ -11,9 +11,9 @@ from ..core import dtypes
 from ..core.aval import Aval
 from ..core.dtypes import dtype
 from ..errors import users_line
-from .overriding import Overriding, overrides
 from ..ops import signature
 from ..ops.table import Row
+from .overriding import Overriding, overrides
 
 _PY_DTYPES = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.levels import running, underneath
 from ..core import dtypes
 from ..core.aval import aval
 from ..core.device import device as Device
@@ -22,7 +23,6 @@ from ..ops.table import call
 from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
 from .from_data import is_sequence, read_data
-from ..autograd.levels import underneath
 from .linear import linear
 from .memory import alias, share_array
 from .results import result_type
@@ -604,7 +604,8 @@ call.define(
     linear_at_once=linear,
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
     full_like=full_like, arange=arange, tensor=tensor, as_tensor=as_tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
-    grad_enabled=lambda: state.grad,
+    # Whether what is computed now may be differentiated, backwards or forwards.
+    grad_enabled=lambda: state.grad or any([x.differentiates for x in running.levels]),
     observe=lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype),
     # With all samples of a batch inside of vmap, for checks that any of them may fail.
     observe_batch=lambda t, reason: dtypes.widen(underneath(t)._array(reason), t._aval.dtype),

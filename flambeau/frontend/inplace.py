@@ -376,7 +376,7 @@ def as_before(t: Any) -> Any:
 
 def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     """`x.add_(y)`: the function's result becomes the content of its first argument."""
-    name, uniform, strict = row.name + "_", row.uniform, row.out != "cast"
+    name, uniform, strict = row.name + "_", row.uniform, row.out in ("exact", "apart")
 
     def inplace(input: Any, *args: Any, **kwargs: Any) -> Any:
         operands = (*args, *kwargs.values()) if kwargs else args

@@ -55,7 +55,7 @@ class Proxy:
         unpacked = _unpacked(frame)
         if unpacked is None:
             self._concrete("iteration")
-        return iter([self[i] for i in range(unpacked or 0)])
+        return iter([note(operator.getitem, (self, i), {}) for i in range(unpacked or 0)])
 
     def __len__(self) -> int:
         return int(self._concrete("len()"))
@@ -129,7 +129,7 @@ class Tracer:
         self._functions = tuple(autowrap_functions)
         self.root: Any = None
         self.graph = Graph()
-        self._parameters = {}
+        self._parameters: dict[int, Proxy] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one node: those of torch.nn are, but Sequential."""
@@ -184,7 +184,7 @@ class Tracer:
     def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> Graph:
         """Run a module or function with proxies for its arguments; gives the graph."""
         self.graph = Graph()
-        self._parameters: dict[int, Proxy] = {}
+        self._parameters = {}
         self.root = root if isinstance(root, nn.Module) else nn.Module()
         function = root.forward if isinstance(root, nn.Module) else root
         places, names = self._placeholders(function, concrete_args or {})

@@ -3,10 +3,10 @@
 Whether a name is PyTorch's says `names.txt`; what to use instead, `advice.py`. Of a name that is
 PyTorch's and not ours,
 
-    torch.sparse.mm                     a stand-in: calling it, say, raises `LackingError`
-    from torch.sparse import mm         the same
-    import torch.sparse                 a module whose names are stand-ins
-    hasattr(torch.sparse, "mm")         False, and `getattr` raises AttributeError or gives the default
+    torch.nested.narrow                 a stand-in: calling it, say, raises `LackingError`
+    from torch.nested import narrow     the same
+    import torch.nested                 a module whose names are stand-ins
+    hasattr(torch.nested, "narrow")     False; `getattr` gives its default or raises AttributeError
 
 and inside of a `try` or `with` statement, where a program is ready for it, the first three raise
 AttributeError, ImportError and ModuleNotFoundError. A name that is nobody's raises those anywhere.

@@ -67,10 +67,20 @@ def global_of(found: Any) -> Global:
 def _global_of_ours(found: Any, module: str, name: str) -> Global:
     if not isinstance(found, type):
         name = name.rpartition(".")[2]  # a row's function says `_nn.gelu`
-    for home in (module, *_HOMES) if isinstance(found, type) else (*_HOMES, module):
+    for home in _homes(module) if isinstance(found, type) else (*_HOMES, module):
         if _lookup(home, name) is found:
             return Global(pytorch_name(home), name)
     raise PicklingError(f"{pytorch_name(module)}.{name} is code that no name leads to")
+
+
+def _homes(module: str) -> list[str]:
+    """Where PyTorch may have a class of ours: it does not divide its packages as we do."""
+    package, _, last = module.rpartition(".")
+    if not last.startswith("_"):
+        return [module]
+    beside = [name for name in sys.modules if name.startswith(package + ".")]
+    public = sorted(name for name in beside if "._" not in name)
+    return [*public, package, module]
 
 
 def _lookup(module: str, name: str) -> Any:

@@ -11,34 +11,31 @@ from typing import Any
 import flambeau as torch
 from flambeau.errors import refusing
 
-from ._coo import SparseTensor, coo, to_sparse
-from ._coo import _addmm as addmm
-from ._coo import _matmul as _product
-from ._coo import _softmax, _sum
+from ._coo import SparseTensor, addmm, coo, product, softmax_of, sum_of, to_sparse
 
-__all__ = ["SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sum"]
+__all__ = ["SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sum", "to_sparse"]
 
 
 def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
     """The product of a sparse matrix and a dense or sparse one."""
     if reduce != "sum":
         raise NotImplementedError(f"torch.sparse.mm: reduce={reduce!r} is lacking, 'sum' is there")
-    return _product(mat1, mat2)
+    return product(mat1, mat2)
 
 
 def sum(input: Any, dim: Any = None, dtype: Any = None) -> Any:
     """The sum of all values, or a sparse tensor of the sums over some dimensions."""
-    return _sum(input, dim, dtype=dtype)
+    return sum_of(input, dim, dtype=dtype)
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Softmax over the elements that are there: the others count as minus infinity."""
-    return _softmax(input, dim, dtype=dtype)
+    return softmax_of(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The logarithm of `softmax`."""
-    return _softmax(input, dim, log=True, dtype=dtype)
+    return softmax_of(input, dim, log=True, dtype=dtype)
 
 
 class _Old:
@@ -62,6 +59,6 @@ IntTensor = _Old("IntTensor", torch.int32)
 
 # torch.sparse_coo_tensor, torch.spmm and the rest of the main namespace come from here too.
 sparse_coo_tensor = coo
-spmm = dsmm = hspmm = smm = _product
+spmm = dsmm = hspmm = smm = product
 
 __getattr__ = refusing(__name__)

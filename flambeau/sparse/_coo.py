@@ -11,7 +11,7 @@ from typing import Any
 
 import flambeau as torch
 
-__all__ = ["SparseTensor", "coo", "to_sparse"]
+__all__ = ["SparseTensor", "addmm", "coo", "product", "softmax_of", "sum_of", "to_sparse"]
 
 
 class SparseTensor(torch.Tensor):
@@ -68,8 +68,8 @@ class SparseTensor(torch.Tensor):
         self._kept.requires_grad_(requires_grad)
         return self
 
-    @property
-    def grad(self) -> Any:
+    @property  # type: ignore[misc]
+    def grad(self) -> Any:  # type: ignore[override]
         """The gradient of the values, at their places."""
         found = self._kept.grad
         return None if found is None else self._with(found)
@@ -143,7 +143,7 @@ class SparseTensor(torch.Tensor):
     def _with(self, values: Any, size: Sequence[int] | None = None) -> Any:
         return SparseTensor(self._where, values, self.shape if size is None else size, self._summed)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, **_options: Any) -> str:  # type: ignore[override]
         def shifted(tensor: Any, by: int) -> str:
             return repr(tensor.detach()).replace("\n", "\n" + " " * by)
 
@@ -168,10 +168,10 @@ class SparseTensor(torch.Tensor):
     # --- operators ----------------------------------------------------------------------------
 
     def __matmul__(self, other: Any) -> Any:
-        return _matmul(self, other)
+        return product(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return _matmul(other, self)
+        return product(other, self)
 
     def __add__(self, other: Any) -> Any:
         return _add(self, other)
@@ -279,17 +279,17 @@ def to_sparse(self: torch.Tensor, sparse_dim: int | None = None, *, layout: Any 
 # --- functions --------------------------------------------------------------------------------
 
 
-def _matmul(a: Any, b: Any, *, out: None = None) -> Any:
+def product(a: Any, b: Any, *, out: None = None) -> Any:
     """Products with one or two sparse matrices; dense unless both are sparse."""
     if not a.is_sparse:
-        return _matmul(_transposed(b), a.t() if a.dim() == 2 else a).t()
+        return product(_transposed(b), a.t() if a.dim() == 2 else a).t()
     if a.dim() != 2 or a.dense_dim() or b.dim() not in (1, 2) or a.shape[1] != b.shape[0]:
         raise RuntimeError(
             f"mm: a sparse matrix {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied: "
             f"the second needs {a.shape[-1]} rows"
         )
     if b.is_sparse:
-        return to_sparse(_matmul(a, b.to_dense()))
+        return to_sparse(product(a, b.to_dense()))
     row, column = a._where
     picked = b[column]
     values = a._kept if b.dim() == 1 else a._kept.unsqueeze(1)
@@ -297,9 +297,9 @@ def _matmul(a: Any, b: Any, *, out: None = None) -> Any:
     return result.index_add(0, row, values * picked)
 
 
-def _addmm(input: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1, out: None = None) -> Any:
+def addmm(input: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1, out: None = None) -> Any:
     """`beta * input + alpha * (a @ b)`."""
-    return input * beta + _matmul(a, b) * alpha
+    return input * beta + product(a, b) * alpha
 
 
 def _add(a: Any, b: Any, *, alpha: float = 1, out: None = None) -> Any:
@@ -342,7 +342,7 @@ def _transposed(x: Any, dim0: int = 0, dim1: int = 1) -> Any:
     return SparseTensor(x._where[order], x._kept, size)
 
 
-def _sum(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+def sum_of(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum of all, a dense number; over some dimensions a sparse tensor."""
     values = x._kept if dtype is None else x._kept.to(dtype)
     if dim is None:
@@ -358,7 +358,7 @@ def _sum(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> A
     return SparseTensor(x._where[left], values, size).coalesce()
 
 
-def _softmax(x: Any, dim: int, *, log: bool = False, dtype: Any = None) -> Any:
+def softmax_of(x: Any, dim: int, *, log: bool = False, dtype: Any = None) -> Any:
     """Softmax over the elements that are there, along a dimension of a matrix."""
     x = x.coalesce()
     if x.dim() != 2 or x.dense_dim():
@@ -370,6 +370,18 @@ def _softmax(x: Any, dim: int, *, log: bool = False, dtype: Any = None) -> Any:
     shifted = values - top[line]
     total = values.new_zeros(count).index_add(0, line, shifted.exp())[line]
     return x._with(shifted - total.log() if log else shifted.exp() / total)
+
+
+def _copy_(x: Any, source: Any, non_blocking: bool = False) -> Any:
+    """Take over another sparse tensor's elements."""
+    if not source.is_sparse or source.shape != x.shape:
+        raise RuntimeError(
+            f"copy_() into a sparse tensor of shape {tuple(x.shape)} takes a sparse one of that "
+            f"shape, not {tuple(source.shape)} of layout {source.layout}"
+        )
+    x._where, x._summed = source._where.clone(), source._summed
+    x._kept = source._kept.detach().to(x.dtype).clone()
+    return x
 
 
 def _moved(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -395,18 +407,19 @@ _OTHERS = "abs sqrt sin tanh relu sign pow square expm1 log1p round floor ceil".
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _of_values(name, True) for name in _LINEAR},
     **{name: _of_values(name, False) for name in _OTHERS},
-    **dict.fromkeys(("mm", "matmul", "spmm", "mv", "dsmm", "hspmm", "smm"), _matmul),
-    **dict.fromkeys(("addmm", "sspaddmm"), _addmm),
+    **dict.fromkeys(("mm", "matmul", "spmm", "mv", "dsmm", "hspmm", "smm"), product),
+    **dict.fromkeys(("addmm", "sspaddmm"), addmm),
     **dict.fromkeys(("mul", "multiply"), _mul),
     "add": _add,
     "sub": lambda a, b, *, alpha=1: _add(a, b, alpha=-alpha),
     "div": SparseTensor.__truediv__,
-    "sum": _sum,
+    "sum": sum_of,
     "to": _moved,
+    "copy_": _copy_,
     "t": _transposed,
     "transpose": _transposed,
-    "softmax": _softmax,
-    "log_softmax": lambda x, dim, dtype=None: _softmax(x, dim, log=True, dtype=dtype),
+    "softmax": softmax_of,
+    "log_softmax": lambda x, dim, dtype=None: softmax_of(x, dim, log=True, dtype=dtype),
     "to_sparse": to_sparse,
     "zeros_like": lambda x: SparseTensor(x._where[:, :0], x._kept[:0], x.shape, True),
 }

@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING, Any
 from flambeau.errors import missing
 
 if TYPE_CHECKING:
-    from . import datasets, models, transforms, utils
+    from . import datasets, io, models, ops, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "get_image_backend", "models", "set_image_backend", "transforms", "utils"]
+__all__ = [
+    "datasets",
+    "disable_beta_transforms_warning",
+    "get_image_backend",
+    "get_video_backend",
+    "io",
+    "models",
+    "ops",
+    "set_image_backend",
+    "set_video_backend",
+    "transforms",
+    "tv_tensors",
+    "utils",
+]
 
 # Scripts compare this with torchvision's releases: it names the release whose interface is
 # followed, and the local part says who speaks.
-__version__ = "0.29.2+flambeau"
+__version__ = "0.28.0+flambeau"
 
-_SUBMODULES = ("datasets", "models", "transforms", "utils")
+_SUBMODULES = ("datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils")
 
 
 def __getattr__(name: str) -> Any:
@@ -45,3 +58,16 @@ def set_image_backend(backend: str) -> None:
         raise ValueError(
             f"Invalid backend {backend!r}: flambeau.vision opens images with 'PIL' only"
         )
+
+
+def get_video_backend() -> str:
+    """Returns what torchvision returns: "pyav". No videos are read here."""
+    return "pyav"
+
+
+def set_video_backend(backend: str) -> None:
+    """Does nothing: no videos are read here."""
+
+
+def disable_beta_transforms_warning() -> None:
+    """Does nothing: the second generation of transforms has long ceased to warn."""

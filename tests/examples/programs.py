@@ -82,6 +82,7 @@ PROGRAMS = [
     Program("reinforcement_learning/actor_critic.py", "--episodes 4 --log-interval 1"),
     Program("super_resolution/main.py", "--pictures 10 --nEpochs 1 --size 24 --batchSize 4"),
     Program("gcn/main.py", "--epochs 12 --val-every 4"),
+    Program("gcn/main.py", "--epochs 12 --val-every 4 --sparse"),
     Program("gat/main.py", "--epochs 6 --val-every 3"),
     Program("gat/main.py", "--epochs 6 --val-every 3 --sparse"),
     Program("fast_neural_style/main.py", "--pictures 8 --epochs 1 --log-interval 1 --width 4"),

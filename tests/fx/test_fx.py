@@ -43,7 +43,8 @@ def test_tracing_a_module() -> None:
 
 
 def test_changing_a_graph() -> None:
-    traced, x = fx.symbolic_trace(Net()), torch.rand(5, 3)
+    net, x = Net(), torch.rand(5, 3)
+    traced = fx.symbolic_trace(net)
     node, = traced.graph.find_nodes(op="call_function", target=F.relu)
     with traced.graph.inserting_after(node):
         new = traced.graph.call_function(torch.sigmoid, node.args)
@@ -51,7 +52,7 @@ def test_changing_a_graph() -> None:
     traced.graph.erase_node(node)
     traced.graph.lint()
     traced.recompile()
-    assert torch.allclose(traced(x)[2], 2 - torch.sigmoid(traced.inner(x)) * 2)
+    assert torch.allclose(traced(x)[2], 2 - torch.sigmoid(net.inner(x)) * 2)
     with pytest.raises(RuntimeError, match="still had"):
         traced.graph.erase_node(new)
     dead = traced.graph.call_function(torch.neg, (new,))
@@ -70,9 +71,10 @@ def test_interpreting() -> None:
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
             return super().call_function(operator.add if target is operator.mul else target, args, kwargs)
 
-    traced, x = fx.symbolic_trace(Net()), torch.rand(5, 3)
+    net, x = Net(), torch.rand(5, 3)
+    traced = fx.symbolic_trace(net)
     assert torch.equal(Watching(traced).run(x)[0], traced(x)[0]) and len(seen) == len(traced.graph.nodes)
-    assert torch.allclose(Negating(traced).transform()(x)[2], -traced.inner(x))
+    assert torch.allclose(Negating(traced).transform()(x)[2], -net.inner(x))
 
 
 def test_functions_and_marks() -> None:

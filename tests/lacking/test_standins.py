@@ -27,7 +27,7 @@ def torch() -> Iterator[object]:
 
 
 def mm() -> StandIn:
-    return StandIn("torch.sparse.mm")
+    return StandIn("torch.nested.narrow")
 
 
 @pytest.mark.parametrize("use", [
@@ -36,15 +36,15 @@ def mm() -> StandIn:
     lambda x: type("Derived", x.__mro_entries__(()), {})(),
 ])  # fmt: skip
 def test_using_one_is_an_error(use: object) -> None:
-    with pytest.raises(LackingError, match="flambeau has no torch.sparse.mm: .*lacks it so far; use"):
+    with pytest.raises(LackingError, match="flambeau has no torch.nested.narrow: .*lacks it so far; pad"):
         use(mm())  # type: ignore[operator]
 
 
 def test_what_is_no_use_is_none() -> None:
     x = mm()
-    assert x == mm() and x != StandIn("torch.sparse.sum") and {x: 1}[mm()] == 1
+    assert x == mm() and x != StandIn("torch.nested.nested_tensor") and {x: 1}[mm()] == 1
     assert not isinstance(3, x) and x != flambeau.float32  # type: ignore[arg-type]
-    assert (x | None) and x[int] is x and x.__name__ == "mm" and not hasattr(x, "__torch_function__")
+    assert (x | None) and x[int] is x and x.__name__ == "narrow" and not hasattr(x, "__torch_function__")
 
     class Derived(x):  # type: ignore[valid-type, misc]
         pass
@@ -53,16 +53,16 @@ def test_what_is_no_use_is_none() -> None:
 
 
 def test_reading_a_name(torch: object) -> None:
-    found = flambeau.sparse_coo_tensor
+    found = flambeau.quantize_per_tensor
     assert isinstance(found, StandIn)
     assert isinstance(flambeau.onnx.export, StandIn) and isinstance(flambeau.onnx, StandInModule)
-    assert not hasattr(flambeau, "sparse_coo_tensor")
-    assert getattr(flambeau, "sparse_coo_tensor", 3) == 3
+    assert not hasattr(flambeau, "quantize_per_tensor")
+    assert getattr(flambeau, "quantize_per_tensor", 3) == 3
     try:
-        flambeau.sparse_coo_tensor  # noqa: B018
+        flambeau.quantize_per_tensor  # noqa: B018
         raise AssertionError
     except AttributeError as error:
-        assert "sparse" in str(error)
+        assert "quantization" in str(error)
 
 
 def test_nobodys_names_are_errors() -> None:
@@ -77,32 +77,32 @@ def test_nobodys_names_are_errors() -> None:
 def test_programs(tmp_path: Path) -> None:
     text = """
 import torch
-import torch.sparse as sp, torch.onnx, torch.distributed.fsdp.wrap
-from torch.sparse import mm, addmm
+import torch.nested as sp, torch.onnx, torch.distributed.fsdp.wrap
+from torch.nested import nested_tensor as mm, narrow
 from torch.ao.quantization import quantize_dynamic
-from torch import sparse_coo_tensor, qint8, SymInt
-from torch.fx import Tracer
+from torch import quantize_per_tensor, qint8, SymInt
+from torch.export import ExportedProgram
 
 def annotated(x: torch.SymInt | None, y: torch.sparse.Nothing = None if False else 1) -> SymInt: ...
 """.replace("torch.sparse.Nothing", "torch.nested.nested_tensor") + """
-class Mine(Tracer):
+class Mine(ExportedProgram):
     pass
 
 try:
-    import torch.nested
+    import torch.package
     print("imported")
 except ImportError as error:
-    print("no nested")
+    print("no package")
 try:
-    from torch.sparse import softmax
+    from torch.nested import softmax
     print("imported")
 except ImportError:
     print("no softmax")
 import importlib, importlib.util
-print(importlib.util.find_spec("torch.package"), importlib.util.find_spec("torch.nn") is not None)
-print(type(importlib.import_module("torch.package")).__name__)
-for use in (lambda: mm(1, 2), lambda: quantize_dynamic(1), lambda: sp.sum(3), lambda: Mine(),
-            lambda: torch.onnx.export(1), lambda: torch.ones(2).to_sparse()):
+print(importlib.util.find_spec("torch.onnx.ops"), importlib.util.find_spec("torch.nn") is not None)
+print(type(importlib.import_module("torch.onnx.ops")).__name__)
+for use in (lambda: mm(1, 2), lambda: quantize_dynamic(1), lambda: sp.as_nested_tensor(3), lambda: Mine(),
+            lambda: torch.onnx.export(1), lambda: torch.ones(2).int_repr()):
     try:
         use()
     except AttributeError as error:
@@ -113,23 +113,22 @@ mm(1, 2)
     result = run_text(text, tmp_path)
     assert result.returncode == 1
     lines = result.stdout.splitlines()
-    assert lines[:4] == ["no nested", "no softmax", "None True", "StandInModule"], result.stderr
+    assert lines[:4] == ["no package", "no softmax", "None True", "StandInModule"], result.stderr
     assert all("flambeau has no" in line or "'Tensor' object" in line for line in lines[4:10])
     assert lines[10] == "1 False"
-    assert result.stderr.rstrip().splitlines()[-1].endswith("use dense tensors, or an index with "
-                                                            "torch.index_add and gather")  # fmt: skip
+    assert result.stderr.rstrip().splitlines()[-1].endswith("pad_sequence and pass a mask")
 
 
 def test_the_catalogue() -> None:
-    assert catalogue.is_module("torch.sparse") and not catalogue.is_module("torch.sparse.mm")
-    assert catalogue.is_known("torch.sparse.mm") and catalogue.is_known("torch.ao.quantization")
-    assert not catalogue.is_known("torch.sparse.frobnicate") and not catalogue.is_known("torch")
+    assert catalogue.is_module("torch.nested") and not catalogue.is_module("torch.nested.narrow")
+    assert catalogue.is_known("torch.nested.narrow") and catalogue.is_known("torch.ao.quantization")
+    assert not catalogue.is_known("torch.nested.frobnicate") and not catalogue.is_known("torch")
 
 
 @pytest.mark.parametrize("name", [
-    "torch.ao.quantization.QConfig", "torch.sparse_csr", "torch.nested.nested_tensor",
-    "torch.onnx.export", "torch.export.export", "torch.fx.Tracer", "torch.cuda.cudaStatus",
-    "torch.jit.CompilationUnit", "torch.utils.cpp_extension.load", "torch.Tensor.to_sparse",
+    "torch.ao.quantization.QConfig", "torch.nested.nested_tensor",
+    "torch.onnx.export", "torch.export.export", "torch.fx.replace_pattern", "torch.cuda.cudaStatus",
+    "torch.jit.CompilationUnit", "torch.utils.cpp_extension.load", "torch.Tensor.int_repr",
 ])  # fmt: skip
 def test_sentences_say_what_to_do(name: str) -> None:
     text = sentence(name)

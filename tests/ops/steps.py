@@ -143,7 +143,8 @@ def run_others() -> None:
     places = call.max_pool_places(image, *window)
     found += [
         call.pool_gather(image, places, 2), call.max_pool_gather(m(1, 2, 4, 4), image, *window),
-        call.drawn(image, None, None, "NormalBackward0"),
+        call.drawn(image, None, None, "NormalBackward0"), call.gamma_drawn(image, image),
+        call.dirichlet_drawn(image, image, "_DirichletBackward"),
     ]  # fmt: skip
     torch._flush()
     del found, written

@@ -294,7 +294,7 @@ class SummaryWriter:
         for name, given in (("labels", metadata), ("images", label_img)):
             if given is not None and len(given) != len(points):
                 raise AssertionError(f"#{name} should equal with #data points")
-        step = "%05d" % (0 if global_step is None else int(global_step))
+        step = f"{0 if global_step is None else int(global_step):05d}"
         name = re.sub(r"[^\w\-./]", "_", tag)
         folder = os.path.join(step, name)
         whole = os.path.join(self.log_dir, folder)

@@ -13,7 +13,7 @@ from ... import _grid
 from ... import functional as v1
 from ..._warps import _check_affine, _get_inverse_affine_matrix
 from . import _pictures as P
-from ._meta import clamp_keypoints, clamped, converted
+from ._meta import clamped, converted
 from ._registry import for_type
 
 _XYXY, _XYWH = BoundingBoxFormat.XYXY, BoundingBoxFormat.XYWH
@@ -61,11 +61,10 @@ def _moved(boxes: Any, move: _Move, size: _Size, what: str) -> Any:
     return tv_tensors.wrap(result, like=boxes, canvas_size=size)
 
 
-def _points(points: Any, move: _Move, size: _Size, clamp: bool = True) -> Any:
+def _points(points: Any, move: _Move, size: _Size) -> Any:
     plain = points.as_subclass(torch.Tensor)
     floats = plain if plain.is_floating_point() else plain.float()
-    result = tv_tensors.wrap(move(floats).to(plain.dtype), like=points, canvas_size=size)
-    return clamp_keypoints(result) if clamp else result
+    return tv_tensors.wrap(move(floats).to(plain.dtype), like=points, canvas_size=size)
 
 
 def _resized(like: Any, size: Any, max_size: int | None) -> _Size:
@@ -95,7 +94,7 @@ def _resize_points(
     height, width = points.canvas_size
     tall, wide = _resized(points, size, max_size)
     ratios = torch.tensor([wide / width, tall / height])
-    return _points(points, lambda xy: xy * ratios, (tall, wide), clamp=False)
+    return _points(points, lambda xy: xy * ratios, (tall, wide))
 
 
 @for_type(P.horizontal_flip, BoundingBoxes)
@@ -300,10 +299,10 @@ def _elastic(inpt: Any, displacement: Any, interpolation: Any = None, fill: Any 
         y = points[..., 1].long().clamp(0, height - 1)
         half = torch.tensor([0.5 * width, 0.5 * height], dtype=points.dtype)
         whole = torch.stack([x, y], -1).to(points.dtype)
-        return whole + 0.5 - displacement[0, y, x].to(points.dtype) * half
+        return whole - displacement[0, y, x].to(points.dtype) * half
 
     if isinstance(inpt, BoundingBoxes):
-        return _moved(inpt, move, inpt.canvas_size, "a displacement")
+        return _moved(inpt, lambda xy: move(xy.ceil()), inpt.canvas_size, "a displacement")
     return _points(inpt, move, inpt.canvas_size)
 
 
