@@ -144,7 +144,7 @@ e = _functions.e
 newaxis = None
 _nn = Namespace("nn")
 _linalg = Namespace("linalg")
-_rnn = Namespace("rnn")
+_sequences = Namespace("sequences")
 _fft = Namespace("fft")
 _special = Namespace("special")
 globals().update(_TYPES)

@@ -20,7 +20,7 @@ from flambeau.ops.table import Row, table
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "operations"
 
-INTERNAL = frozenset(("rnn",))
+INTERNAL = frozenset(("sequences",))
 """Namespaces that the library calls, not users."""
 
 NAMESPACES = {"": "torch", "nn": "torch.nn.functional"}

@@ -244,12 +244,16 @@ def _traced(event: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_ATEN = {"true_divide": "div"}
+"""Rows whose operation has another name among PyTorch's events."""
+
+
 def events_of(found: Iterable[Any], beginning: int, shapes: bool, lines: bool, flops: bool) -> EventList:
     """What the engine's recorder has collected, as events."""
     names = {"user": "{}", "flush": "flambeau::run ({})", "operation": "aten::{}", "kernel": "{}"}
     made = [
         FunctionEvent(
-            i, names[e.kind].format(e.name), e.kind, e.thread, (e.start - beginning) / 1e3,
+            i, names[e.kind].format(_ATEN.get(e.name, e.name)), e.kind, e.thread, (e.start - beginning) / 1e3,
             (e.end - beginning) / 1e3, e.shapes if shapes else (),
             (e.line,) if lines and e.line else (), e.flops if flops else 0,
         )

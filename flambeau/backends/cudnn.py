@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from flambeau.errors import refusing
+
+from ._switches import functions_of
 
 enabled = True
 benchmark = False
@@ -31,22 +31,6 @@ def is_acceptable(tensor: Any) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def flags(**switches: Any) -> Iterator[None]:
-    """Set switches until the end of a `with` block."""
-    before = {name: globals()[name] for name in switches}
-    globals().update(switches)
-    try:
-        yield
-    finally:
-        globals().update(before)
-
-
-def set_flags(**switches: Any) -> tuple[Any, ...]:
-    """Set switches; gives what they were."""
-    before = tuple(globals()[name] for name in switches)
-    globals().update(switches)
-    return before
-
+flags, set_flags = functions_of(globals())
 
 __getattr__ = refusing(__name__)

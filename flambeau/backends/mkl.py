@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flambeau.errors import refusing
 
+from ._switches import Messages
+
 VERBOSE_OFF, VERBOSE_ON = 0, 1
 
 
@@ -11,17 +13,11 @@ def is_available() -> bool:
     return False
 
 
-class verbose:  # noqa: N801
+class verbose(Messages):  # noqa: N801
     """Context manager for the library's own messages: there are none."""
 
     def __init__(self, enable: int) -> None:
         self.enable = enable
-
-    def __enter__(self) -> verbose:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 __getattr__ = refusing(__name__)

@@ -75,7 +75,9 @@ def broadcast(*shapes: Ints) -> Ints:
     rank = max(map(len, shapes), default=0)
     out = [1] * rank
     for shape in shapes:
-        for i, size in enumerate(shape, rank - len(shape)):
+        # From the last dimension on, so that the last one that does not fit is named.
+        for i in range(rank - 1, rank - 1 - len(shape), -1):
+            size = shape[i - rank]
             if size != 1:
                 if out[i] != 1 and out[i] != size:
                     raise RuntimeError(

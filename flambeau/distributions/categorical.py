@@ -7,8 +7,8 @@ from typing import Any
 import flambeau as torch
 
 from . import constraints
-from .distribution import Distribution
-from .utils import _one_of, lazy_property, logits_to_probs, probs_to_logits
+from ._probs_or_logits import ProbsOrLogits
+from .utils import _one_of
 
 __all__ = ["Categorical"]
 
@@ -16,12 +16,13 @@ Tensor = torch.Tensor
 Size = torch.Size
 
 
-class Categorical(Distribution):
+class Categorical(ProbsOrLogits):
     """Indices 0 to K - 1 with the weights `probs` or log-weights `logits`, (..., K); they need not
     be normalised, the attributes are."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
+    _is_binary = False
 
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -40,29 +41,13 @@ class Categorical(Distribution):
         super().__init__(self._param.size()[:-1], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Categorical:
-        new = self._expanded(Categorical, batch_shape, _instance, "probs", "logits")
-        new._param = new.probs if "probs" in new.__dict__ else new.logits
+        new = self._expanded(Categorical, batch_shape, _instance)
         new._num_events = self._num_events
         return new
-
-    def _new(self, *args: Any, **kwargs: Any) -> Tensor:
-        return self._param.new(*args, **kwargs)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:  # type: ignore[override]
         return constraints.integer_interval(0, self._num_events - 1)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        return probs_to_logits(self.probs)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        return logits_to_probs(self.logits)
-
-    @property
-    def param_shape(self) -> Size:
-        return self._param.size()
 
     def _nan(self) -> Tensor:
         shape, probs = self._extended_shape(), self.probs

@@ -9,15 +9,9 @@ import flambeau as torch
 from flambeau.nn.functional import binary_cross_entropy_with_logits
 
 from . import constraints
+from ._probs_or_logits import ProbsOrLogits
 from .exp_family import ExponentialFamily
-from .utils import (
-    _one_of,
-    broadcast_all,
-    clamp_probs,
-    lazy_property,
-    logits_to_probs,
-    probs_to_logits,
-)
+from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
 
 __all__ = ["ContinuousBernoulli"]
 
@@ -25,7 +19,7 @@ Tensor = torch.Tensor
 Size = torch.Size
 
 
-class ContinuousBernoulli(ExponentialFamily):
+class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
     """Density C(probs) * probs**x * (1 - probs)**(1 - x) on [0, 1].
 
     Loaiza-Ganem and Cunningham, "The continuous Bernoulli: fixing a pervasive error in variational
@@ -42,38 +36,22 @@ class ContinuousBernoulli(ExponentialFamily):
         self, probs: Any = None, logits: Any = None, lims: tuple[float, float] = (0.499, 0.501),
         validate_args: bool | None = None,
     ) -> None:  # fmt: skip
-        _one_of("ContinuousBernoulli", probs=probs, logits=logits)
+        self._take(probs, logits)
         if probs is not None:
-            (probs,) = broadcast_all(probs)
-            if validate_args and not constraints.unit_interval.check(probs).all():
+            if validate_args and not constraints.unit_interval.check(self.probs).all():
                 raise ValueError("ContinuousBernoulli: `probs` must be in [0, 1]")
-            self.probs = clamp_probs(probs)
-        else:
-            (self.logits,) = broadcast_all(logits)
-        self._param = self.probs if probs is not None else self.logits
+            self.probs = self._param = clamp_probs(self.probs)
         self._lims = lims
         super().__init__(self._param.size(), validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> ContinuousBernoulli:
-        new = self._expanded(ContinuousBernoulli, batch_shape, _instance, "probs", "logits")
-        new._param = new.probs if "probs" in new.__dict__ else new.logits
+        new = self._expanded(ContinuousBernoulli, batch_shape, _instance)
         new._lims = self._lims
         return new
-
-    def _new(self, *args: Any, **kwargs: Any) -> Tensor:
-        return self._param.new(*args, **kwargs)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        return probs_to_logits(self.probs, is_binary=True)
 
     @lazy_property
     def probs(self) -> Tensor:
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
-
-    @property
-    def param_shape(self) -> Size:
-        return self._param.size()
 
     def _outside_unstable_region(self) -> Tensor:
         return (self.probs <= self._lims[0]) | (self.probs > self._lims[1])

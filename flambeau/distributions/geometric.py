@@ -8,8 +8,8 @@ import flambeau as torch
 from flambeau.nn.functional import binary_cross_entropy_with_logits
 
 from . import constraints
-from .distribution import Distribution
-from .utils import _one_of, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from ._probs_or_logits import ProbsOrLogits
+from .utils import broadcast_all
 
 __all__ = ["Geometric"]
 
@@ -17,7 +17,7 @@ Tensor = torch.Tensor
 Size = torch.Size
 
 
-class Geometric(Distribution):
+class Geometric(ProbsOrLogits):
     """How many trials fail before the first success, each succeeding with probability `probs`.
 
     (`Tensor.geometric_` counts the success too: from 1 on, not from 0.)
@@ -29,13 +29,8 @@ class Geometric(Distribution):
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        _one_of("Geometric", probs=probs, logits=logits)
-        if probs is not None:
-            (self.probs,) = broadcast_all(probs)
-        else:
-            (self.logits,) = broadcast_all(logits)
-        shape = self.probs.size() if probs is not None else self.logits.size()
-        super().__init__(shape, validate_args=validate_args)
+        self._take(probs, logits)
+        super().__init__(self._param.size(), validate_args=validate_args)
         if self._validate_args and probs is not None and not (self.probs > 0).all():
             raise ValueError(
                 f"Expected parameter probs of distribution {self!r} to be positive, but found "
@@ -43,7 +38,7 @@ class Geometric(Distribution):
             )
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Geometric:
-        return self._expanded(Geometric, batch_shape, _instance, "probs", "logits")
+        return self._expanded(Geometric, batch_shape, _instance)
 
     @property
     def mean(self) -> Tensor:
@@ -56,14 +51,6 @@ class Geometric(Distribution):
     @property
     def variance(self) -> Tensor:
         return (1.0 / self.probs - 1.0) / self.probs
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        return logits_to_probs(self.logits, is_binary=True)
 
     def sample(self, sample_shape: Any = Size()) -> Tensor:
         shape, probs = self._extended_shape(sample_shape), self.probs

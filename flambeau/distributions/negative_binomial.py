@@ -8,9 +8,9 @@ import flambeau as torch
 from flambeau.nn.functional import logsigmoid
 
 from . import constraints
-from .distribution import Distribution
+from ._probs_or_logits import ProbsOrLogits
 from .gamma import Gamma
-from .utils import _one_of, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .utils import lazy_property
 
 __all__ = ["NegativeBinomial"]
 
@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 Size = torch.Size
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(ProbsOrLogits):
     """How many trials succeed, each with probability `probs`, before `total_count` (which need be no
     integer) have failed."""
 
@@ -32,23 +32,12 @@ class NegativeBinomial(Distribution):
         self, total_count: Any, probs: Any = None, logits: Any = None,
         validate_args: bool | None = None,
     ) -> None:  # fmt: skip
-        _one_of("NegativeBinomial", probs=probs, logits=logits)
-        if probs is not None:
-            self.total_count, self.probs = broadcast_all(total_count, probs)
-        else:
-            self.total_count, self.logits = broadcast_all(total_count, logits)
-        self._param = self.probs if probs is not None else self.logits
-        self.total_count = self.total_count.type_as(self._param)
+        (total_count,) = self._take(probs, logits, total_count)
+        self.total_count = total_count.type_as(self._param)
         super().__init__(self._param.size(), validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> NegativeBinomial:
-        names = ("total_count", "probs", "logits")
-        new = self._expanded(NegativeBinomial, batch_shape, _instance, *names)
-        new._param = new.probs if "probs" in new.__dict__ else new.logits
-        return new
-
-    def _new(self, *args: Any, **kwargs: Any) -> Tensor:
-        return self._param.new(*args, **kwargs)
+        return self._expanded(NegativeBinomial, batch_shape, _instance, "total_count")
 
     @property
     def mean(self) -> Tensor:
@@ -61,18 +50,6 @@ class NegativeBinomial(Distribution):
     @property
     def variance(self) -> Tensor:
         return self.mean / torch.sigmoid(-self.logits)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def param_shape(self) -> Size:
-        return self._param.size()
 
     @lazy_property
     def _gamma(self) -> Gamma:

@@ -94,3 +94,14 @@ NOTHING: dict[str, Any] = {
     "memory_stats": OrderedDict, "memory_stats_as_nested_dict": dict, "get_gencode_flags": "",
 }  # fmt: skip
 """What most of these namespaces answer without their device."""
+
+ACCELERATOR: dict[str, Any] = {
+    "needing": """
+    current_device current_stream get_device_capability get_device_name get_device_properties
+    get_rng_state initial_seed mem_get_info set_device set_rng_state synchronize
+    """,
+    "giving": {**NOTHING, "set_stream": None},
+    "classes": "Event Stream",
+    "contexts": "StreamContext device device_of stream",
+}
+"""What `Absent.install` puts into the namespace of any accelerator."""

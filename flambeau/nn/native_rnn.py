@@ -72,7 +72,7 @@ def _network(name: str, mode: str, args: Any, kwargs: Any) -> tuple[Tensor, ...]
     steps = given["input"].transpose(0, 1) if given["batch_first"] else given["input"]
     length, batch = steps.shape[:2]
     sizes = torch.full((length,), batch, dtype=torch.int64)
-    output, last = net._run(steps.reshape(length * batch, -1), states, sizes)
+    output, last = net._run(steps.reshape(length * batch, -1), states, sizes, length)
     output = output.view(length, batch, -1)
     return (output.transpose(0, 1) if given["batch_first"] else output, *last)
 

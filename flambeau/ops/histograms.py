@@ -85,7 +85,7 @@ row("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", b
 
 
 def _histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+    input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
 ) -> Any:
     """Counts in bins (how many, or their edges) and the bins' edges."""
     if not input.is_floating_point():
@@ -112,7 +112,7 @@ def _histogram(
     ])  # fmt: skip
 
 
-row("histogram(Tensor input, any bins) -> Tensors", body=_histogram, forms="fmo", out="exact", samples=lambda m: [((m(2, 5), 4), {})],
+row("histogram(Tensor input, any bins=100) -> Tensors", body=_histogram, forms="fmo", out="exact", samples=lambda m: [((m(2, 5), 4), {})],
     doc="See body.")  # fmt: skip
 
 

@@ -3,7 +3,8 @@ other, each for all sequences that still run.
 
 A packed sequence has its rows step after step; `sizes[t]` of them belong to step t, and the
 sequences are sorted so that those still running are the first. Going backward, a sequence begins
-where it ends. What a step needs again for its derivative is kept in `reserve`, a row for each row.
+where it ends. What a step needs again for its derivative is kept in `reserve`: planes of rows, one
+after the other. `length` is for the compiler (`lowering.recurrent`).
 The four gates of an LSTM and the three of a GRU lie side by side, in PyTorch's order.
 """
 
@@ -36,35 +37,36 @@ def _halves(width: int, hidden: int, tanh_from: int, kind: Any) -> Array:
 
 
 def lstm(
-    gates: Array, weight: Array, hidden: Array, cell: Array, sizes: Array, backward: bool
+    gates: Array, weight: Array, hidden: Array, cell: Array, sizes: Array, backward: bool,
+    length: int = 0,
 ) -> tuple[Array, Array, Array, Array]:
-    """Outputs (rows, H), the last h and c (batch, H), and reserve (rows, 5 H): i, f, g, o and c."""
+    """Outputs (rows, H), the last h and c (batch, H), and reserve (5 rows, H): i, f, g, o and c."""
     n = hidden.shape[1]
     kind = gates.dtype
     turned = np.ascontiguousarray(weight.T)
     scale = _halves(4 * n, n, 2 * n, kind)
     shift = 1 - scale
     output = np.empty((len(gates), n), kind)
-    reserve = np.empty((len(gates), 5 * n), kind)
+    reserve = np.empty((5, len(gates), n), kind)
     h, c = hidden.copy(), cell.copy()
     part = np.empty_like(h)
     for start, end in _steps(sizes, backward):
         b = end - start
-        acts = reserve[start:end, : 4 * n]
-        sums = h[:b] @ turned
-        sums += gates[start:end]
-        sums *= scale
-        np.tanh(sums, out=sums)
-        sums *= scale
-        np.add(sums, shift, out=acts)
+        acts = h[:b] @ turned
+        acts += gates[start:end]
+        acts *= scale
+        np.tanh(acts, out=acts)
+        acts *= scale
+        acts += shift
+        reserve[:4, start:end] = acts.reshape(b, 4, n).transpose(1, 0, 2)
         now = c[:b]
         now *= acts[:, n : 2 * n]
         now += np.multiply(acts[:, :n], acts[:, 2 * n : 3 * n], out=part[:b])
-        reserve[start:end, 4 * n :] = now
+        reserve[4, start:end] = now
         np.tanh(now, out=part[:b])
         np.multiply(part[:b], acts[:, 3 * n :], out=h[:b])
         output[start:end] = h[:b]
-    return output, h, c, reserve
+    return output, h, c, reserve.reshape(-1, n)
 
 
 def _before(
@@ -87,7 +89,7 @@ def _before(
 
 def lstm_backward(
     d_output: Array, d_hidden: Array, d_cell: Array, weight: Array, hidden: Array, cell: Array,
-    sizes: Array, output: Array, reserve: Array, backward: bool,
+    sizes: Array, output: Array, reserve: Array, backward: bool, length: int = 0,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Gradients by the gates (rows, 4 H), the first h and c, and the h before each row."""
     n = hidden.shape[1]
@@ -96,11 +98,12 @@ def lstm_backward(
     previous = np.empty_like(output)
     dh, dc = d_hidden.copy(), d_cell.copy()
     states = _before(rows, hidden, output)
-    cells = _before(rows, cell, reserve[:, 4 * n :])
+    planes = reserve.reshape(5, -1, n)
+    cells = _before(rows, cell, planes[4])
     for (start, end, h), (_, _, c) in zip(states, cells, strict=True):
         b = end - start
         previous[start:end] = h
-        i, f, g, o, now = np.split(reserve[start:end], 5, 1)
+        i, f, g, o, now = planes[:, start:end]
         through = np.tanh(now)
         at_h = dh[:b]
         at_h += d_output[start:end]
@@ -120,44 +123,44 @@ def lstm_backward(
 
 
 def gru(
-    gates: Array, weight: Array, bias: Array | None, hidden: Array, sizes: Array, backward: bool
+    gates: Array, weight: Array, bias: Array | None, hidden: Array, sizes: Array, backward: bool,
+    length: int = 0,
 ) -> tuple[Array, Array, Array]:
-    """Outputs (rows, H), the last h, and reserve (rows, 4 H): r, z, n and h's part in n."""
+    """Outputs (rows, H), the last h, and reserve (4 rows, H): r, z, n and h's part in n."""
     n = hidden.shape[1]
     kind = gates.dtype
     turned = np.ascontiguousarray(weight.T)
     output = np.empty((len(gates), n), kind)
-    reserve = np.empty((len(gates), 4 * n), kind)
+    reserve = np.empty((4, len(gates), n), kind)
     h = hidden.copy()
     half = kind.type(0.5)
     for start, end in _steps(sizes, backward):
         b = end - start
-        x, kept = gates[start:end], reserve[start:end]
+        x, (r, z, new, inner) = gates[start:end], reserve[:, start:end]
         sums = h[:b] @ turned
         if bias is not None:
             sums += bias
-        both = kept[:, : 2 * n]
-        np.add(sums[:, : 2 * n], x[:, : 2 * n], out=both)
+        both = sums[:, : 2 * n]
+        both += x[:, : 2 * n]
         both *= half
         np.tanh(both, out=both)
         both *= half
         both += half
-        kept[:, 3 * n :] = sums[:, 2 * n :]
-        new = kept[:, :n] * kept[:, 3 * n :]
+        r[...], z[...], inner[...] = both[:, :n], both[:, n:], sums[:, 2 * n :]
+        np.multiply(r, inner, out=new)
         new += x[:, 2 * n :]
         np.tanh(new, out=new)
-        kept[:, 2 * n : 3 * n] = new
         now = h[:b]
         now -= new
-        now *= kept[:, n : 2 * n]
+        now *= z
         now += new
         output[start:end] = now
-    return output, h, reserve
+    return output, h, reserve.reshape(-1, n)
 
 
 def gru_backward(
     d_output: Array, d_hidden: Array, weight: Array, hidden: Array, sizes: Array, output: Array,
-    reserve: Array, backward: bool,
+    reserve: Array, backward: bool, length: int = 0,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Gradients by the input's gates and by the hidden state's (rows, 3 H), by the first h, and
     the h before each row."""
@@ -166,10 +169,11 @@ def gru_backward(
     d_sums = np.empty_like(d_gates)
     previous = np.empty_like(output)
     dh = d_hidden.copy()
+    planes = reserve.reshape(4, -1, n)
     for start, end, h in _before(_steps(sizes, backward), hidden, output):
         b = end - start
         previous[start:end] = h
-        r, z, new, inner = np.split(reserve[start:end], 4, 1)
+        r, z, new, inner = planes[:, start:end]
         at_h = dh[:b]
         at_h += d_output[start:end]
         d, s = d_gates[start:end], d_sums[start:end]
@@ -188,7 +192,8 @@ def gru_backward(
 
 
 def plain(
-    gates: Array, weight: Array, hidden: Array, sizes: Array, backward: bool, relu: bool
+    gates: Array, weight: Array, hidden: Array, sizes: Array, backward: bool, relu: bool,
+    length: int = 0,
 ) -> tuple[Array, Array]:
     """Outputs (rows, H) and the last h of h' = tanh(gates + W h), or with relu."""
     turned = np.ascontiguousarray(weight.T)
@@ -208,7 +213,7 @@ def plain(
 
 def plain_backward(
     d_output: Array, d_hidden: Array, weight: Array, hidden: Array, sizes: Array, output: Array,
-    backward: bool, relu: bool,
+    backward: bool, relu: bool, length: int = 0,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Gradients by the gates (rows, H) and by the first h, and the h before each row."""
     d_gates = np.empty_like(output)

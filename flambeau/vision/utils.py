@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 
+@torch.no_grad()
 def make_grid(
     tensor: torch.Tensor | Sequence[torch.Tensor],
     nrow: int = 8,
@@ -112,6 +113,7 @@ def _normalized(
     return images
 
 
+@torch.no_grad()
 def save_image(
     tensor: torch.Tensor | Sequence[torch.Tensor],
     fp: Any,

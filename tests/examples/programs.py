@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from flambeau.compat import names
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
 PRINTED = Path(__file__).parent / "printed.json"
@@ -131,6 +133,15 @@ def run(program: Program, data: Path, cwd: Path) -> str:
             warnings.simplefilter("ignore")
             runpy.run_path(path, run_name="__main__")
     return printed.getvalue()
+
+
+def run_under_flambeau(program: Program, data: Path, cwd: Path) -> str:
+    """What the program prints where `import torch` finds flambeau."""
+    names.install()
+    try:
+        return run(program, data, cwd)
+    finally:
+        names.remove()
 
 
 @contextlib.contextmanager

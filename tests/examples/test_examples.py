@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from flambeau.compat import names
 from tests.compat.support import run as run_command
 from tests.examples import programs
 from tests.examples.programs import EXAMPLES, PRINTED, PROGRAMS, Program
@@ -33,11 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_prints_what_it_prints_under_pytorch(program: Program, data: Path, folders: Path) -> None:
     cwd = folders / program.folder
     cwd.mkdir(exist_ok=True)
-    names.install()
-    try:
-        printed = programs.without_paths(programs.run(program, data, cwd), data)
-    finally:
-        names.remove()
+    printed = programs.without_paths(programs.run_under_flambeau(program, data, cwd), data)
     expected = "\n".join(EXPECTED[program.name])
     assert programs.differences(expected, printed, program.tolerance) == []
     found = programs.numbers(printed)
@@ -49,13 +44,8 @@ def test_what_is_recorded_is_what_runs() -> None:
 
 
 def test_losses_go_down(tmp_path: Path) -> None:
-    names.install()
-    try:
-        printed = programs.run(
-            Program("polynomial/main.py", "--steps 200 --ways nn_module optimizer"), tmp_path, tmp_path
-        )
-    finally:
-        names.remove()
+    program = Program("polynomial/main.py", "--steps 200 --ways nn_module optimizer")
+    printed = programs.run_under_flambeau(program, tmp_path, tmp_path)
     for part in printed.split("-- ")[1:]:
         losses = programs.numbers(part.partition("Result")[0])
         assert losses == sorted(losses, reverse=True)

@@ -18,6 +18,9 @@ from .samples import Maker, arrays, function, leaves, replaced, rows
 ROWS = rows()
 DIFFERENTIABLE = [r for r in ROWS if not r.not_differentiable]
 
+LARGE = 12
+"""Elements of the inputs beyond which second derivatives are compared in random directions only."""
+
 _NARROW = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 
@@ -131,7 +134,9 @@ def test_first_and_second_derivatives(row: Row) -> None:
             continue
         call, chosen = found
         assert torch.autograd.gradcheck(call, chosen), f"sample {number}"
-        assert torch.autograd.gradgradcheck(call, chosen, atol=1e-4), f"sample {number}"
+        large = sum(t.numel() for t in chosen) > LARGE
+        checked = torch.autograd.gradgradcheck(call, chosen, atol=1e-4, fast_mode=large)
+        assert checked, f"sample {number}"
 
 
 def test_every_differentiable_row_is_reached() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from flambeau.compat import names
 from tests.examples import programs
 from tests.examples.programs import PROGRAMS, Program
 from tests.parity.torchvision_for_examples import torchvision
@@ -33,9 +32,5 @@ def test_both_frameworks_print_the_same(program: Program, data: Path, folders: P
         place.mkdir(parents=True, exist_ok=True)
     with torchvision():
         expected = programs.run(program, data, places["torch"])
-    names.install()
-    try:
-        found = programs.run(program, data, places["flambeau"])
-    finally:
-        names.remove()
+    found = programs.run_under_flambeau(program, data, places["flambeau"])
     assert programs.differences(expected, found, program.tolerance) == []

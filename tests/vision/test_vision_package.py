@@ -33,8 +33,10 @@ def test_names():
     vision.set_image_backend("PIL")
     with pytest.raises(ValueError, match="accimage"):
         vision.set_image_backend("accimage")
-    with pytest.raises(AttributeError, match="ops"):
-        vision.ops  # noqa: B018
+    with pytest.raises(AttributeError, match="oops"):
+        vision.oops  # noqa: B018
+    assert {"io", "ops", "tv_tensors"} <= set(dir(vision))
+    assert vision.get_video_backend() == "pyav"
 
 
 def test_make_grid():

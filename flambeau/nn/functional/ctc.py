@@ -12,9 +12,6 @@ __all__ = ["ctc_loss"]
 
 Tensor = torch.Tensor
 
-# Stands for log(0): finite, so that no gradient becomes inf - inf.
-_NEVER = -1e30
-
 
 def ctc_loss(
     log_probs: Tensor,
@@ -92,29 +89,16 @@ def _negative_log_likelihood(
     target_length: list[int],
     blank: int,
 ) -> Tensor:
-    """The forward algorithm, for the whole batch at once: alpha (N, states) step by step."""
+    """The loss of each sample, (N)."""
     steps, count, _ = log_probs.shape
-    width = len(labels[0])
-    index = torch.tensor(labels)
+    index = torch.tensor(labels, dtype=torch.int64).reshape(count, -1)
+    width = index.size(1)
     emitted = log_probs.gather(2, index.unsqueeze(0).expand(steps, count, width))
-    never = torch.full((count, width), _NEVER, dtype=log_probs.dtype)
     skips = [
         [i >= 2 and row[i] != blank and row[i] != row[i - 2] for i in range(width)]
         for row in labels
     ]
-    may_skip = torch.tensor(skips)
-    first = torch.arange(width).expand(count, width) < 2
-    alpha = torch.where(first, emitted[0], never)
-    lengths = torch.tensor(input_length).unsqueeze(1)
-    for step in range(1, steps):
-        one = torch.cat([never[:, :1], alpha[:, :-1]], 1)
-        two = torch.cat([never[:, :2], alpha[:, :-2]], 1)[:, :width]
-        two = torch.where(may_skip, two, never)
-        moved = torch.logsumexp(torch.stack([alpha, one, two]), 0) + emitted[step]
-        alpha = torch.where(lengths > step, moved, alpha)
-    ends = torch.tensor([[2 * n, max(2 * n - 1, 0)] for n in target_length])
-    last = alpha.gather(1, ends)
-    # An empty target ends in its only blank, which must not count twice.
-    empty = torch.tensor([[False, n == 0] for n in target_length])
-    total = torch.logsumexp(last.masked_fill(empty, _NEVER), 1)
-    return torch.where(total > _NEVER / 2, -total, torch.full_like(total, float("inf")))
+    may_skip = torch.tensor(skips, dtype=torch.bool).reshape(count, width)
+    return torch._sequences.ctc_likelihood(
+        emitted, may_skip, torch.tensor(input_length), torch.tensor(target_length)
+    )

@@ -104,8 +104,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         known = target < self.shortlist_size
         gather_at = torch.where(known, target, 0)
         for i, (low, high) in enumerate(self._clusters()):
-            rows = ((target >= low) & (target < high)).nonzero().squeeze(1)
-            gather_at = torch.where((target >= low) & (target < high), self.shortlist_size + i, gather_at)
+            inside_it = (target >= low) & (target < high)
+            rows = inside_it.nonzero().squeeze(1)
+            gather_at = torch.where(inside_it, self.shortlist_size + i, gather_at)
             if rows.numel():
                 inside = F.log_softmax(self.tail[i](input.index_select(0, rows)), dim=1)
                 relative = (target - low).index_select(0, rows)
@@ -122,9 +123,15 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"{list(target.shape)}"
             )
         if batched and input.dim() != 2:
-            raise RuntimeError(f"1D target tensor expects 2D input tensors, but found inputs with size {input.size()}")
+            raise RuntimeError(
+                "1D target tensor expects 2D input tensors, but found inputs with size "
+                f"{input.size()}"
+            )
         if not batched and input.dim() != 1:
-            raise RuntimeError(f"0D target tensor expects 1D input tensors, but found inputs with size {input.size()}")
+            raise RuntimeError(
+                "0D target tensor expects 1D input tensors, but found inputs with size "
+                f"{input.size()}"
+            )
         if batched and input.size(0) != target.size(0):
             raise RuntimeError(
                 "Input and target should have the same size in the batch dimension: got "

@@ -230,7 +230,7 @@ class RNNBase(Module):
         if not length:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         sizes = torch.full((length,), batch, dtype=torch.int64)
-        output, last = self._run(steps.reshape(length * batch, -1), states, sizes)
+        output, last = self._run(steps.reshape(length * batch, -1), states, sizes, length)
         output = output.view(length, batch, -1)
         if self.batch_first:
             output = output.transpose(0, 1)
@@ -275,9 +275,10 @@ class RNNBase(Module):
         return parts
 
     def _run(
-        self, data: Tensor, states: tuple[Tensor, ...], sizes: Tensor
+        self, data: Tensor, states: tuple[Tensor, ...], sizes: Tensor, length: int = 0
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """All layers over packed rows, `sizes[t]` of them for step t: outputs and last states."""
+        """All layers over packed rows, `sizes[t]` of them for step t: outputs and last states.
+        `length` is the number of steps where all sequences have the same."""
         directions = 2 if self.bidirectional else 1
         ends: list[tuple[Tensor, ...]] = []
         for layer in range(self.num_layers):
@@ -285,7 +286,8 @@ class RNNBase(Module):
             for direction in range(directions):
                 at = layer * directions + direction
                 start = tuple(state[at] for state in states)
-                output, end = self._run_layer(at, data, start, sizes, direction == 1)
+                way = (sizes, direction == 1)
+                output, end = self._run_layer(at, data, start, way, length)
                 passes.append(output)
                 ends.append(end)
             data = torch.cat(passes, -1) if directions == 2 else passes[0]
@@ -294,9 +296,10 @@ class RNNBase(Module):
         return data, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
 
     def _run_layer(
-        self, at: int, data: Tensor, start: tuple[Tensor, ...], sizes: Tensor, backward: bool
+        self, at: int, data: Tensor, start: tuple[Tensor, ...], way: tuple[Tensor, bool], length: int
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One layer in one direction. The inputs' linear map is one product for all steps."""
+        """One layer, over sizes and in a direction. The inputs' linear map is one product for all
+        steps."""
         weights = [getattr(self, name) for name in self._all_weights[at]]
         from_input, from_hidden = weights[:2]
         bias = hidden_bias = None
@@ -304,16 +307,16 @@ class RNNBase(Module):
             bias, hidden_bias = weights[2:4]
         if self.mode == "GRU":  # its bias goes through the reset gate
             gates = F.linear(data, from_input, bias)
-            output, *end = torch._rnn.gru_layer(gates, from_hidden, hidden_bias, *start, sizes, backward)
+            output, *end = torch._sequences.gru_layer(gates, from_hidden, hidden_bias, *start, *way, length)
             return output, tuple(end)
         gates = F.linear(data, from_input, None if bias is None else bias + hidden_bias)
         if self.proj_size:
-            return _projected_layer(gates, from_hidden, weights[-1], start, sizes, backward)
+            return _projected_layer(gates, from_hidden, weights[-1], start, *way)
         if self.mode == "LSTM":
-            output, *end = torch._rnn.lstm_layer(gates, from_hidden, *start, sizes, backward)
+            output, *end = torch._sequences.lstm_layer(gates, from_hidden, *start, *way, length)
         else:
             relu = self.mode == "RNN_RELU"
-            output, *end = torch._rnn.rnn_layer(gates, from_hidden, *start, sizes, backward, relu)
+            output, *end = torch._sequences.rnn_layer(gates, from_hidden, *start, *way, relu, length)
         return output, tuple(end)
 
     def _forward_packed(self, input: PackedSequence, hx: Any) -> Any:

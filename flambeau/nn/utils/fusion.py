@@ -83,7 +83,7 @@ def fuse_linear_bn_weights(
 
 def _check_modes(layer: Any, bn: Any) -> None:
     if layer.training or bn.training:
-        raise AssertionError("Fusion only for eval! Call .eval() on the layer and on the norm first")
+        raise AssertionError("Fusion only for eval! Call .eval() on both first")
 
 
 def _statistics(bn: Any) -> tuple[Any, Any, float, Any, Any]:

@@ -70,7 +70,7 @@ class _Orthogonal(Module):
         return self.orthogonal_map == _OrthMaps.householder
 
     def _rotated(self, x: Tensor) -> Tensor:
-        """exp(A), or Cayley's (I - A / 2)^-1 (I + A / 2), of the skew matrix A of x's lower half."""
+        """exp(A), or Cayley's (I - A / 2)^-1 (I + A / 2), A skew, from x's lower half."""
         n, k = x.shape[-2:]
         a = x.tril()
         if n != k:

@@ -39,7 +39,7 @@ class SpectralNorm(ComputedWeight):
         return weight.reshape(weight.size(0), -1)
 
     def compute_weight(self, module: Any, do_power_iteration: bool | None = None) -> Tensor:
-        """The weight over its largest singular value; in training the estimate is improved first."""
+        """The weight over its largest singular value; training improves the estimate."""
         weight = getattr(module, f"{self.name}_orig")
         u, v = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
         matrix = self.reshape_weight_to_matrix(weight)

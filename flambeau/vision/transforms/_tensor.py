@@ -162,9 +162,15 @@ def resize(
     width: int,
     mode: InterpolationMode,
     antialias: bool,
+    rounds_between: bool = False,
 ) -> torch.Tensor:
-    """Resizes by one matrix an axis; integers are rounded, as torchvision does for bytes."""
+    """Resizes by one matrix an axis; integers are rounded, as torchvision does for bytes.
+
+    With `rounds_between` they are rounded after the first axis too, as PyTorch does for bytes.
+    """
     _, old_height, old_width = dimensions(image)
+    if (height, width) == (old_height, old_width):
+        return image
     if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
         exact = mode is InterpolationMode.NEAREST_EXACT
         rows = _indices(nearest_indices(old_height, height, exact), image)
@@ -179,6 +185,9 @@ def resize(
     across = torch.from_numpy(resize_weights(old_width, width, mode, antialias).T.copy())
     work = image.dtype if image.dtype in (torch.float32, torch.float64) else torch.float32
     down, across = down.to(image.device, work), across.to(image.device, work)
+    if rounds_between:
+        wide = image if width == old_width else _from_float(image.to(work) @ across, image.dtype)
+        return wide if height == old_height else _from_float(down @ wide.to(work), image.dtype)
     return _from_float(torch.matmul(torch.matmul(down, image.to(work)), across), image.dtype)
 
 

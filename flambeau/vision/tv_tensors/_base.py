@@ -94,8 +94,14 @@ class TVTensor(torch.Tensor):
         return output.as_subclass(torch.Tensor) if isinstance(output, cls) else output
 
     def _shown(self, **carried: Any) -> str:
+        first, *rest = repr(self.as_subclass(torch.Tensor))[:-1].split("\n")
+        name = type(self).__name__
+        # The lines stand below the first one's brackets.
+        shift = len(name) - len("tensor")
+        lines = [first.replace("tensor", name, 1)]
+        lines += [" " * shift + line if shift > 0 else line[-shift:] for line in rest]
         extra = ", ".join(f"{name}={value}" for name, value in carried.items())
-        return f"{super().__repr__()[:-1]}, {extra})"
+        return "\n".join(lines) + f", {extra})"
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return self._shown()

@@ -14,8 +14,12 @@ from .._kinds import channel_fill
 from .._tensor import _largest
 from ._arguments import Fill, fill_of, fills
 from ._transform import _PICTURES, _PLACED, Transform, check_type
-from .functional import get_size
+from .functional import autocontrast, equalize, get_size, posterize
 from .functional._pictures import _mode
+
+
+# What this generation does to floats too, or rounds in another order.
+_OWN = {"Equalize": equalize, "AutoContrast": autocontrast}
 
 
 class _Augment(Transform):
@@ -68,7 +72,12 @@ class _Augment(Transform):
             fill = channel_fill(plain, fill)
             if name == "Solarize":
                 magnitude = magnitude / 255 * _largest(plain.dtype)
-        changed = v1._apply_op(plain, name, magnitude, _mode(self.interpolation), fill)
+        if name == "Posterize":
+            changed = posterize(plain, int(magnitude))
+        elif name in _OWN:
+            changed = _OWN[name](plain)
+        else:
+            changed = v1._apply_op(plain, name, magnitude, _mode(self.interpolation), fill)
         if isinstance(picture, tv_tensors.TVTensor):
             return tv_tensors.wrap(changed, like=picture)
         return changed
@@ -101,11 +110,11 @@ class AutoAugment(_Augment):
     ) -> None:
         super().__init__(interpolation, fill)
         self.policy = policy
-        self._first = v1.AutoAugment(policy)
+        self._first = (v1.AutoAugment(policy),)  # a tuple: no submodule
 
     def _changed(self, picture: Any, height: int, width: int) -> Any:
-        space = self._first._augmentation_space(10, (height, width))
-        policies = self._first.policies
+        space = self._first[0]._augmentation_space(10, (height, width))
+        policies = self._first[0].policies
         for name, probability, index in policies[int(torch.randint(len(policies), ()))]:
             if torch.rand(()) <= probability:
                 magnitude = _magnitude(*space[name], index)
@@ -169,7 +178,7 @@ class AugMix(_Augment):
         fill: Fill = None,
     ) -> None:
         super().__init__(interpolation, fill)
-        self._first = v1.AugMix(severity, mixture_width, chain_depth, alpha, all_ops)
+        self._first = (v1.AugMix(severity, mixture_width, chain_depth, alpha, all_ops),)
         self.severity = severity
         self.mixture_width = mixture_width
         self.chain_depth = chain_depth
@@ -187,7 +196,7 @@ class AugMix(_Augment):
         return batch
 
     def _changed(self, picture: Any, height: int, width: int) -> Any:
-        first = self._first
+        first = self._first[0]
         space = first._augmentation_space(first._PARAMETER_MAX, (height, width))
         tensor = picture if isinstance(picture, torch.Tensor) else pil_to_tensor(picture)
         plain = tensor.as_subclass(torch.Tensor)

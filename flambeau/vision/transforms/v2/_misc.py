@@ -79,7 +79,7 @@ class LinearTransformation(Transform):
 
     def __init__(self, transformation_matrix: torch.Tensor, mean_vector: torch.Tensor) -> None:
         super().__init__()
-        self._first = warps.LinearTransformation(transformation_matrix, mean_vector)
+        self._first = (warps.LinearTransformation(transformation_matrix, mean_vector),)
         self.transformation_matrix = transformation_matrix
         self.mean_vector = mean_vector
 
@@ -89,7 +89,7 @@ class LinearTransformation(Transform):
 
     def transform(self, inpt: Any, params: _Params) -> Any:
         """See `Transform`."""
-        output = self._first(inpt.as_subclass(torch.Tensor))
+        output = self._first[0](inpt.as_subclass(torch.Tensor))
         return output if is_pure_tensor(inpt) else tv_tensors.wrap(output, like=inpt)
 
 
@@ -228,8 +228,7 @@ class ConvertImageDtype(Transform):
 class _Sanitizing(Transform):
     """Base of what leaves entries out, and the labels that belong to them."""
 
-    def __init__(self, labels_getter: Any) -> None:
-        super().__init__()
+    def _set_getter(self, labels_getter: Any) -> None:
         self.labels_getter = labels_getter
         self._labels_getter = parsed_labels_getter(labels_getter)
 
@@ -283,13 +282,14 @@ class SanitizeBoundingBoxes(_Sanitizing):
     def __init__(
         self, min_size: float = 1.0, min_area: float = 1.0, labels_getter: Any = "default"
     ) -> None:
-        super().__init__(labels_getter)
+        super().__init__()
         if min_size < 1:
             raise ValueError(f"min_size must be >= 1, got {min_size}.")
         if min_area < 1:
             raise ValueError(f"min_area must be >= 1, got {min_area}.")
         self.min_size = min_size
         self.min_area = min_area
+        self._set_getter(labels_getter)
 
     def _valid(self, flat: list[Any]) -> torch.Tensor:
         boxes = get_bounding_boxes(flat)
@@ -304,7 +304,8 @@ class SanitizeKeyPoints(_Sanitizing):
     """Leaves out points that are outside of the picture, with their labels."""
 
     def __init__(self, labels_getter: Any = None) -> None:
-        super().__init__(labels_getter)
+        super().__init__()
+        self._set_getter(labels_getter)
 
     def _valid(self, flat: list[Any]) -> torch.Tensor:
         return sanitize_keypoints(get_keypoints(flat))[1]

@@ -151,13 +151,8 @@ def _central(like: Any, output_size: Any) -> tuple[int, int, int, int]:
     """The rectangle of a central crop, which may start outside."""
     tall, wide = v1._pair(output_size)
     height, width = like.canvas_size
-    top, left = round((height - tall) / 2.0), round((width - wide) / 2.0)
-    if wide > width or tall > height:
-        # The picture is padded first, by whole pixels.
-        high, broad = max(tall - height, 0), max(wide - width, 0)
-        top = round((max(height, tall) - tall) / 2.0) - high // 2
-        left = round((max(width, wide) - wide) / 2.0) - broad // 2
-    return top, left, tall, wide
+    # Where the picture has to be padded, torchvision's boxes may be one pixel off: so are these.
+    return round((height - tall) / 2.0), round((width - wide) / 2.0), tall, wide
 
 
 @for_type(P.center_crop, BoundingBoxes)
@@ -208,7 +203,8 @@ def _pad_points(points: Any, padding: Any, fill: Any = None, padding_mode: str =
 def _by_matrix(matrix: list[float]) -> _Move:
     def move(points: torch.Tensor) -> torch.Tensor:
         rows = torch.tensor(matrix, dtype=points.dtype).reshape(2, 3)
-        return torch.matmul(points, rows[:, :2].T) + rows[:, 2]
+        whole = torch.cat([points, torch.ones_like(points[..., :1])], dim=-1)
+        return torch.matmul(whole, rows.T)
 
     return move
 
@@ -247,7 +243,7 @@ def _rotate(
     center: Any = None,
     fill: Any = None,
 ) -> Any:
-    matrix = _affine_of(inpt, -angle, [0.0, 0.0], 1.0, [0.0, 0.0], None if expand else center)
+    matrix = _affine_of(inpt, -angle, [0.0, 0.0], 1.0, [0.0, 0.0], center)
     move, size = _by_matrix(matrix), inpt.canvas_size
     if expand:
         height, width = size
@@ -258,8 +254,9 @@ def _rotate(
         def move(points: torch.Tensor) -> torch.Tensor:
             return turn(points) - corner.to(points.dtype)
 
-        about_middle = _get_inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0])
-        size = _grid._extent(about_middle, size)
+        about = [width * 0.5, height * 0.5] if center is None else list(center)
+        back = _get_inverse_affine_matrix(about, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
+        size = _grid._extent(back, size)
     if isinstance(inpt, BoundingBoxes):
         return _moved(inpt, move, size, "turning")
     return _points(inpt, move, size)

@@ -11,12 +11,13 @@ from typing import Any
 
 import flambeau as torch
 
+from ... import _tensor
 from ... import functional as v1
 from ..._conversion import pil_to_tensor, to_pil_image
 from ..._kinds import channel_fill
 from ...interpolation import InterpolationMode
 from ...interpolation import interpolation_mode as _v1_mode
-from ._registry import for_masks, functional
+from ._registry import for_masks, functional, without_videos
 
 _NEAREST = InterpolationMode.NEAREST
 _Mode = InterpolationMode | int | str
@@ -57,7 +58,11 @@ def resize(
 ) -> Any:
     """Resizes to height and width, or a shorter edge; to a longer edge with `size` None."""
     size, max_size = _target(inpt, size, max_size)
-    return v1.resize(inpt, size, _mode(interpolation), max_size, antialias)
+    mode = _mode(interpolation)
+    if isinstance(inpt, torch.Tensor) and inpt.dtype == torch.uint8:
+        height, width = v1._resized(*v1.get_dimensions(inpt)[1:], size, max_size)
+        return _tensor.resize(inpt, height, width, mode, bool(antialias), rounds_between=True)
+    return v1.resize(inpt, size, mode, max_size, antialias)
 
 
 @for_masks(resize)
@@ -114,7 +119,7 @@ def resized_crop(
 ) -> Any:
     """Cuts a rectangle out and resizes it."""
     part = v1.crop(inpt, top, left, height, width)
-    return v1.resize(part, size, _mode(interpolation), antialias=antialias)
+    return resize.__wrapped__(part, size, interpolation, None, antialias)  # type: ignore[attr-defined]
 
 
 @for_masks(resized_crop)
@@ -143,9 +148,7 @@ def rotate(
     fill: Any = None,
 ) -> Any:
     """Turns counter-clockwise, by degrees."""
-    # Turning about another point and making room for all are not done at once.
-    middle = None if expand and isinstance(inpt, torch.Tensor) else center
-    return v1.rotate(inpt, angle, _mode(interpolation), expand, middle, fill)
+    return v1.rotate(inpt, angle, _mode(interpolation), expand, center, fill)
 
 
 @for_masks(rotate)
@@ -315,7 +318,16 @@ def adjust_sharpness(inpt: Any, sharpness_factor: float) -> Any:
 @functional
 def autocontrast(inpt: Any) -> Any:
     """Stretches each channel to its full range."""
-    return v1.autocontrast(inpt)
+    if not isinstance(inpt, torch.Tensor):
+        return v1.autocontrast(inpt)
+    # As the first generation's but for the order of the roundings.
+    bound = 1.0 if inpt.is_floating_point() else float(torch.iinfo(inpt.dtype).max)
+    floats = inpt if inpt.is_floating_point() else inpt.to(torch.float32)
+    low, high = floats.amin(dim=(-2, -1), keepdim=True), floats.amax(dim=(-2, -1), keepdim=True)
+    plain = high == low
+    step = ((high - low) * (1.0 / bound)).masked_fill(plain, 1.0)
+    stretched = (floats - low.masked_fill(plain, 0.0)) / step
+    return stretched.clamp(0, bound).to(inpt.dtype)
 
 
 @functional
@@ -348,6 +360,7 @@ def solarize(inpt: Any, threshold: float) -> Any:
     return v1.solarize(inpt, threshold)
 
 
+@without_videos
 @functional
 def rgb_to_grayscale(inpt: Any, num_output_channels: int = 1) -> Any:
     """Turns grey, with 1 channel or 3 equal ones."""
@@ -356,6 +369,7 @@ def rgb_to_grayscale(inpt: Any, num_output_channels: int = 1) -> Any:
     return v1.rgb_to_grayscale(inpt, num_output_channels)
 
 
+@without_videos
 @functional
 def grayscale_to_rgb(inpt: Any) -> Any:
     """Gives a grey picture three channels; one that has them stays."""

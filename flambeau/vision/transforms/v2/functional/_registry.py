@@ -48,6 +48,12 @@ def functional(kernel: _Kernel) -> _Kernel:
     return dispatched
 
 
+def without_videos(dispatched: _Kernel) -> _Kernel:
+    """Lets videos go through unchanged, as torchvision does here and there."""
+    _KERNELS[dispatched].pop(tv_tensors.Video)
+    return dispatched
+
+
 def _keeping(kernel: _Kernel) -> _Kernel:
     """The kernel on the plain tensor, its result (or each of several) being what the input is."""
 

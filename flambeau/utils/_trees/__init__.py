@@ -1,0 +1,1 @@
+"""Nested containers as leaves and a structure: what `torch.utils._pytree` is made of."""
