@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m flambeau demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/ruff check flambeau tests benchmarks tools
+	$(BIN)/ruff check flambeau tests benchmarks tools examples
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -43,6 +43,8 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 
 $(VENV)/.parity: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	# Without its dependencies: all are there, and any build of torch will do.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	touch $@
 
 clean:

@@ -120,6 +120,8 @@ from .frontend.random import (
 
 _lacking.install()
 install_rows()
+for _name in ("arange", "empty", "full", "linspace", "ones", "zeros"):
+    _standard.taken(_name, globals()[_name])
 
 for _class in (Tensor, Size, dtype, device, Generator, finfo, iinfo, layout, memory_format):
     _class.__module__ = __name__  # what type(x) prints: where users find it
@@ -153,8 +155,10 @@ _SUBMODULES = frozenset(
     ("array_api", "nn", "optim", "utils", "autograd", "vision", "serialization", "hub", "cuda", "backends",
      "testing", "random", "version", "linalg", "special", "multiprocessing", "jit", "types", "amp",
      "compiler", "accelerator", "distributed", "storage", "profiler", "futures", "_dynamo", "_inductor", "_utils",
-     "cpu", "functional", "library", "torch_version", "return_types", "xpu", "mps", "mtia", "distributions", "masked", "fft", "signal", "func", "overrides", "_C", "sparse",
-     "fx")
+     "_VF", "_jit_internal", "_tensor", "_tensor_str",
+     "cpu", "functional", "library", "torch_version", "return_types", "xpu", "mps", "mtia",
+     "distributions", "masked", "fft", "signal", "func", "overrides", "_C", "sparse", "fx",
+     "__future__", "__config__")
 )  # fmt: skip
 _FROM_SUBMODULES = {
     "OutOfMemoryError": "errors", "AcceleratorError": "errors", "Future": "futures", "fork": "jit",
@@ -199,9 +203,7 @@ def __getattr__(name: str) -> Any:
     found = found or _functions.lookup(name)
     if found is None:
         return _lacking.attribute(__name__, name)
-    if name in _standard.WORDS:
-        found = _standard.both(name, found)
-    globals()[name] = found
+    found = globals()[name] = _standard.taken(name, found)
     return found
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from .lacking import attribute as missing
 from .lacking import pytorch_name
 
-__all__ = ["AcceleratorError", "InternalError", "OutOfMemoryError", "missing", "pytorch_name", "refusing", "shape_text", "users_line"]
+__all__ = ["AcceleratorError", "InternalError", "OutOfMemoryError", "missing", "pytorch_name", "refusing",
+           "shape_text", "users_line"]  # fmt: skip
 
 
 class InternalError(RuntimeError):

@@ -14,16 +14,22 @@ __all__ = sorted(
 )
 
 
-def fftfreq(n: int, d: float = 1.0, *, out: Any = None, **options: Any) -> Any:
+def fftfreq(
+    n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, device: Any = None, **options: Any
+) -> Any:
     """The frequencies that fft() of `n` points, `d` apart, tells of: 0, 1, ..., -2, -1 of
     1 / (n d). Options are those of torch.arange."""
+    options |= {"dtype": dtype, "device": device}
     _floating("fftfreq", options)
     places = torch.cat([torch.arange(0, (n + 1) // 2), torch.arange(-(n // 2), 0)])
     return _times(places, 1.0 / (n * d), out, options)
 
 
-def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, **options: Any) -> Any:
+def rfftfreq(
+    n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, device: Any = None, **options: Any
+) -> Any:
     """The frequencies that rfft() of `n` points, `d` apart, tells of: 0 to n // 2 of 1 / (n d)."""
+    options |= {"dtype": dtype, "device": device}
     _floating("rfftfreq", options)
     return _times(torch.arange(n // 2 + 1), 1.0 / (n * d), out, options)
 

@@ -27,10 +27,7 @@ def get_dir() -> str:
     `$XDG_CACHE_HOME/torch` or `~/.cache/torch`."""
     if _chosen_dir is not None:
         return _chosen_dir
-    home = os.environ.get("TORCH_HOME") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch"
-    )
-    return os.path.join(os.path.expanduser(home), "hub")
+    return os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -221,5 +218,15 @@ def help(github: str, model: str, force_reload: bool = False, skip_validation: b
     found = repositories.entry_of(config, model).__doc__
     return found if found is None else str(found)
 
+
+def _get_torch_home() -> str:
+    """PyTorch's cache folder, that of `get_dir()` is in where nothing else was chosen."""
+    home = os.environ.get("TORCH_HOME") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch"
+    )
+    return os.path.expanduser(home)
+
+
+HASH_REGEX = _HASH_IN_NAME
 
 __getattr__ = refusing(__name__)

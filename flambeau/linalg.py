@@ -13,9 +13,9 @@ from .ops.linalg import LinAlgError
 __all__ = ["LinAlgError", "det", "diagonal", "matmul", "matrix_exp"]
 
 
-def det(A: Any) -> Any:  # noqa: N803
+def det(A: Any, *, out: Any = None) -> Any:  # noqa: N803
     """The determinant of square matrices."""
-    return torch.det(A)
+    return torch.det(A, out=out)
 
 
 def matmul(input: Any, other: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import flambeau as torch
 from flambeau.errors import refusing
-from flambeau.frontend import overridable, overriding
+from flambeau.frontend import overridable, overriding, redirecting
 from flambeau.frontend.overriding import DisableTorchFunction, DisableTorchFunctionSubclass
 
 __all__ = [
@@ -116,11 +116,11 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        overriding.enter_mode(self)
+        redirecting.enter_mode(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        overriding.exit_mode()
+        redirecting.exit_mode()
 
     @classmethod
     def push(cls, *args: Any, **kwargs: Any) -> Any:

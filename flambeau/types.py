@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, TypeAlias
 
-from flambeau import Size, Tensor, device
+from flambeau import Size, Tensor, device, dtype
 from flambeau.errors import refusing
 from flambeau.storage import TypedStorage, UntypedStorage
 
@@ -17,6 +17,13 @@ BoolLikeType: TypeAlias = bool
 IntLikeType: TypeAlias = int
 FloatLikeType: TypeAlias = float
 Storage: TypeAlias = UntypedStorage | TypedStorage
+
+# The names that PyTorch's own annotations have; copies of its layers import them.
+_int, _float, _bool, _complex = int, float, bool, complex
+_device, _dtype = device, dtype
+_size: TypeAlias = Size | list[int] | tuple[int, ...]
+_symsize: TypeAlias = Size | Sequence[int]
+_TensorOrTensors: TypeAlias = Tensor | Sequence[Tensor]
 
 __all__ = ["IO", "Any", "BoolLikeType", "Device", "FileLike", "FloatLikeType", "IntLikeType",
            "Number", "Sequence", "Size", "Storage",

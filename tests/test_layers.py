@@ -27,7 +27,7 @@ LAYERS = (
      "compiler", "distributed", "distributions", "sparse", "special", "array_api", "fft", "signal", "func", "overrides", "_C",
      "storage", "profiler", "futures", "library", "functional", "cpu", "xpu", "mps", "mtia",
      "torch_version", "return_types", "_dynamo", "_inductor", "fx", "masked", "_hub_repositories",
-     "_six", "_utils"),
+     "_six", "_utils", "_VF", "_tensor", "_tensor_str", "_jit_internal", "__future__", "__config__"),
     ("demo", "compat", "__main__", "__init__"),
 )  # fmt: skip
 """The layers, the lowest first. A module may import its own layer and those above it in this

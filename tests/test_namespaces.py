@@ -117,3 +117,9 @@ def test_switches() -> None:
     assert not torch.is_anomaly_enabled()
     with torch.autograd.set_detect_anomaly(True):
         assert torch.is_anomaly_enabled() and torch.is_anomaly_check_nan_enabled()
+
+
+def test_what_computes() -> None:
+    import flambeau
+
+    assert "NumPy" in flambeau.__config__.show() and "threads" in flambeau.__config__.parallel_info()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -154,6 +155,13 @@ def test_names() -> None:
     assert resolve_name(print) is None
     assert torch.add in get_overridable_functions()[torch]
     assert is_tensor_method_or_property(torch.Tensor.add)
+
+
+def test_functions_show_their_signature_inside_of_a_mode() -> None:
+    before = {f: inspect.signature(f) for f in (nn.functional.dropout, torch.zeros, torch.add)}
+    with Log():
+        assert {f: inspect.signature(f) for f in before} == before
+    assert {f: inspect.signature(f) for f in before} == before
 
 
 def test_autocast_that_begins_inside_of_a_mode() -> None:

@@ -1,7 +1,8 @@
 """How much of PyTorch flambeau covers, by PyTorch's own databases: the table in docs/coverage.md.
 
     python -m tools.coverage_of_torch [--only PATTERN] [--database operators,modules,optimizers]
-                                      [--verbose] [--jobs N] [--markdown FILE] [--json FILE]
+                                      [--dtypes float16,uint8] [--verbose] [--jobs N]
+                                      [--markdown FILE] [--json FILE]
 
 The databases of operators, modules and optimizers come with PyTorch's wheel; each entry's sample
 inputs drive both frameworks (`sweep_torch_ops`, `sweep_torch_modules`,
@@ -188,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="*", help="names or patterns, with commas between")
     parser.add_argument("--database", default=",".join(DATABASES), help="which databases")
+    parser.add_argument("--dtypes", help="of the operators' samples, as float16,uint8; default: five")
     parser.add_argument("--limit", type=int, default=60, help="samples for each dtype")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--verbose", action="store_true", help="all differences of an entry")
@@ -197,6 +199,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     config.check = True
+    if options.dtypes:
+        ops.DTYPES[:] = [getattr(torch, name) for name in options.dtypes.split(",")]
     ops.prepare()
     tables = {}
     for title in options.database.split(","):

@@ -19,7 +19,7 @@ FILE = Path(__file__).parent.parent / "flambeau" / "lacking" / "names.txt"
 PRIVATE = """
 _C _decomp _dynamo _dynamo.config _dynamo.utils _export _functorch _functorch.config _guards
 _higher_order_ops _inductor _inductor.config _library _logging _numpy _prims _refs _subclasses
-_subclasses.fake_tensor
+_subclasses.fake_tensor _torch_docs _vmap_internals utils._python_dispatch utils._triton
 """.split()
 """Modules with an underscore that programs are seen to use all the same."""
 
@@ -51,13 +51,19 @@ def names(module: ModuleType, root: str) -> list[str]:
     """A module's public names, `/` behind those of submodules."""
     listed = getattr(module, "__all__", None)
     found = []
-    # The main namespace's list leaves out submodules, and constants that programs use.
-    for name in sorted({*(listed or dir(module)), *(dir(module) if module.__name__ == root else ())}):
+    for name in sorted({*(listed or ()), *dir(module)}):
         try:
             value = getattr(module, name)
         except Exception:
             continue
-        if name.startswith("_") or not (name in (listed or ()) or _belongs(value, root)):
+        if name.startswith("_"):
+            continue
+        if listed and name not in listed:
+            # The main namespace's list leaves out submodules, and constants that programs use;
+            # others leave out functions and classes of their own.
+            if module.__name__ != root and getattr(value, "__module__", "") != module.__name__:
+                continue
+        if not (name in (listed or ()) or _belongs(value, root)):
             continue
         if not isinstance(value, ModuleType):
             found.append(name)

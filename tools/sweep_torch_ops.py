@@ -27,7 +27,8 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 import flambeau
 from tools.sweep_twins import NoTwin, Twins, difference, leaves, named, rebound, seeded, short
 
-DTYPES = (torch.float64, torch.float32, torch.int64, torch.bool, torch.complex128)
+DTYPES = [torch.float64, torch.float32, torch.int64, torch.bool, torch.complex128]
+"""What samples are made of, where an operation takes it."""
 LARGEST = 20_000
 """Elements of a sample: larger ones are left out."""
 SECONDS = 120
@@ -54,6 +55,7 @@ ACCEPTED = {
     ("sub", "value"): "as add",
     ("nonzero", "out="): "with as_tuple, where PyTorch has no out=",
     ("where", "out= of int8"): "as nonzero",
+    ("where", "out="): "PyTorch has no out= beside numbers",
     ("digamma", "in place"): "as polygamma",
     ("nn.functional.layer_norm", "gradient"): "rounding of a gradient that is 0",
     ("matrix_exp", "value"): "PyTorch's float32 is the less exact",
@@ -71,12 +73,23 @@ ACCEPTED = {
     ("special.log_ndtr", "gradient"): "at minus infinity the slope is infinite, not NaN",
     ("linalg.householder_product", "gradient"): "of an empty matrix: an empty gradient, in PyTorch none",
     ("narrow_copy", "gradient"): "PyTorch's fails where start is negative",
+    ("ldexp", "value"): "as add: of a complex number with an infinity",
+    ("nn.functional.linear_cross_entropy/chunked*", "second gradient"):
+        "PyTorch's has none: its chunks are differentiated in the forward pass",
+    ("_batch_norm_with_update", "out=*"): "torch.ops wants each out= by its own name there",
+    ("narrow_copy", "error"): "PyTorch's fails in an assertion where narrow has an IndexError",
     ("signal.windows.kaiser", "value"): "PyTorch's float32 overflows for large beta",
 }  # fmt: skip
 """Differences that are meant, by patterns of operation and check, and why."""
 
 
-def accepted(name: str, check: str, text: str) -> bool:
+COARSE = ("addbmm", "div/trunc_rounding", "addcmul")
+"""In 16 bits PyTorch rounds between an operation's steps where flambeau does once, at the end."""
+
+
+def accepted(name: str, check: str, text: str, where: str = "") -> bool:
+    if name in COARSE and "values" in text and where.startswith(("float16", "bfloat16")):
+        return True
     return any(
         fnmatch.fnmatch(name, n) and fnmatch.fnmatch(check, c)
         and (n != "*norm" or text.startswith("one where"))
@@ -104,7 +117,7 @@ def sweep(info: OpInfo, limit: int) -> dict[str, Any]:
     signal.signal(signal.SIGALRM, _late)
     signal.alarm(SECONDS)
     try:
-        for dtype in (*DTYPES[:2], *DTYPES[2:]):
+        for dtype in DTYPES:
             if dtype in info.supported_dtypes("cpu"):
                 for number, sample in enumerate(samples(info, dtype, limit)):
                     checks.where = f"{str(dtype)[6:]} #{number}"
@@ -159,7 +172,7 @@ def counterpart(info: OpInfo, function: Any, name: str) -> Any:
             return kept and functools.partial(kept, *function.args, **function.keywords)
         if isinstance(function, types.FunctionType):
             if function.__name__ == "<lambda>" or function.__module__.startswith("torch.testing"):
-                known = info.name in flambeau.Tensor.__dict__ or named(name) or named(name + "_")
+                known = info.name in dir(flambeau.Tensor) or named(name) or named(name + "_")
                 return rebound(function) if known else None
         return named(name)
     except NoTwin:
@@ -191,7 +204,8 @@ class Checks:
 
     def check(self, check: str, text: str, sample: str) -> None:
         self.found["checks"] += 1
-        if text and not accepted(self.info.name, check, text):
+        names = (self.info.name, label(self.info))
+        if text and not any(accepted(name, check, text, self.where) for name in names):
             self.note(check, text, sample)
 
     def sample(self, sample: SampleInput) -> None:
@@ -218,7 +232,7 @@ class Checks:
         if isinstance(theirs, Raised) or isinstance(ours, Raised):
             return raised_difference(theirs, ours)
         try:
-            if self.info.name in TIES and self.where.startswith(("int", "bool")):
+            if self.info.name in TIES and self.where.startswith(("int", "uint", "bool")):
                 theirs, ours = list(leaves(theirs))[:1], list(leaves(ours))[:1]
                 if self.info.name == "argsort":
                     return difference(theirs, ours, False)
@@ -447,10 +461,12 @@ def grads_of(
     lib: Any, process: Any, result: Any, inputs: list[Any], create_graph: bool = False
 ) -> Any:
     """Gradients of a result for cotangents that are the same in both frameworks."""
-    parts = [t for t in leaves(process(result)) if getattr(t, "requires_grad", False)]
-    given = []
-    for i, t in enumerate(parts):
+    parts, given = [], []
+    for i, t in enumerate(leaves(process(result))):
+        if not getattr(t, "requires_grad", False):
+            continue
         numbers = np.random.default_rng(i).uniform(0.5, 1.5, tuple(t.shape))
+        parts.append(t)
         given.append(lib.from_numpy(np.asarray(numbers)).to(t.dtype))
     return lib.autograd.grad(
         parts, inputs, given, allow_unused=True, create_graph=create_graph

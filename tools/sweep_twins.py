@@ -146,7 +146,7 @@ def named(name: str) -> Any:
     """flambeau's function or method of a name of the database, None if it has none."""
     if name.startswith("torch.ops.aten."):
         name = name.split(".")[3]
-    for base in (flambeau, flambeau.Tensor, flambeau.nn.functional):
+    for base in (flambeau, flambeau.Tensor, flambeau.nn.functional, flambeau.ops.aten):
         found: Any = base
         try:
             for part in name.split("."):

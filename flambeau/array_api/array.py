@@ -37,7 +37,7 @@ class Array(torch.Tensor):
     """A tensor in the array API standard's meaning, where PyTorch's differs:
 
     - operators promote by dtypes alone (PyTorch lets 0-d tensors give way);
-    - slices may have negative steps (a copy), indices any integer dtype;
+    - indices may be of any integer dtype;
     - `size` is a number.
 
     Everything else is Tensor's, and a Tensor goes wherever an Array does.
@@ -51,17 +51,10 @@ class Array(torch.Tensor):
         return count
 
     def __getitem__(self, index: Any) -> Any:
-        index, flipped = _forward(self, index)
-        found = torch.Tensor.__getitem__(self, index)
-        return as_array(torch.flip(found, flipped) if flipped else found, (self,))
+        return as_array(torch.Tensor.__getitem__(self, _index(index)), (self,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index, flipped = _forward(self, index)
-        if flipped:
-            shape = torch.Tensor.__getitem__(self, index).shape
-            value = torch.as_tensor(value, dtype=self.dtype)
-            value = torch.flip(torch.broadcast_to(value, shape), flipped)
-        torch.Tensor.__setitem__(self, index, value)
+        torch.Tensor.__setitem__(self, _index(index), value)
 
     def __iter__(self) -> Any:
         return iter([as_array(x, (self,)) for x in torch.Tensor.__iter__(self)])
@@ -121,45 +114,15 @@ def arrays(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _forward(x: Any, index: Any) -> tuple[Any, tuple[int, ...]]:
-    """An index with integer arrays in int64 and negative steps turned round, and the dimensions of
-    the result that have to be flipped for that."""
-    items = index if isinstance(index, tuple) else (index,)
-    items = tuple(_item(i) for i in items)
-    if not any(isinstance(i, slice) and i.step is not None and i.step < 0 for i in items):
-        return (items if isinstance(index, tuple) else items[0]), ()
-    if any(isinstance(i, torch.Tensor) for i in items):
-        raise IndexError("a slice with a negative step beside an array: index twice")
-    out: list[Any] = []
-    flipped: list[int] = []
-    used = sum(1 for i in items if i is not None and i is not Ellipsis)
-    at = dim = 0
-    for i in items:
-        if i is Ellipsis:
-            at, dim = at + x.ndim - used, dim + x.ndim - used
-        elif i is None:
-            dim += 1
-        elif isinstance(i, slice):
-            if i.step is not None and i.step < 0:
-                i = _turned(i, x.shape[at])
-                flipped.append(dim)
-            at, dim = at + 1, dim + 1
-        else:
-            at += 1
-        out.append(i)
-    return tuple(out), tuple(flipped)
+def _index(index: Any) -> Any:
+    """An index with integer arrays in int64."""
+    return tuple(_item(i) for i in index) if isinstance(index, tuple) else _item(index)
 
 
 def _item(i: Any) -> Any:
     if isinstance(i, torch.Tensor) and i.dtype is not torch.bool and not i.dtype.is_floating_point:
         return i.to(torch.int64)
     return i
-
-
-def _turned(s: slice, size: int) -> slice:
-    """The slice that takes the same elements in rising order."""
-    places = range(*s.indices(size))
-    return slice(places[-1], places[0] + 1, -s.step) if places else slice(0, 0)
 
 
 def _binary(name: str, function: Callable[[Any, Any], Any], reflected: bool) -> Any:

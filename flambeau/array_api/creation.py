@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 import flambeau as torch
 
 from .dtypes import result_type
@@ -24,7 +26,10 @@ def _shape(shape: Shape) -> tuple[int, ...]:
 def asarray(
     obj: Any, /, *, dtype: torch.dtype | None = None, device: Any = None, copy: bool | None = None
 ) -> torch.Tensor:
-    """`obj` (numbers, nested sequences of them, arrays, buffers) as an array; see torch.asarray."""
+    """`obj` (numbers, nested sequences of them, arrays, buffers) as an array; see torch.asarray.
+    What a memoryview holds is what its format says (torch.asarray goes by `dtype`)."""
+    if isinstance(obj, memoryview):
+        obj = torch.from_numpy(np.asarray(obj))
     return torch.asarray(obj, dtype=dtype, device=device, copy=copy)
 
 

@@ -70,19 +70,26 @@ def _sign(x: Any) -> torch.Tensor:
     return found
 
 
+def _nonzero_divisor(function: Binary, a: Any, b: Any) -> torch.Tensor:
+    """A division of integers, for which torch raises where `b` is zero: 0 there, as in NumPy."""
+    zero = torch.eq(b, 0)
+    found = function(a, torch.where(zero, torch.ones_like(b), b))
+    return torch.where(zero, torch.zeros_like(found), found)
+
+
 def _floor_divide(a: Any, b: Any) -> torch.Tensor:
-    """The quotient rounded down; infinite where the dividend alone is."""
-    found = torch.floor_divide(a, b)
+    """The quotient rounded down; infinite where the dividend alone is. Integers by zero are 0."""
     if not a.dtype.is_floating_point:
-        return found
+        return _nonzero_divisor(torch.floor_divide, a, b)
+    found = torch.floor_divide(a, b)
     return torch.where(torch.isinf(a) & torch.isfinite(b), torch.divide(a, b), found)
 
 
 def _remainder(a: Any, b: Any) -> torch.Tensor:
-    """What is left of a // b, zeros too with the sign of b."""
-    found = torch.remainder(a, b)
+    """What is left of a // b, zeros too with the sign of b. Integers by zero leave 0."""
     if not a.dtype.is_floating_point:
-        return found
+        return _nonzero_divisor(torch.remainder, a, b)
+    found = torch.remainder(a, b)
     return torch.where(found == 0, torch.copysign(found, b), found)
 
 

@@ -410,7 +410,7 @@ def node_class(row: Row) -> type[RowNode]:
     }
 
     def named(name: str, **more: Any) -> type[RowNode]:
-        if not (name[-1:].isdigit() or name.endswith("Backwards")):
+        if not (name[-1:].isdigit() or name.endswith(("Backwards", "_copy"))):
             name += "Backward0"
         if name not in classes:
             classes[name] = type(name, (RowNode,), {**fields, **more})

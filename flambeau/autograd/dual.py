@@ -172,10 +172,9 @@ class DualLevel(levels.Level):
         from ..frontend.printing import tensor_text
 
         primal, tangent = self.primal(t), self.tangent(t)
-        text = tensor_text(primal, contents)
         if tangent is None or not self.alive:
-            return text
-        return f"{text[:-1]}, tangent={tensor_text(tangent)})"
+            return tensor_text(primal, contents)
+        return tensor_text(primal, contents, (f"tangent={tensor_text(tangent)}",))
 
     def refusal(self, reason: str) -> str:
         return "this operation does not support forward mode: it works on a tensor's memory directly"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +173,20 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
     `forward(...)` with `setup_context(ctx, inputs, output)`; call it as `MyFunction.apply(...)`."""
 
     _node_class: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            f"{type(self)} should not be instantiated: the methods of autograd functions are static. "
+            f"Write {type(self).__name__}.apply(...)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Write forward and "
+            f"backward as static methods that take ctx, and call {type(self).__name__}.apply(...)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

@@ -206,26 +206,51 @@ def _batched(level: BatchLevel, cls: Any, args: tuple[Any, ...], kwargs: dict[st
     return made if several else made[0]
 
 
+def _put(inside: BatchLevel, x: Any, dim: int | None) -> Any:
+    """A tensor with the batch at `dim` as one sample's; what has no batch as it is."""
+    return inside.wrap(x, dim) if isinstance(x, Tensor) and dim is not None else x
+
+
+def _whole(inside: BatchLevel, x: Any) -> Any:
+    """The whole batch of a sample's tensor, at dimension 0."""
+    if not isinstance(x, Tensor):
+        return x
+    value, dim = inside.whole(x)
+    if dim is None:
+        return value.unsqueeze(0).expand(inside.size, *value.shape)
+    return value.movedim(dim, 0)
+
+
+def _summed(g: Any, dim: int | None) -> Any:
+    """A batch of gradients as the gradient of the input: a sum where that has no batch."""
+    return g.sum(0) if dim is None else g.movedim(0, dim)
+
+
+def _keep(ctx: Any, inside: BatchLevel, inner: Any, given: Any, args: Any) -> None:
+    """Keep what `cls` saves, by what is underneath; inputs as the inputs that they are."""
+    inputs = {id(g): a for g, a in zip(given, args, strict=True)}
+    saved: list[Any] = []
+    places: list[Any] = []
+    for t in inner._saved:
+        if t is None:
+            places.append("none")
+            continue
+        value, dim = inside.whole(t)
+        saved.append(inputs.get(id(t), value))
+        places.append(dim)
+    ctx.save_for_backward(*saved)
+    ctx.kept_dims = tuple(places)
+
+
 def _generated(cls: Any, level: BatchLevel, dims: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A Function of whole batches: forward and backward of `cls` inside of a vmap of their own."""
     size, randomness = level.size, level.randomness
-
-    def wrap(inside: BatchLevel, x: Any, dim: int | None) -> Any:
-        return inside.wrap(x, dim) if isinstance(x, Tensor) and dim is not None else x
-
-    def whole(inside: BatchLevel, x: Any) -> Any:
-        if not isinstance(x, Tensor):
-            return x
-        value, dim = inside.whole(x)
-        if dim is None:
-            return value.unsqueeze(0).expand(size, *value.shape)
-        return value.movedim(dim, 0)
 
     class Batched(Function):
         @staticmethod
         def forward(ctx: Any, *args: Any) -> Any:
             with BatchLevel(size, randomness) as inside:
-                given = tuple(wrap(inside, a, d) for a, d in zip(args, dims, strict=True))
+                given = tuple(_put(inside, a, d) for a, d in zip(args, dims, strict=True))
                 ctx.inner = inner = cls._node_class()
                 if cls.setup_context is Function.setup_context:
                     found = cls.forward(inner, *given, **kwargs)
@@ -233,8 +258,8 @@ def _generated(cls: Any, level: BatchLevel, dims: tuple[Any, ...], kwargs: dict[
                     found = cls.forward(*given, **kwargs)
                     cls.setup_context(inner, given, found)
                 ctx.set_materialize_grads(inner._materialize)
-                _keep(ctx, inside, inner, given, args, found)
-                outputs = tuple(whole(inside, p) for p in _parts(found))
+                _keep(ctx, inside, inner, given, args)
+                outputs = tuple(_whole(inside, p) for p in _parts(found))
                 fixed = [o for o, p in zip(outputs, _parts(found), strict=True)
                          if any(p is f for f in inner._fixed)]  # fmt: skip
                 ctx.mark_non_differentiable(*fixed)
@@ -247,35 +272,14 @@ def _generated(cls: Any, level: BatchLevel, dims: tuple[Any, ...], kwargs: dict[
                 inner.needs_input_grad = ctx.needs_input_grad
                 kept = iter(ctx.saved_tensors)
                 inner._shown = tuple(
-                    None if d == "none" else wrap(inside, next(kept), d) for d in ctx.kept_dims
+                    None if d == "none" else _put(inside, next(kept), d) for d in ctx.kept_dims
                 )
-                given = [wrap(inside, g, 0) for g in grads]
+                given = [_put(inside, g, 0) for g in grads]
                 found = _parts(cls._derivative()(inner, *given))
                 return tuple(
-                    None if g is None else _summed(whole(inside, g), d)
+                    None if g is None else _summed(_whole(inside, g), d)
                     for g, d in zip(found, dims, strict=False)
                 )
-
-    def _summed(g: Any, dim: int | None) -> Any:
-        """A batch of gradients as the gradient of the input: a sum where that has no batch."""
-        return g.sum(0) if dim is None else g.movedim(0, dim)
-
-    def _keep(
-        ctx: Any, inside: BatchLevel, inner: Any, given: Any, args: Any, found: Any
-    ) -> None:
-        """Keep what `cls` saves, by what is underneath; inputs as the inputs that they are."""
-        inputs = {id(g): a for g, a in zip(given, args, strict=True)}
-        saved: list[Any] = []
-        places: list[Any] = []
-        for t in inner._saved:
-            if t is None:
-                places.append("none")
-                continue
-            value, dim = inside.whole(t)
-            saved.append(inputs.get(id(t), value))
-            places.append(dim)
-        ctx.save_for_backward(*saved)
-        ctx.kept_dims = tuple(places)
 
     Batched.__name__ = Batched.__qualname__ = cls.__name__
     return Batched

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..frontend.creation import wrap
+from ..frontend.dispatch import function as row_function
 from ..frontend.tensor import Tensor
 from . import levels
 from .dual import own_leaf
@@ -237,6 +238,20 @@ def _expected(rows: np.ndarray, index: int, weight: Any, complex_input: bool) ->
     return (w * rows[:, index]).real
 
 
+def _random_like(o: Any, strided: bool) -> Any:
+    """A gradient for an output: uniform in [-1, 1), drawn from the default stream in the order in
+    which PyTorch draws. `strided`: every other element of a tensor twice as long."""
+    shape = tuple(o._aval.shape)
+    if strided and shape:
+        shape = (*shape[:-1], 2 * shape[-1])
+    if o.is_complex():
+        parts = o.detach().real.new_empty((*shape, 2)).uniform_(-1, 1)
+        drawn = row_function("view_as_complex")(parts)
+    else:
+        drawn = o.detach().new_empty(shape).uniform_(-1, 1)
+    return (drawn[..., ::2] if strided and shape else drawn).requires_grad_()
+
+
 def gradgradcheck(
     func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
     atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
@@ -254,13 +269,7 @@ def gradgradcheck(
     chosen = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     outputs = [o for o in _outputs(func, given) if o.requires_grad]
     if grad_outputs is None:
-        rng = np.random.default_rng(0)
-        weights = []
-        for o in outputs:
-            values = rng.standard_normal(o._aval.shape)
-            if o.is_complex():
-                values = values + 1j * rng.standard_normal(o._aval.shape)
-            weights.append(wrap(np.asarray(values, o.dtype.np), o.dtype, True))
+        weights = [_random_like(o, gen_non_contig_grad_outputs) for o in outputs]
     else:
         weights = [
             g if g.requires_grad else g.detach().requires_grad_() for g in _as_tuple(grad_outputs)

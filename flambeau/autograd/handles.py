@@ -24,6 +24,7 @@ class RemovableHandle:
         self._dicts = [_reference(each) for each in (hooks, *extra)]
 
     def remove(self) -> None:
+        """Take the hook away; nothing where it is gone."""
         for reference in self._dicts:
             hooks = reference()
             if hooks is not None:

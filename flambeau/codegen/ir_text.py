@@ -69,10 +69,6 @@ class Code:
         self._declare(name, type, args)
         return self.value(type, f"call {type} @{name}({', '.join(map(repr, args))})")
 
-    def call_void(self, name: str, *args: Val) -> None:
-        self._declare(name, "void", args)
-        self.line(f"call void @{name}({', '.join(map(repr, args))})")
-
     def _declare(self, name: str, type: str, args: Sequence[Val]) -> None:
         self._declared[name] = f"declare {type} @{name}({', '.join(a.type for a in args)})"
 

@@ -18,7 +18,7 @@ element. No kernel writes outside the buffers it is given, whatever the data.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Target(NamedTuple):
@@ -80,8 +80,3 @@ class Launch(NamedTuple):
             else:
                 out.append(a)
         return out
-
-
-def key_text(key: Any) -> str:
-    """A key as text that is the same in every process."""
-    return repr(key)

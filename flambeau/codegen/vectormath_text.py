@@ -102,10 +102,6 @@ class Val:
         """Zeros come in."""
         return self.body.op("lshr", self.kind, self, other)
 
-    def sar(self, other: Val | int) -> Val:
-        """A shift to the right that keeps the sign."""
-        return self.body.op("ashr", self.kind, self, other)
-
     def __neg__(self) -> Val:
         return self.body.line(f"fneg {self.body.type(self.kind)} {self.ref}", self.kind)
 

@@ -244,11 +244,24 @@ _SMALL_LIMITS = {
 }
 
 
+class _Name(str):
+    """A dtype's name, as PyTorch's finfo and iinfo give it. It equals the dtype too, which the
+    array API standard wants there."""
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other.name if isinstance(other, dtype) else other)  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
 class finfo:
     """Limits of a floating dtype: `bits, eps, min, max, tiny, smallest_normal, resolution`."""
 
-    def __init__(self, type: dtype | None = None) -> None:
-        d = get_default() if type is None else type
+    def __init__(self, type: Any = None) -> None:
+        d = get_default() if type is None else getattr(type, "dtype", type)
         if not isinstance(d, dtype):
             raise TypeError(
                 "finfo(): argument 'type' (position 1) must be torch.dtype, "
@@ -257,7 +270,7 @@ class finfo:
         if not d.is_differentiable:
             raise TypeError(f"torch.finfo() requires a floating point input type, got {d}")
         d = d.to_real()
-        self.dtype = d.name
+        self.dtype = _Name(d.name)
         self.bits = d.itemsize * 8
         if d.name in _SMALL_LIMITS:
             self.eps, self.min, self.max, self.tiny, self.resolution = _SMALL_LIMITS[d.name]
@@ -279,7 +292,8 @@ class finfo:
 class iinfo:
     """Limits of an integer dtype: `bits, min, max`."""
 
-    def __init__(self, type: dtype) -> None:
+    def __init__(self, type: Any) -> None:
+        type = getattr(type, "dtype", type)
         if not isinstance(type, dtype):
             raise TypeError(
                 "iinfo(): argument 'type' (position 1) must be torch.dtype, "
@@ -288,7 +302,8 @@ class iinfo:
         if type.category != INT:
             raise TypeError(f"torch.iinfo() requires an integer input type, got {type}")
         info = np.iinfo(type.np)
-        self.dtype, self.bits, self.min, self.max = type.name, info.bits, info.min, info.max
+        self.dtype, self.bits = _Name(type.name), int(info.bits)
+        self.min, self.max = int(info.min), int(info.max)
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -181,21 +181,29 @@ def _nobody(name: str, group: Any) -> NoReturn:
     raise ValueError(f"Invalid rank: {name}() is between two processes, and there is one")
 
 
-def send(tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None) -> NoReturn:
+def send(
+    tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None
+) -> NoReturn:
     """ValueError: there is no other process."""
     _nobody("send", group)
 
 
-def isend(tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None) -> NoReturn:
+def isend(
+    tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None
+) -> NoReturn:
     """ValueError: there is no other process."""
     _nobody("isend", group)
 
 
-def recv(tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None) -> NoReturn:
+def recv(
+    tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None
+) -> NoReturn:
     """ValueError: there is no other process."""
     _nobody("recv", group)
 
 
-def irecv(tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None) -> NoReturn:
+def irecv(
+    tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None
+) -> NoReturn:
     """ValueError: there is no other process."""
     _nobody("irecv", group)

@@ -47,10 +47,12 @@ class Beta(ExponentialFamily):
 
     @property
     def concentration1(self) -> Tensor:
+        """Weight towards 1 (alpha)."""
         return self._dirichlet.concentration[..., 0]
 
     @property
     def concentration0(self) -> Tensor:
+        """Weight towards 0 (beta)."""
         return self._dirichlet.concentration[..., 1]
 
     @property

@@ -35,10 +35,12 @@ class InverseGamma(TransformedDistribution):
 
     @property
     def concentration(self) -> Tensor:
+        """The gamma distribution's."""
         return self.base_dist.concentration
 
     @property
     def rate(self) -> Tensor:
+        """The gamma distribution's."""
         return self.base_dist.rate
 
     @property

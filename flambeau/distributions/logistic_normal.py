@@ -37,8 +37,10 @@ class LogisticNormal(TransformedDistribution):
 
     @property
     def loc(self) -> Tensor:
+        """The mean of the normal vector underneath."""
         return self.base_dist.base_dist.loc
 
     @property
     def scale(self) -> Tensor:
+        """The standard deviation of the normal vector underneath."""
         return self.base_dist.base_dist.scale

@@ -115,6 +115,7 @@ class LowRankMultivariateNormal(Distribution):
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
+        """The covariance, (..., n, n)."""
         factor = self._unbroadcasted_cov_factor
         diagonal = torch.diag_embed(self._unbroadcasted_cov_diag)
         return self._matrix(torch.matmul(factor, factor.mT) + diagonal)

@@ -62,10 +62,12 @@ class MixtureSameFamily(Distribution):
 
     @property
     def mixture_distribution(self) -> Categorical:
+        """The Categorical that draws a component."""
         return self._mixture_distribution
 
     @property
     def component_distribution(self) -> Distribution:
+        """The components, along the last dimension of their batch."""
         return self._component_distribution
 
     def _weights(self) -> Tensor:

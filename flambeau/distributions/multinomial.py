@@ -54,10 +54,12 @@ class Multinomial(Distribution):
 
     @property
     def logits(self) -> Tensor:
+        """Their logarithms, (..., K)."""
         return self._categorical.logits
 
     @property
     def probs(self) -> Tensor:
+        """The probabilities, (..., K)."""
         return self._categorical.probs
 
     @property

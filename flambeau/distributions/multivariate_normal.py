@@ -104,15 +104,18 @@ class MultivariateNormal(Distribution):
 
     @lazy_property
     def scale_tril(self) -> Tensor:
+        """The Cholesky factor of the covariance, (..., n, n)."""
         return self._matrix(self._unbroadcasted_scale_tril)
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
+        """The covariance, (..., n, n)."""
         tril = self._unbroadcasted_scale_tril
         return self._matrix(torch.matmul(tril, tril.mT))
 
     @lazy_property
     def precision_matrix(self) -> Tensor:
+        """The inverse of the covariance, (..., n, n)."""
         return self._matrix(torch.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property

@@ -45,10 +45,12 @@ class OneHotCategorical(Distribution):
 
     @property
     def probs(self) -> Tensor:
+        """The probabilities, (..., K)."""
         return self._categorical.probs
 
     @property
     def logits(self) -> Tensor:
+        """Their logarithms, (..., K)."""
         return self._categorical.logits
 
     @property

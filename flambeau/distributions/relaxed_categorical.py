@@ -51,10 +51,12 @@ class ExpRelaxedCategorical(Distribution):
 
     @property
     def logits(self) -> Tensor:
+        """Their logarithms, (..., K)."""
         return self._categorical.logits
 
     @property
     def probs(self) -> Tensor:
+        """The probabilities, (..., K)."""
         return self._categorical.probs
 
     def rsample(self, sample_shape: Any = Size()) -> Tensor:

@@ -102,7 +102,8 @@ class TransformedDistribution(Distribution):
             log_prob = log_prob - _sum_rightmost(slope, event_dim - t.domain.event_dim)
             y = x
         base = self.base_dist.log_prob(y)
-        return log_prob + _sum_rightmost(base, event_dim - len(self.base_dist.event_shape))  # type: ignore[no-any-return]
+        more = event_dim - len(self.base_dist.event_shape)
+        return log_prob + _sum_rightmost(base, more)  # type: ignore[no-any-return]
 
     def _sign(self) -> Any:
         """1 where the transforms rise, -1 where they fall."""

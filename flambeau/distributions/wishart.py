@@ -99,15 +99,18 @@ class Wishart(ExponentialFamily):
 
     @lazy_property
     def scale_tril(self) -> Tensor:
+        """The Cholesky factor of the scale matrix, (..., n, n)."""
         return self._matrix(self._unbroadcasted_scale_tril)
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
+        """The scale matrix, (..., n, n)."""
         tril = self._unbroadcasted_scale_tril
         return self._matrix(tril @ tril.mT)
 
     @lazy_property
     def precision_matrix(self) -> Tensor:
+        """The inverse of the scale matrix, (..., n, n)."""
         return self._matrix(torch.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property

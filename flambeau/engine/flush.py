@@ -34,6 +34,7 @@ def flush(reason: str, observed: bool = False) -> None:
                 from . import profiling
 
                 profiling.recorded(nodes)
+                kept = profiling.unread(nodes)  # noqa: F841  # held while it runs
             run(nodes, reason, observed)
 
 

@@ -68,6 +68,15 @@ def recorded(values: list[Value]) -> None:
             see(value)
 
 
+def unread(nodes: list[Value]) -> list[Value]:
+    """Where a profiler listens: the pending values that no other pending value reads. Whoever holds
+    them has all of the trace run, also what nobody looks at: a profiled program measures it."""
+    if listening is None:
+        return []
+    read = {id(x) for node in nodes for x in node.inputs}
+    return [node for node in nodes if id(node) not in read]
+
+
 def _flush(reason: str) -> None:
     from .flush import flush
 

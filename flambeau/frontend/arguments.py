@@ -132,6 +132,16 @@ def to_int(row: Row, name: str, x: Any) -> int:
     raise _bad(row, name, "int", x)
 
 
+def to_index(row: Row, name: str, x: Any) -> int:
+    """An integer, or a 0-d tensor that holds one."""
+    if hasattr(x, "_aval") and (x.ndim or x.dtype.category != dtypes.INT):
+        raise RuntimeError(
+            f"{row.name}(): {name} must be an 0-dim integral Tensor, got one of shape "
+            f"{list(x.shape)} and dtype {x.dtype}"
+        )
+    return to_int(row, name, x)
+
+
 _INT = {int}
 
 

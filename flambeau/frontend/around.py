@@ -40,7 +40,10 @@ def sym_not(a: Any) -> bool:
 def sym_ite(b: Any, t: Any, f: Any) -> Any:
     """`t if b else f`, for two values of one type."""
     if type(t) is not type(f):
-        raise AssertionError(f"sym_ite(): both values must be of one type, got {type(t).__name__} and {type(f).__name__}")
+        raise AssertionError(
+            "sym_ite(): both values must be of one type, "
+            f"got {type(t).__name__} and {type(f).__name__}"
+        )
     return t if b else f
 
 

@@ -152,6 +152,8 @@ def casts_arguments(function: Any, policy: str, when: Callable[..., bool] | None
             mode.running = False
 
     function.__code__ = _calling(guarded, function.__code__)
+    if not hasattr(function, "__wrapped__"):
+        function.__wrapped__ = original  # for `inspect.signature`
 
 
 def _template(*args: Any, **kwargs: Any) -> Any:

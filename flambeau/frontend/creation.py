@@ -13,7 +13,6 @@ import numpy as np
 from ..autograd.levels import running, underneath
 from ..core import dtypes
 from ..core.aval import aval
-from ..core.device import device as Device
 from ..core.device import usable
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, span
@@ -22,7 +21,7 @@ from ..graph.value import leaf
 from ..ops.table import call
 from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
-from .from_data import is_sequence, read_data
+from .from_data import read_data
 from .linear import linear
 from .memory import alias, share_array
 from .results import result_type
@@ -37,6 +36,13 @@ def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
         uncount((t,))
     if requires_grad:
         t.requires_grad = True
+    return t
+
+
+def lasting(array: np.ndarray, dt: dtype) -> Tensor:
+    """A tensor with a copy of `array` for tables that are kept: no inference tensor."""
+    t = wrap(dtypes.narrow(np.array(array), dt), dt)
+    t._inference, t._count = False, None
     return t
 
 
@@ -77,7 +83,8 @@ def constant(
     return t
 
 
-def _check_dtype(name: str, dt: Any) -> Any:
+def check_dtype(name: str, dt: Any) -> Any:
+    """A dtype that was given, or Python's type for one; TypeError for anything else."""
     if dt is None or isinstance(dt, dtype):
         return dt
     if dt in (float, int, bool):
@@ -87,7 +94,7 @@ def _check_dtype(name: str, dt: Any) -> Any:
 
 def wanted(name: str, dt: Any, out: Any) -> Any:
     """The dtype asked for: `dt` itself, else that of `out`. RuntimeError where the two differ."""
-    dt = _check_dtype(name, dt)
+    dt = check_dtype(name, dt)
     if out is None:
         return dt
     if dt is not None and dt is not out.dtype:
@@ -134,7 +141,7 @@ def _like(name: str, value: Any) -> Any:
                 f"{name}(): argument 'input' (position 1) must be Tensor, "
                 f"not {type(input).__name__}"
             )
-        dt = _check_dtype(name, dtype) or input._aval.dtype
+        dt = check_dtype(name, dtype) or input._aval.dtype
         return constant(input._aval.shape, value, dt, device, requires_grad)
 
     make.__name__ = make.__qualname__ = name
@@ -148,10 +155,11 @@ empty_like = _like("empty_like", 0)
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, out: Any = None, layout: Any = None,
+    size: Any = None, fill_value: Any = None, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None, shape: Any = None,
 ) -> Tensor:  # fmt: skip
-    """A tensor of shape `size` filled with a number, whose type decides the dtype."""
+    """A tensor of shape `size` filled with a number, whose type decides the dtype. `shape` is
+    the array API standard's name of `size`."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if isinstance(fill_value, np.generic):
@@ -162,16 +170,14 @@ def full(
             f"not {type(fill_value).__name__}"
         )
     dt = wanted("full", dtype, out) or dtypes.of_scalar(type(fill_value))
-    if isinstance(size, int):
-        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
-    shape = sizes("full", (size,))
+    lengths = sizes("full", (), shape if size is None else size)
     dtypes.check_number(fill_value, dt)
     if dt.category < dtypes.COMPLEX and isinstance(fill_value, complex):
         fill_value = fill_value.real
     if out is not None:
-        out.resize_(shape)
+        out.resize_(lengths)
         return out.fill_(fill_value)  # type: ignore[no-any-return]
-    return constant(shape, fill_value, dt, device, requires_grad)
+    return constant(lengths, fill_value, dt, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
@@ -191,7 +197,7 @@ def tensor(
     sequences, TypeError for what is no number.
     """
     usable(device)
-    dt = _check_dtype("tensor", dtype)
+    dt = check_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         warnings.warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach()."
@@ -206,10 +212,12 @@ def tensor(
             t.requires_grad = True
         return t  # type: ignore[no-any-return]
     array, found = read_data(data, dt)
-    return _converted(array, found, dt or found, requires_grad)
+    return converted(array, found, dt or found, requires_grad)
 
 
-def _converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) -> Tensor:
+def converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) -> Tensor:
+    """A tensor of a copy of an array, whose elements are `found`'s, as `dt`. RuntimeError where complex
+    numbers were to become real."""
     source = found if array.dtype == found.np else dtypes.from_numpy(array.dtype)
     if source.category == dtypes.COMPLEX and dt.category < dtypes.COMPLEX:
         raise RuntimeError("value cannot be converted to type float without overflow")
@@ -220,7 +228,7 @@ def _converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing memory where it can (arrays and tensors of the dtype)."""
     usable(device)
-    dt = _check_dtype("as_tensor", dtype)
+    dt = check_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
         return data if dt is None else data.to(dt)  # type: ignore[no-any-return]
     if isinstance(data, np.ndarray):
@@ -236,7 +244,7 @@ def asarray(
     """`obj` as a tensor: tensors, arrays and buffers share memory unless `copy` is true or the dtype
     differs. ValueError where `copy` is false and there is no way but to copy."""
     usable(device)
-    dt = _check_dtype("asarray", dtype)
+    dt = check_dtype("asarray", dtype)
     if isinstance(obj, Tensor):
         t: Any = obj
     elif isinstance(obj, (np.ndarray, np.generic)):
@@ -267,7 +275,7 @@ def asarray(
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
                   layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A 0-d tensor of a number, of the default dtype."""
-    dt = _check_dtype("scalar_tensor", dtype) or dtypes.get_default()
+    dt = check_dtype("scalar_tensor", dtype) or dtypes.get_default()
     return full((), s, dtype=dt, device=device, requires_grad=requires_grad)
 
 
@@ -286,7 +294,7 @@ def empty_strided(
         raise RuntimeError(
             f"empty_strided(): negative strides are not supported, got {list(strides)}"
         )
-    dt = _check_dtype("empty_strided", dtype) or dtypes.get_default()
+    dt = check_dtype("empty_strided", dtype) or dtypes.get_default()
     room = constant((span(shape, strides, 0)[1],), 0, dt, device, False)
     t: Tensor = alias(room, dt, shape, strides, 0)
     if requires_grad:
@@ -381,9 +389,15 @@ def frombuffer(
 def arange(
     *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
     out: Any = None, layout: Any = None, start: Any = None, end: Any = None, step: Any = None,
+    stop: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Numbers from start (0) to end, without end, by step (1). Integers give int64."""
+    """Numbers from start (0) to end, without end, by step (1). Integers give int64. `stop` is
+    the array API standard's name of `end`, up to which there may be no numbers at all."""
     given = [a.item() if isinstance(a, (Tensor, np.generic)) else a for a in args]
+    if None in given[1:]:  # the standard's arange(n, None, step)
+        given = [0, given[0], *given[2:]]
+    if end is None:
+        end = stop
     if end is not None:
         given = [*given, end] if start is None else [start, end]
     if step is not None:
@@ -399,6 +413,8 @@ def arange(
         raise RuntimeError("arange(): step must be nonzero")
     if any(isinstance(g, float) and not math.isfinite(g) for g in (low, high)):
         raise RuntimeError(f"arange(): unsupported range: {low} -> {high}")
+    if stop is not None and (high - low) * by < 0:
+        high = low
     if (high - low) * by < 0:
         raise RuntimeError(
             f"arange(): upper bound and lower bound inconsistent with step sign: {low} to {high} "
@@ -406,11 +422,13 @@ def arange(
         )
     integral = all(isinstance(g, int) for g in (low, high, by))
     dt = wanted("arange", dtype, out) or (dtypes.int64 if integral else dtypes.get_default())
+    count = max(0, math.ceil((high - low) / by))
     if dt.category <= dtypes.INT and not integral:
         low, high, by, integral = int(low), int(high), int(by), True
         if by == 0:
             raise ValueError(f"arange(): step must be nonzero, but it is 0 as {dt}")
-    count = max(0, math.ceil((high - low) / by))
+        if dt is dtypes.int64:  # of which alone PyTorch counts with the numbers cut off
+            count = max(0, math.ceil((high - low) / by))
     if dt.category <= dtypes.INT and integral:
         values = np.arange(count, dtype=np.int64) * by + low
         array = values.astype(dt.np)
@@ -461,8 +479,8 @@ def inclusive_range(
 
 
 def linspace(
-    start: Any, end: Any, steps: Any = None, *, num: Any = None, endpoint: bool = True, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, out: Any = None, layout: Any = None,
+    start: Any, end: Any, steps: Any = None, *, num: Any = None, endpoint: bool = True,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
     """`steps` numbers evenly from start to end, both included; without the end where `endpoint`
     is false. `num` is the array API standard's name of `steps`."""
@@ -471,9 +489,13 @@ def linspace(
         t = linspace(start, end, operator.index(steps) + 1, dtype=dtype, device=device,
                      requires_grad=requires_grad)[:-1]  # fmt: skip
         return t if out is None else out.resize_(tuple(t.shape)).copy_(t)  # type: ignore[no-any-return]
+    dt = wanted("linspace", dtype, out)
+    if _complex_end(start) or _complex_end(end) or (dt is not None and dt.is_complex):
+        t = _complex_linspace(start, end, steps, dt or dtypes.get_default().to_complex())
+        return t.requires_grad_(requires_grad) if out is None else out.resize_(t.shape).copy_(t)  # type: ignore[no-any-return]
     low, high, n = _ends("linspace", start, end, steps)
     usable(device)
-    dt = wanted("linspace", dtype, out) or dtypes.get_default()
+    dt = dt or dtypes.get_default()
     kind = dt.compute if dt.is_floating_point else np.dtype("f8")
     if dt.category <= dtypes.INT:  # the ends are numbers of the dtype too
         low, high = int(low), int(high)
@@ -494,6 +516,20 @@ def linspace(
     return t
 
 
+def _complex_end(x: Any) -> bool:
+    return x.is_complex() if isinstance(x, Tensor) else isinstance(x, complex)
+
+
+def _complex_linspace(start: Any, end: Any, steps: Any, dt: dtype) -> Any:
+    """linspace() of complex numbers: of both parts by itself."""
+    if not dt.is_complex:
+        raise RuntimeError(f"linspace(): complex ends don't go into {dt}: leave dtype out, or take a complex one")
+    ends = [complex(x) for x in (start, end)]
+    parts = [linspace(a, b, steps, dtype=dt.to_real())
+             for a, b in (([e.real for e in ends]), ([e.imag for e in ends]))]  # fmt: skip
+    return call.complex(*parts)
+
+
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
@@ -503,7 +539,7 @@ def logspace(
     usable(device)
     dt = wanted("logspace", dtype, out) or dtypes.get_default()
     exponents = linspace(low, high, n, dtype=dtypes.float64).numpy()
-    t = _converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
+    t = converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
     if out is not None:
         out.resize_(tuple(t.shape))
         return out.copy_(t)  # type: ignore[no-any-return]
@@ -528,35 +564,6 @@ def eye(
     return t
 
 
-def legacy_tensor(cls: Any, dt: dtype, *args: Any, **kwargs: Any) -> Any:
-    """`torch.Tensor(5, 3)`: uninitialised sizes, or `torch.Tensor([1, 2])`: data."""
-    usable(kwargs.get("device"))
-    if len(args) == 1 and isinstance(args[0], Tensor):
-        source = args[0]
-        if source._aval.dtype is not dt:
-            raise TypeError(f"expected {dt} (got {source._aval.dtype})")
-        t = source._alias()
-    elif len(args) == 1 and not isinstance(args[0], (int, torch_size())):
-        if not (is_sequence(args[0]) or isinstance(args[0], np.ndarray)):
-            if not isinstance(args[0], (str, bytes)):
-                raise TypeError(
-                    f"new(): data must be a sequence (got {type(args[0]).__name__})"
-                )
-        array, found = read_data(args[0])
-        t = _converted(array, found, dt, False)
-    else:
-        t = constant(sizes("new", args) if args else (0,), 0, dt, None, False)
-    if cls is not Tensor:
-        t.__class__ = cls
-    return t
-
-
-def torch_size() -> Any:
-    from ..core.size import Size
-
-    return Size
-
-
 def rebuild(cls: Any, bits: np.ndarray, name: str, requires_grad: bool, extra: dict[str, Any]) -> Any:
     """Unpickle a tensor."""
     t = wrap(bits, dtypes.by_name(name))
@@ -566,44 +573,11 @@ def rebuild(cls: Any, bits: np.ndarray, name: str, requires_grad: bool, extra: d
     return t
 
 
-def parse_to(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
-    """The dtype and copy flag that `to(...)` was given; devices are checked."""
-    dt = kwargs.pop("dtype", None)
-    where = kwargs.pop("device", None)
-    copy = bool(kwargs.pop("copy", False))
-    other = kwargs.pop("other", None)
-    kwargs.pop("non_blocking", None)
-    kwargs.pop("memory_format", None)
-    if kwargs:
-        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
-    flags = 0
-    for a in args:
-        if isinstance(a, dtype):
-            dt = a
-        elif isinstance(a, Tensor):
-            other = a
-        elif isinstance(a, bool):
-            flags += 1
-            copy = a if flags == 2 else copy
-        elif isinstance(a, (str, Device, int)):
-            where = a
-        elif a in (float, bool):
-            dt = dtypes.of_scalar(a)
-        elif a is not None:
-            raise TypeError(
-                f"to() received an invalid combination of arguments: got ({type(a).__name__}), "
-                "expected a dtype, a device or a tensor"
-            )
-    if other is not None:
-        dt = other._aval.dtype
-    usable(where)
-    return _check_dtype("to", dt), copy
-
-
 call.define(
     linear_at_once=linear,
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
-    full_like=full_like, arange=arange, tensor=tensor, as_tensor=as_tensor, eye=eye, empty_strided=empty_strided, tensor_of=wrap,
+    full_like=full_like, arange=arange, tensor=tensor, as_tensor=as_tensor, eye=eye,
+    empty_strided=empty_strided, tensor_of=wrap, lasting=lasting,
     # Whether what is computed now may be differentiated, backwards or forwards.
     grad_enabled=lambda: state.grad or any([x.differentiates for x in running.levels]),
     observe=lambda t, reason: dtypes.widen(t._array(reason), t._aval.dtype),

@@ -25,7 +25,7 @@ from ..ops.core import PICK
 from ..ops.signature import Argument
 from ..ops.table import Row, Spec, call, table
 from ..runtime.storage import Storage
-from . import arguments, overriding
+from . import arguments, overriding, redirecting
 from .memory import array_of, convert, read, stride
 from .results import result_type
 from .standard import with_keywords
@@ -34,6 +34,7 @@ _MEMO_LIMIT = 4096
 
 _CONVERTERS: dict[str, tuple[str, str]] = {
     "int": ("int", "to_int"),
+    "index": ("int", "to_index"),
     "int[]": ("tuple", "to_ints"),
     "bool": ("bool", "to_bool"),
     "float": ("float", "to_float"),
@@ -44,13 +45,14 @@ _CONVERTERS: dict[str, tuple[str, str]] = {
 OPERATION_ERRORS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
 
 
-def infer(row: Row, key: Any, *operands: Any) -> Any:
-    """Run a row's rule for a key that has no memo yet. Errors name the operation."""
+def infer(row: Row, key: Any, *operands: Any, called: str = "") -> Any:
+    """Run a row's rule for a key that has no memo yet. Errors name the operation, as the user
+    `called` it."""
     assert row.rule is not None
     try:
         found = row.rule(*operands)
     except OPERATION_ERRORS as error:
-        raise named(row.called, error) from None
+        raise named(called or row.called, error) from None
     spec = found if isinstance(found, Spec) else Spec(found)
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
@@ -331,7 +333,7 @@ def _row_source(row: Row, dunder: bool) -> str:
     _numpy_names(w, sig.arguments)
     if with_out:
         names = [f"{a.name}={a.name}" if a.keyword_only else a.name for a in sig.arguments]
-        used = "(" + "".join(f"{a.name}, " for a in inputs if a.type != "Tensor[]") + ")"
+        used = "(" + "".join(f"*{a.name}, " if a.type == "Tensor[]" else f"{a.name}, " for a in inputs) + ")"
         w(f"if out is not None: return into_out(row, this[0], out, ({', '.join(names)},), {used})"
           if not any(a.keyword_only for a in sig.arguments) else
           f"if out is not None: return into_out(row, lambda: this[0]({', '.join(names)}), out, None, {used})")  # fmt: skip
@@ -483,13 +485,13 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
     if row.name in _HELPERS:  # the function has hidden the converter of its name
         scope[row.name] = getattr(arguments, row.name)
     this.append(function)
-    return overriding.made(_described(function, row))
+    return redirecting.made(_described(function, row))
 
 
 _HELPERS = (
     "old_order", "oldest_order",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
-    "from_varargs", "missing_argument", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
+    "from_varargs", "missing_argument", "to_index", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip
 
 
@@ -527,18 +529,25 @@ def _composite(row: Row) -> Callable[..., Any]:
             _tensors_given(row, args, kwargs)
             raise
 
+    if row.grads:
+        from .one_node import make as with_node
+
+        recorded = with_node(row, plain)
+    else:
+        recorded = plain
+
     def outward(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is None:
-            return plain(*args, **kwargs)
+            return recorded(*args, **kwargs)
         return inplace.into_out(row, lambda: plain(*args, **kwargs), out, None, args)
 
-    composite: Any = outward if with_out else plain
+    composite: Any = outward if with_out else recorded
     composite.__name__ = row.name
     composite.__wrapped__ = body
     words = {known for known, name in renamed.items() if name in own} | ({"out"} if with_out else set())
     if words:
         composite.__signature__ = with_keywords(body, words)
-    return overriding.made(_described(composite, row))
+    return redirecting.made(_described(composite, row))
 
 
 def _tensors_given(row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -570,7 +579,7 @@ def inplace_function(name: str) -> Callable[..., Any]:
         from . import inplace
 
         made = inplace.make_inplace(table[name], function(name))
-        found = _made[name + "_"] = overriding.made(made)
+        found = _made[name + "_"] = redirecting.made(made)
     return found
 
 

@@ -58,7 +58,8 @@ _ELSEWHERE = {
     **dict.fromkeys(("bartlett_window", "blackman_window", "hamming_window", "hann_window",
                      "kaiser_window"), "windows"),
     **dict.fromkeys(("empty_permuted", "empty_strided", "inclusive_range", "scalar_tensor"), "creation"),
-    **dict.fromkeys(("as_strided_", "detach", "detach_", "get_device", "is_inference", "is_same_size", "is_signed", "resize_as_"), "namespace"),
+    **dict.fromkeys(("as_strided_", "detach", "detach_", "get_device", "is_inference", "is_same_size",
+                     "is_signed", "resize_as_"), "namespace"),
 }  # fmt: skip
 
 

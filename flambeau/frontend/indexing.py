@@ -25,6 +25,10 @@ _LONG_LIST = 32
 """From here on a list is never taken for a tuple."""
 
 
+class _Backwards(ValueError):
+    """A slice with a negative step, where a view is needed."""
+
+
 class Places(NamedTuple):
     """An index: the part of it that is a view, and the tensors that pick from the view."""
 
@@ -154,8 +158,8 @@ def _bound(value: Any) -> Any:
 # --- finding the place --------------------------------------------------------------------------
 
 
-def _resolve(x: Any, index: Any) -> Places:
-    """Apply what makes views, collect what picks."""
+def _resolve(x: Any, index: Any, writes: bool = False) -> Places:
+    """Apply what makes views, collect what picks. _Backwards where a slice is no view, and `writes`."""
     items = [_item(i) for i in _items(index)]
     used = sum(map(_consumed, items))
     if used > x.ndim:
@@ -178,7 +182,7 @@ def _resolve(x: Any, index: Any) -> Places:
             view = _select(view, dim, item, true_dim)
             true_dim += 1
         elif item.__class__ is slice:
-            view = _slice(view, dim, item)
+            view = _slice(view, dim, item, writes=writes)
             tensors.append(None)
             dim, true_dim = dim + 1, true_dim + 1
         else:
@@ -200,18 +204,28 @@ def _select(view: Any, dim: int, index: int, true_dim: int) -> Any:
     return call.select(view, dim, index)
 
 
-def _slice(view: Any, dim: int, s: slice, always: bool = False) -> Any:
+def _slice(view: Any, dim: int, s: slice, always: bool = False, writes: bool = False) -> Any:
     start, stop, step = _bound(s.start), _bound(s.stop), _bound(s.step)
     if step is None:
         step = 1
     elif step == 0:
         raise ValueError("slice step cannot be zero")
     elif step < 0:
-        raise ValueError(f"step must be greater than zero, got {step}: use flip() to reverse")
+        if writes:
+            raise _Backwards
+        return _backwards(view, dim, start, stop, step)
     size = view._aval.shape[dim]
     if not always and step == 1 and not start and (stop is None or stop >= size):
         return view
     return call.slice(view, dim, start, stop, step)
+
+
+def _backwards(view: Any, dim: int, start: Any, stop: Any, step: int) -> Any:
+    """A slice with a negative step, for which PyTorch raises: the same elements in rising order,
+    turned round. A copy, since strides are never negative."""
+    places = range(*slice(start, stop, step).indices(view._aval.shape[dim]))
+    first, last = (places[-1], places[0] + 1) if places else (0, 0)
+    return call.flip(call.slice(view, dim, first, last, -step), (dim,))
 
 
 def _bool_index(value: bool) -> Any:
@@ -340,7 +354,11 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     if x._aval.ndim == 0 and index.__class__ is int:
         places = Places(_old_scalar(x, index), [])
     else:
-        places = _resolve(x, index)
+        try:
+            places = _resolve(x, index, writes=True)
+        except _Backwards:
+            places = _resolve(x, _element_places(x, index))
+            value = value.to(x.dtype) if isinstance(value, Tensor) else value  # as a slice takes it
     if places.picks:
         _put(places, value)
     elif isinstance(value, Tensor):
@@ -348,6 +366,17 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     else:
         inplace.check_target(places.view, "setitem")
         places.view.fill_(value)
+
+
+def _element_places(x: Any, index: Any) -> tuple[Any, ...]:
+    """An index as one tensor of places for each dimension."""
+    shape = tuple(x._aval.shape)
+    rest = getitem(call.arange(x._aval.numel).reshape(shape), index)
+    places = []
+    for size in reversed(shape):
+        places.append(rest % size if size else rest)
+        rest = rest // size if size else rest
+    return tuple(reversed(places))
 
 
 def _value(x: Any, value: Any) -> Any:

@@ -460,7 +460,7 @@ def into_out(
         check_target(o, name, operands)
         if o._aval.shape != r._aval.shape:
             _resize_out(o, r, name)
-        if row.out == "apart" and any(_touch(o, x) for x in operands):
+        if "apart" in row.out and any(_touch(o, x) for x in operands):
             raise RuntimeError(
                 f"{name}(): unsupported operation: some elements of the input tensor and the "
                 "written-to tensor refer to a single memory location. Please clone() the tensor "

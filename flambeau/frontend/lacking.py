@@ -48,5 +48,5 @@ def names(cls: Any) -> set[str]:
 def install(cls: Any) -> None:
     """Give a class a descriptor for each of the names that it has nothing for."""
     for name in NAMES:
-        if name not in cls.__dict__:
+        if not any(name in vars(base) for base in cls.__mro__):
             setattr(cls, name, Lacking(name))

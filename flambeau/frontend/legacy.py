@@ -1,15 +1,44 @@
-"""PyTorch 0.3's type names: `torch.FloatTensor`, `x.type("torch.LongTensor")`; and its methods that
-call a Python function for each element."""
+"""PyTorch 0.3's constructor `torch.Tensor(5, 3)`; its type names: `torch.FloatTensor`,
+`x.type("torch.LongTensor")`; and its methods that call a Python function for each element."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..core import dtypes
+from ..core.device import usable
+from ..core.size import Size
+from .creation import constant, converted, sizes
+from .from_data import is_sequence, read_data
 from .tensor import Tensor
 
 _BY_LEGACY = {d.legacy: d for d in dtypes.ALL}
+
+
+def legacy_tensor(cls: Any, dt: dtypes.dtype, *args: Any, **kwargs: Any) -> Any:
+    """`torch.Tensor(5, 3)`: uninitialised sizes, or `torch.Tensor([1, 2])`: data."""
+    usable(kwargs.get("device"))
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        source = args[0]
+        if source._aval.dtype is not dt:
+            raise TypeError(f"expected {dt} (got {source._aval.dtype})")
+        t = source._alias()
+    elif len(args) == 1 and not isinstance(args[0], (int, Size)):
+        if not (is_sequence(args[0]) or isinstance(args[0], np.ndarray)):
+            if not isinstance(args[0], (str, bytes)):
+                raise TypeError(
+                    f"new(): data must be a sequence (got {type(args[0]).__name__})"
+                )
+        array, found = read_data(args[0])
+        t = converted(array, found, dt, False)
+    else:
+        t = constant(sizes("new", args) if args else (0,), 0, dt, None, False)
+    if cls is not Tensor:
+        t.__class__ = cls
+    return t
 
 
 class _TypeMeta(type):
@@ -18,8 +47,6 @@ class _TypeMeta(type):
     _dtype: dtypes.dtype
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        from .creation import legacy_tensor
-
         return legacy_tensor(Tensor, cls._dtype, *args, **kwargs)
 
     def __instancecheck__(cls, obj: Any) -> bool:

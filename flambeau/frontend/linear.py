@@ -116,7 +116,7 @@ def linear(input: Any, weight: Any, bias: Any) -> Any:
 
 
 def _plan(key: tuple[Any, ...], weight: Any) -> _Plan | None:
-    """Errors in the shapes are raised here, as the operations have them."""
+    """Errors in the shapes are raised here, by the operations' rules."""
     if len(_plans) >= _LIMIT:
         _plans.clear()
     kx, kw, kb = key
@@ -124,7 +124,7 @@ def _plan(key: tuple[Any, ...], weight: Any) -> _Plan | None:
     turned, strides, _, plain, node = _T.memo.get(view_key) or infer_view(_T, view_key, weight)
     row = _MM if kb is None else _ADDMM
     k: tuple[Any, ...] = (kx, turned) if kb is None else (kb, kx, turned, int, int)
-    aval, cast, token = row.memo.get(k) or infer(row, k, *k)
+    aval, cast, token = row.memo.get(k) or infer(row, k, *k, called="linear")
     dtypes = {a.dtype for a in key if a is not None}
     found = None
     if weight._plain and not plain and (cast is None or dtypes == {cast}):

@@ -131,17 +131,24 @@ def promote_types(type1: dtypes.dtype, type2: dtypes.dtype) -> dtypes.dtype:
     return dtypes.promote(type1, type2)
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
-    """The dtype that arithmetic between the two (tensors or numbers) gives."""
-    from ..ops.rules import common_dtype
+def result_type(
+    *arrays_and_dtypes: Any, tensor1: Any = None, tensor2: Any = None
+) -> dtypes.dtype:
+    """The dtype that arithmetic between two tensors or numbers gives. Of dtypes, and of more or
+    fewer than two, the array API standard's: see `flambeau.array_api.result_type`."""
+    given = (*arrays_and_dtypes, *(x for x in (tensor1, tensor2) if x is not None))
+    if len(given) == 2 and not any(isinstance(x, dtypes.dtype) for x in given):
+        from ..ops.rules import common_dtype
 
-    return common_dtype(
-        tuple(x._aval if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2))
-    )
+        return common_dtype(tuple(x._aval if isinstance(x, Tensor) else type(x) for x in given))
+    from importlib import import_module
+
+    return import_module("flambeau.array_api.dtypes").result_type(*given)  # type: ignore[no-any-return]
 
 
-def can_cast(from_: dtypes.dtype, to: dtypes.dtype) -> bool:
-    return dtypes.can_cast(from_, to)
+def can_cast(from_: Any, to: dtypes.dtype) -> bool:
+    """Whether a dtype (or a tensor's) goes into another one without leaving its kind."""
+    return dtypes.can_cast(from_.dtype if isinstance(from_, Tensor) else from_, to)
 
 
 def broadcast_shapes(*shapes: Any) -> Any:

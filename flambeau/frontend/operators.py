@@ -34,6 +34,7 @@ def install(cls: Any) -> None:
         if row.operator not in COMPARISONS:
             setattr(cls, f"__r{row.operator}__", _reflected(cls, row))
             setattr(cls, f"__i{row.operator}__", _in_place(cls, row))
+    cls.__rdiv__ = cls.__rtruediv__  # Python 2's name
     cls.__invert__ = _inverted
     cls.__pos__ = _same
 

@@ -19,7 +19,7 @@ _IGNORED = frozenset(
     row_names install_rows is_deterministic_algorithms_warn_only_enabled set_flush_denormal
     set_float32_matmul_precision get_float32_matmul_precision set_warn_always is_warn_always_enabled
     set_deterministic_debug_mode get_deterministic_debug_mode is_autocast_enabled vmap save load
-    boolean_dispatch has_torch_function handle_torch_function""".split()
+    boolean_dispatch has_torch_function handle_torch_function missing refusing""".split()
 )
 """Functions of the namespace that don't work on tensors, or only switch something."""
 

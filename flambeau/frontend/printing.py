@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,13 +60,14 @@ def printoptions(**changed: Any) -> Iterator[None]:
         _options.update(before)
 
 
-def tensor_text(t: Any, contents: str | None = None) -> str:
-    """What `repr(t)` gives. `contents` stands in for the text of the elements."""
+def tensor_text(t: Any, contents: str | None = None, more: Sequence[str] = ()) -> str:
+    """What `repr(t)` gives. `contents` stands in for the text of the elements; `more` are suffixes
+    that come last."""
     owner = _library_class(type(t))
     prefix = "tensor(" if owner is type(t) else f"{type(t).__name__}("
     if contents is None:
         contents = _elements(t, len(prefix))
-    text = _with_suffixes(prefix + contents, _suffixes(t), len(prefix))
+    text = _with_suffixes(prefix + contents, [*_suffixes(t), *more], len(prefix))
     return text if owner in (Tensor, type(t)) else f"{owner.__name__}({text})"
 
 

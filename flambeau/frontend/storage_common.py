@@ -71,9 +71,11 @@ class Common:
         return whole(self._tensor, dt)
 
     def nbytes(self) -> int:
+        """Bytes of memory."""
         return int(self._tensor.nbytes)
 
     def size(self) -> int:
+        """How many elements."""
         return int(self._tensor.numel())
 
     __len__ = size
@@ -87,6 +89,7 @@ class Common:
         return int(self._tensor.data_ptr())
 
     def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
         values: list[Any] = self._tensor.tolist()
         return values
 

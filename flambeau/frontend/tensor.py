@@ -13,16 +13,18 @@ from ..autograd.node import version
 from ..autograd.wrapped import Intercept, Wrapped
 from ..core import dtypes
 from ..core.aval import aval
-from ..core.device import device, usable
+from ..core.device import device
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, is_contiguous, span, wrap_dim
 from ..core.size import Size
 from ..graph.trace import state
 from ..ops.table import call, table
 from ..runtime.storage import Storage
-from . import dispatch, inplace, lacking, operators, overriding
+from . import dispatch, inplace, lacking, operators, overriding, tensor_subclasses
+from .conversions import Conversions
 from .differentiable import Differentiable
-from .memory import array_of, bump, expose, pin, read, room, stride, window
+from .memory import bump, read, room, stride
+from .outside import Outside
 
 
 class RowMethod:
@@ -37,7 +39,7 @@ class RowMethod:
         return function if instance is None else function.__get__(instance, owner)
 
 
-class Tensor(Differentiable):
+class Tensor(Conversions, Outside, Differentiable):
     """A multi-dimensional array of one dtype.
 
     `_storage`, `_aval` (shape, dtype, device), `_strides` (None: row-major from offset 0) and
@@ -86,7 +88,7 @@ class Tensor(Differentiable):
         def __abs__(self) -> Any: ...
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        from .creation import legacy_tensor
+        from .legacy import legacy_tensor
 
         return legacy_tensor(cls, dtypes.get_default(), *args, **kwargs)
 
@@ -95,7 +97,7 @@ class Tensor(Differentiable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        overriding.prepare(cls)
+        tensor_subclasses.prepare(cls)
 
     _overrides = False
     __torch_function__ = classmethod(overriding.default)
@@ -279,155 +281,7 @@ class Tensor(Differentiable):
         t._rg, t._node, t._nr = self._rg, self._node, self._nr
         return t
 
-    # --- to and from the outside ------------------------------------------------------------
-
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """A NumPy array over the same memory: each side sees the other's writes."""
-        if force:
-            return self.detach().numpy().copy() if self._rg is True else self.detach().numpy()
-        if self.requires_grad:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
-                "instead."
-            )
-        if self._aval.dtype.is_opaque:
-            raise TypeError(
-                f"Got unsupported ScalarType {self._aval.dtype.legacy}: NumPy has none; use "
-                f".{'cfloat' if self.is_complex() else 'float'}().numpy()"
-            )
-        state.looks += 1
-        expose(self._storage)
-        return window(self)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        if dtype is not None and array.dtype != np.dtype(dtype):
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        from .creation import from_numpy
-
-        return from_numpy(np.asarray(array))
-
-    def _array(self, reason: str) -> np.ndarray:
-        """The content, to be looked at only."""
-        state.looks += 1
-        return array_of(self, reason)
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        if self._aval.numel != 1:
-            raise RuntimeError(
-                f"a Tensor with {self._aval.numel} elements cannot be converted to Scalar "
-                f"(shape {list(self.shape)})"
-            )
-        array = self._array("item()")
-        return dtypes.widen(array, self._aval.dtype).item()
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers; a number for a 0-d tensor."""
-        return dtypes.widen(self._array("tolist()"), self._aval.dtype).tolist()
-
-    def __bool__(self) -> bool:
-        if self._aval.numel != 1:
-            if self._aval.numel == 0:
-                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
-            raise RuntimeError(
-                "Boolean value of Tensor with more than one value is ambiguous "
-                f"(shape {list(self.shape)}); use any() or all()"
-            )
-        return bool(self._array("bool()").item())
-
-    def _number(self) -> Any:
-        """The one element, for Python's conversions."""
-        if self._aval.numel != 1:
-            raise ValueError(
-                "only one element tensors can be converted to Python scalars, not shape "
-                f"{list(self.shape)}"
-            )
-        return self.item()
-
-    def __float__(self) -> float:
-        return float(self._number())
-
-    def __int__(self) -> int:
-        return int(self._number())
-
-    def __complex__(self) -> complex:
-        return complex(self._number())
-
-    def __index__(self) -> int:
-        if self._aval.dtype.category > dtypes.INT or self._aval.numel != 1:
-            raise TypeError(
-                "only integer tensors of a single element can be converted to an index "
-                f"(got {self._aval.dtype} of shape {list(self.shape)})"
-            )
-        return int(self.item())
-
-    def data_ptr(self) -> int:
-        """The address of the first element, 0 where there is none. From here on the memory stays
-        where it is."""
-        if not self._aval.numel:
-            return 0
-        buffer = pin(self._storage)
-        return int(buffer.ctypes.data + self._offset * self._aval.dtype.itemsize)
-
-    def untyped_storage(self) -> Any:
-        from .storages import UntypedStorage
-
-        return UntypedStorage._of(self)
-
-    def storage(self) -> Any:
-        """The memory in elements: the old form of untyped_storage()."""
-        from .storages import _deprecated
-
-        _deprecated()
-        return self._typed_storage()
-
-    def _typed_storage(self) -> Any:
-        from .storages import TypedStorage
-
-        return TypedStorage._of(self)
-
-    def __dlpack__(
-        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
-        copy: bool | None = None,
-    ) -> Any:  # fmt: skip
-        """A DLPack capsule over the memory (over a copy, where `copy` is true).
-
-        `max_version`: the newest version that the consumer reads; None is one before 1.0.
-        BufferError for tensors that require gradients, and for other devices than this one's.
-        """
-        from .dlpack import export
-
-        state.looks += 1
-        return export(self, stream, max_version, dl_device, copy)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        """The namespace of the Python array API standard. ValueError for versions it lacks."""
-        from importlib import import_module
-
-        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"array API version {api_version!r}: flambeau follows 2024.12")
-        return import_module("flambeau.array_api")
-
-    def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> Any:
-        """The elements that are not zero, as a sparse tensor; see `torch.sparse`."""
-        from importlib import import_module
-
-        return import_module("flambeau.sparse").to_sparse(self, sparse_dim, layout=layout)
-
-    to_sparse_coo = to_sparse
-
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """The tensor on a device, as the array API standard calls `to(device)`."""
-        if stream is not None:
-            raise ValueError(f"to_device(): the CPU has no streams, got {stream!r}")
-        return self.to(device)
+    # --- printing, indexing, copies ---------------------------------------------------------
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         from .printing import tensor_text
@@ -621,63 +475,7 @@ class Tensor(Differentiable):
     def _alias_view(self) -> Any:
         return call.alias(self)
 
-    # --- conversions ------------------------------------------------------------------------
-
-    def to(self, *args: Any, **kwargs: Any) -> Any:
-        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`; the tensor itself where
-        nothing changes."""
-        from .creation import parse_to
-
-        dt, copy = parse_to(self, args, kwargs)
-        if dt is None or dt is self._aval.dtype:
-            return self.clone() if copy else self  # type: ignore[attr-defined]
-        return call.to_dtype(self, dt)
-
-    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
-        """The type's name (`torch.FloatTensor`), or the tensor in another type."""
-        from .legacy import type_name, type_of
-
-        return type_name(self._aval.dtype) if dtype is None else self.to(type_of(dtype))
-
-    def type_as(self, other: Any) -> Any:
-        return self.to(other._aval.dtype)
-
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None,
-                   requires_grad: bool = False) -> Any:  # fmt: skip
-        """A tensor of `data` with this tensor's dtype."""
-        t = call.tensor(data, dtype=dtype or self._aval.dtype, device=device)
-        return t.requires_grad_() if requires_grad else t
-
-    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-                 requires_grad: bool = False) -> Any:  # fmt: skip
-        """A tensor of one number with this tensor's dtype."""
-        return call.full(size, fill_value, dtype=dtype or self._aval.dtype, device=device,
-                         requires_grad=requires_grad)  # fmt: skip
-
-    def new_zeros(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        return call.zeros(*size, dtype=dtype or self._aval.dtype, **kwargs)
-
-    def new_ones(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        return call.ones(*size, dtype=dtype or self._aval.dtype, **kwargs)
-
-    def new_empty(self, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        return call.empty(*size, dtype=dtype or self._aval.dtype, **kwargs)
-
-    def new(self, *args: Any) -> Any:
-        """PyTorch 0.3: a tensor of this type, of sizes or data."""
-        from .creation import legacy_tensor
-
-        return legacy_tensor(Tensor, self._aval.dtype, *args)
-
-    def cpu(self, memory_format: Any = None) -> Any:
-        return self
-
-    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Any:
-        usable("cuda" if device is None else device)
-        return self
-
-    def pin_memory(self, device: Any = None) -> Any:
-        return self
+    # --- other memory -----------------------------------------------------------------------
 
     def share_memory_(self) -> Any:
         """Move the memory to where other processes can have it too: then they see each other's
@@ -755,35 +553,24 @@ _FIELDS = frozenset(
 """The fields of Tensor; what else an instance has, the user gave it."""
 
 
-def _cast(name: str, target: dtype) -> Any:
-    def cast(self: Any, memory_format: Any = None) -> Any:
-        return self if self._aval.dtype is target else call.to_dtype(self, target)
-
-    cast.__name__ = cast.__qualname__ = name
-    cast.__doc__ = f"The tensor as {target}; itself if it is that already."
-    return cast
-
-
-for _name, _target in {
-    **dtypes.ALIASES, "bool": dtypes.bool_, "bfloat16": dtypes.bfloat16, "byte": dtypes.uint8,
-    "char": dtypes.int8,
-}.items():  # fmt: skip
-    setattr(Tensor, _name, _cast(_name, _target))
-
-
 def install_rows() -> None:
     """Give Tensor a method for each row that has that form."""
+    inherited = {*vars(Conversions), *vars(Outside)}
+
+    def free(name: str) -> bool:
+        return name not in Tensor.__dict__ and name not in inherited
+
     for name, row in table.items():
         if row.where:
             continue
         for known in (name, *row.alias):
             if "." in known:  # a function of another namespace
                 continue
-            if "m" in row.forms and known not in Tensor.__dict__:
+            if "m" in row.forms and free(known):
                 setattr(Tensor, known, RowMethod(known, dispatch.function, name))
             if "v" in row.forms:
                 setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.relayout_function, name))
-            if "i" in row.forms.lower() and known + "_" not in Tensor.__dict__:
+            if "i" in row.forms.lower() and free(known + "_"):
                 setattr(Tensor, known + "_", RowMethod(known + "_", dispatch.inplace_function, name))
     operators.install(Tensor)
     lacking.install(Tensor)

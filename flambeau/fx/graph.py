@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import operator
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from .node import Node, map_arg
-
-_INFIX = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
-          operator.floordiv: "//", operator.mod: "%", operator.pow: "**", operator.matmul: "@",
-          operator.and_: "&", operator.or_: "|", operator.xor: "^", operator.eq: "==",
-          operator.ne: "!=", operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=",
-          operator.lshift: "<<", operator.rshift: ">>"}  # fmt: skip
+from .text import PythonCode, node_text
 
 
 class Graph:
@@ -157,7 +151,7 @@ class Graph:
 
     def python_code(self, root_module: str = "self") -> PythonCode:
         """A function `forward` that does the same."""
-        return PythonCode(self, root_module)
+        return PythonCode(self._nodes, root_module)
 
     def print_tabular(self) -> None:
         """Print the nodes as a table."""
@@ -170,33 +164,7 @@ class Graph:
                 print("  ".join("-" * w for w in widths))
 
     def __str__(self) -> str:
-        arguments = ", ".join(f"%{n.name}" for n in self._nodes if n.op == "placeholder")
-        lines = [f"graph({arguments}):"]
-        for n in self._nodes:
-            if n.op == "output":
-                lines.append(f"    return {_text(n.args[0])}")
-            elif n.op == "placeholder":
-                users = len(n.users)
-                lines.append(f"    %{n.name} : [num_users={users}] = placeholder[target={n.target}]")
-            else:
-                target = getattr(n.target, "__name__", n.target)
-                lines.append(
-                    f"    %{n.name} : [num_users={len(n.users)}] = {n.op}[target={target}]"
-                    f"(args = {_text(n.args)}, kwargs = {_text(n.kwargs)})"
-                )
-        return "\n".join(lines)
-
-
-class _Named:
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _text(a: Any) -> str:
-    return repr(map_arg(a, lambda n: _Named(f"%{n.name}")))
+        return "\n    ".join(["graph():", *(node_text(n) for n in self._nodes)])
 
 
 def _suggestion(op: str, target: Any) -> str:
@@ -204,81 +172,3 @@ def _suggestion(op: str, target: Any) -> str:
     name = getattr(target, "__name__", str(target)).rpartition(".")[2] if callable(target) else str(target)
     name = name.replace(".", "_") if op != "call_module" else name.replace(".", "_").strip("_")
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower().strip("_") or op
-
-
-class PythonCode:
-    """Source of a graph, and the names that it uses."""
-
-    def __init__(self, graph: Graph, root: str) -> None:
-        self.globals: dict[str, Any] = {}
-        arguments, lines, result = [], [], "None"
-        for n in graph._nodes:
-            if n.op == "placeholder":
-                target = str(n.target)
-                default = f" = {self._value(n.args[0])}" if n.args and not target.startswith("*") else ""
-                arguments.append(target + default)
-                if target.lstrip("*") != n.name:
-                    lines.append(f"{n.name} = {target.lstrip('*')}")
-            elif n.op == "output":
-                result = self._value(n.args[0])
-            else:
-                lines.append(f"{n.name} = {self._call(n, root)}")
-        body = "".join(f"    {line}\n" for line in [*lines, f"return {result}"])
-        self.src = f"\n\n\ndef forward({', '.join([root, *arguments])}):\n{body}"
-
-    def _call(self, n: Node, root: str) -> str:
-        if n.op == "get_attr":
-            return _path(root, n.target)
-        if n.op == "call_function":
-            if n.target in _INFIX and len(n.args) == 2 and not n.kwargs:
-                return f"{self._value(n.args[0])} {_INFIX[n.target]} {self._value(n.args[1])}"
-            if n.target is operator.getitem:
-                return f"{self._value(n.args[0])}[{self._index(n.args[1])}]"
-            if n.target is getattr:
-                return f"{self._value(n.args[0])}.{n.args[1]}"
-        given = [self._value(a) for a in n.args]
-        named = [f"{k} = {self._value(v)}" for k, v in n.kwargs.items()]
-        if n.op == "call_method":
-            return f"{given[0]}.{n.target}({', '.join(given[1:] + named)})"
-        what = _path(root, n.target) if n.op == "call_module" else self._global(n.target)
-        return f"{what}({', '.join(given + named)})"
-
-    def _global(self, value: Any) -> str:
-        """A name for something that is no literal."""
-        module = str(getattr(value, "__module__", "") or "")
-        module = re.sub(r"^flambeau(\.nn\.functional)?(\.\w+)*$", r"torch\1", module)
-        name = re.sub(r"\W", "_", f"{module}_{getattr(value, '__name__', type(value).__name__)}").strip("_")
-        while self.globals.setdefault(name, value) is not value:
-            name += "_"
-        return name
-
-    def _index(self, a: Any) -> str:
-        if isinstance(a, tuple) and a:
-            return ", ".join(self._index(x) for x in a) + ("," if len(a) == 1 else "")
-        if isinstance(a, slice):
-            parts = ["" if x is None else self._value(x) for x in (a.start, a.stop)]
-            return ":".join(parts) + ("" if a.step is None else f":{self._value(a.step)}")
-        return self._value(a)
-
-    def _value(self, a: Any) -> str:
-        if isinstance(a, Node):
-            return a.name
-        if type(a) is tuple:
-            return f"({', '.join(map(self._value, a))}{',' if len(a) == 1 else ''})"
-        if type(a) is list:
-            return f"[{', '.join(map(self._value, a))}]"
-        if type(a) is dict:
-            return "{" + ", ".join(f"{self._value(k)}: {self._value(v)}" for k, v in a.items()) + "}"
-        if isinstance(a, slice):
-            return f"slice({self._value(a.start)}, {self._value(a.stop)}, {self._value(a.step)})"
-        plain = a is None or a is ... or isinstance(a, (bool, int, str, bytes))
-        finite = isinstance(a, float) and a == a and abs(a) != float("inf")
-        return repr(a) if plain or finite else self._global(a)
-
-
-def _path(root: str, target: str) -> str:
-    """`self.layers.0.weight` as Python takes it."""
-    text = root
-    for part in target.split("."):
-        text = f"{text}.{part}" if part.isidentifier() and not keyword.iskeyword(part) else f'getattr({text}, "{part}")'
-    return text

@@ -93,7 +93,8 @@ class GraphModule(nn.Module):
         return made
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\n{self.code}"
+        more = "# To see more debug info, please use `graph_module.print_readable()`"
+        return f"{super().__str__()}\n{self.code}\n{more}"
 
 
 def _targets(graph: Graph) -> list[str]:

@@ -46,6 +46,7 @@ class Interpreter:
         return map_arg((n.args, n.kwargs), lambda x: self.env[x])  # type: ignore[no-any-return]
 
     def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The next argument, or the default. RuntimeError where there is neither."""
         if str(target).startswith("*"):
             return list(self.args_iter)
         try:
@@ -53,9 +54,12 @@ class Interpreter:
         except StopIteration:
             if args:
                 return args[0]
-            raise RuntimeError(f"Expected positional argument for parameter {target}, but one was not passed in!") from None
+            raise RuntimeError(
+                f"Expected positional argument for parameter {target}, but one was not passed in!"
+            ) from None
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The attribute of the module that the node names."""
         return self.fetch_attr(target)
 
     def fetch_attr(self, target: str) -> Any:
@@ -66,15 +70,19 @@ class Interpreter:
         return found
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a function."""
         return target(*args, **kwargs)
 
     def call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a method of the first argument."""
         return getattr(args[0], target)(*args[1:], **kwargs)
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a submodule."""
         return self.fetch_attr(target)(*args, **kwargs)
 
     def output(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """What the graph returns."""
         return args[0]
 
 

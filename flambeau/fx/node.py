@@ -51,6 +51,7 @@ class Node:
 
     @property
     def args(self) -> tuple[Any, ...]:
+        """The arguments by position; nodes stand for values."""
         return self._args
 
     @args.setter
@@ -59,6 +60,7 @@ class Node:
 
     @property
     def kwargs(self) -> dict[str, Any]:
+        """The arguments by name."""
         return self._kwargs
 
     @kwargs.setter
@@ -99,6 +101,12 @@ class Node:
     def is_impure(self) -> bool:
         """Whether it stays though nobody takes its result."""
         return self.op in ("placeholder", "output")
+
+    def format_node(self, placeholder_names: list[str] | None = None, maybe_return_typename: Any = None) -> str:
+        """The node as a line of text."""
+        from .text import node_text
+
+        return node_text(self)
 
     def __repr__(self) -> str:
         return self.name

@@ -157,6 +157,7 @@ class Tracer:
         return self.proxy(self.graph.create_node(kind, target, args, kwargs, name, type_expr))
 
     def proxy(self, node: Node) -> Proxy:
+        """A proxy for a node."""
         return Proxy(node, self)
 
     def parameter(self, parameter: Any) -> Any:
@@ -190,7 +191,8 @@ class Tracer:
         places, names = self._placeholders(function, concrete_args or {})
         with _patched(self, function):
             result = function(*places, **names)
-        self.graph.output(self.create_arg(result))
+        gives = getattr(function, "__annotations__", {}).get("return")
+        self.graph.output(self.create_arg(result), gives)
         return self.graph
 
     def _placeholders(self, function: Any, concrete: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -205,7 +207,8 @@ class Tracer:
                 default = ... if p.default is p.empty else p.default
                 value = concrete.get(name, ...)
                 if value is ...:
-                    value = self.proxy(self.graph.placeholder(name, default_value=default))
+                    kind = None if p.annotation is p.empty else p.annotation
+                    value = self.proxy(self.graph.placeholder(name, kind, default))
                 if p.kind is p.KEYWORD_ONLY:
                     names[name] = value
                 else:

@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The dtype that NumPy has for one of ours."""
     return np.dtype("uint16" if name == "bfloat16" else name)
 
 

@@ -187,6 +187,14 @@ class _Nothing:
         pass
 
 
+class TracerWarning(Warning):
+    """What PyTorch's tracer warns of. flambeau gives none: for filters that name it."""
+
+    @staticmethod
+    def ignore_lib_warnings() -> None:
+        """There are none."""
+
+
 class strict_fusion(_Nothing):  # noqa: N801
     """Accepted: fusions are no errors where they are left out."""
 

@@ -48,6 +48,16 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
     ("torch.prims torch._prims torch._refs torch._decomp torch._subclasses torch._library "
      "torch._guards torch._logging torch._numpy", "PyTorch's own machinery",
      "use the public function of the torch namespace"),
+    ("torchvision.models.detection", "for finding objects",
+     "build on a backbone of torchvision.models, with torchvision.ops (nms, roi_align, box_iou)"),
+    ("torchvision.models.segmentation", "for labelling pixels",
+     "build on a backbone of torchvision.models, and torch.nn.functional.interpolate its scores"),
+    ("torchvision.models.feature_extraction", "to look into a model",
+     "use forward hooks: module.register_forward_hook"),
+    ("torchvision.models.quantization", "part of quantization", "use the model of torchvision.models"),
+    ("torchvision.models.video torchvision.models.optical_flow torchvision.io.video torchvision.io.Video",
+     "for videos", "work on single pictures: torchvision.models, torchvision.io.read_image"),
+    ("torch.utils._triton", "for GPUs", "leave it out: kernels are made by flambeau"),
     ("torch.float8 torch.float4 torch.bits torch.uint1 torch.uint2 "
      "torch.uint3 torch.uint4 torch.uint5 torch.uint6 torch.uint7 torch.int1 torch.int2 torch.int3 "
      "torch.int4 torch.int5 torch.int6 torch.int7", "a dtype", "use one that flambeau has: torch.bfloat16, "
@@ -116,8 +126,11 @@ def sentence(full: str, kind: str = "name") -> str:
         return f"flambeau has no {full}: it is an old name, which PyTorch has given up; write {old}"
     shown = f"{'module ' if kind == 'module' else ''}{full}"
     if is_known(full):
-        is_what = f"a {_kind(full)} of PyTorch's" + (f", {what}" if what else "")
+        whose = "torchvision's" if full.startswith("torchvision") else "PyTorch's"
+        is_what = f"a {_kind(full)} of {whose}" + (f", {what}" if what else "")
         text = f"flambeau has no {shown}: it is {is_what}, and flambeau lacks it so far"
+    elif any(part.startswith("_") for part in full.split(".")):
+        text = f"flambeau has no {shown}: PyTorch keeps it to itself if it has it"
     else:
         text = f"flambeau has no {shown}: PyTorch 2.13 has no such {kind} either"
     return f"{text}; {instead}" if instead else text

@@ -21,8 +21,8 @@ from .reductions import init_reductions
 __all__ = [
     *multiprocessing.__all__,  # type: ignore[attr-defined]
     "ProcessContext", "ProcessExitedException", "ProcessRaisedException",
-    "get_all_sharing_strategies", "get_sharing_strategy", "init_reductions", "reductions", "set_sharing_strategy", "spawn",
-    "start_processes",
+    "get_all_sharing_strategies", "get_sharing_strategy", "init_reductions", "reductions",
+    "set_sharing_strategy", "spawn", "start_processes",
 ]  # fmt: skip
 
 init_reductions()

@@ -43,6 +43,7 @@ def _attention(
     enable_gqa: several heads of the query (dimension -3) share one of key and value."""
     _check(query, key, value)
     kept = query.dtype
+    order = _order(query, key, value, attn_mask, dropout_p)
     if kept.is_narrow:  # the scores would lose what decides between keys
         query, key, value = (t.to(dtypes.float32) for t in (query, key, value))
     mask = _mask(query, key, attn_mask, is_causal)
@@ -65,7 +66,26 @@ def _attention(
     if dropout_p:
         weights = call.dropout(weights, dropout_p, True)
     out = weights @ value
+    if order is not None:
+        out = out.permute(order).contiguous().permute(*(order.index(i) for i in range(4)))
     return out.to(kept) if kept.is_narrow else out
+
+
+def _order(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float) -> Any:
+    """The order of dimensions, as `permute` takes it, in which PyTorch's fused kernel for the CPU lays
+    out its result: the query's, so that heads split off by `.view().transpose(1, 2)` can be joined
+    by `.transpose(1, 2).view()`. None where that is row-major, and where that kernel doesn't run."""
+    if query.ndim != 4 or dropout_p or query.shape[-1] != value.shape[-1]:
+        return None
+    if attn_mask is not None and (attn_mask.ndim not in (2, 4) or attn_mask.requires_grad):
+        return None
+    strides = query.stride()
+    if 0 in strides or query.shape[0] != key.shape[0] or any(
+        t.stride(-1) != 1 for t in (query, key, value)
+    ):
+        return None
+    order = (*sorted(range(3), key=lambda i: -strides[i]), 3)
+    return None if order == (0, 1, 2, 3) else order
 
 
 row("scaled_dot_product_attention(Tensor query, Tensor key, Tensor value) -> Tensor",

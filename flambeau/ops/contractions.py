@@ -78,7 +78,7 @@ def _inner(input: Any, other: Any) -> Any:
     return _tensordot(input, other, ([-1], [-1]))
 
 
-row("inner(Tensor input, Tensor other) -> Tensor", body=_inner, forms="fmo",
+row("inner(Tensor input, Tensor other) -> Tensor", body=_inner, forms="fmo", out="exact",
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 3), m(4, 3)), {}), ((m(), m(2)), {})],
     doc="See body.")  # fmt: skip
 
@@ -153,7 +153,7 @@ def _multi_dot(tensors: Any) -> Any:
     return out.reshape((*out.shape[first : 2 - last],))
 
 
-row("linalg_multi_dot(Tensor[] tensors) -> Tensor", body=_multi_dot, forms="fo", where="linalg",
+row("linalg_multi_dot(Tensor[] tensors) -> Tensor", body=_multi_dot, forms="fo", out="exact", where="linalg",
     alias=("multi_dot",),
     samples=lambda m: [(([m(2, 3), m(3, 4), m(4, 2)],), {}), (([m(3), m(3, 2), m(2)],), {})],
     doc="See body.")  # fmt: skip

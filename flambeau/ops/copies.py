@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import complexes, diagonals, splits, views
-from .table import call, row, table
+from .table import Row, call, row, table
 
 _BEFORE = (complexes, diagonals, splits, views)
 """The families whose rows are looked up here."""
@@ -49,9 +49,19 @@ def _copied_list(name: str) -> Callable[..., Any]:
     return copies
 
 
+def _node(view: Row) -> Any:
+    """`ExpandBackward0_copy`"""
+    if callable(view.node):
+        rule = view.node
+        return lambda *params: rule(*params) + "_copy"
+    name = view.node if view.node[-1:].isdigit() else view.node + "Backward0"
+    return name + "_copy"
+
+
 for _name in _ONE:
-    _schema = table[_name].schema.partition("(")[2]
-    row(f"{_name}_copy({_schema}", body=_copied(_name), forms="fo", out="exact",
+    _row = table[_name]
+    row(f"{_name}_copy({_row.schema.partition('(')[2]}", body=_copied(_name), forms="fo", out="exact",
+        grads=_row.grads, node=_node(_row), samples=_row.samples if _row.grads else None,
         doc=f"{_name}() in memory of its own.")  # fmt: skip
 for _name in _SEVERAL:
     _schema = table[_name].schema.partition("(")[2]

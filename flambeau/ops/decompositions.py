@@ -136,13 +136,18 @@ def _cholesky_solve_grads(grad: Any, L: Any, result: Any, upper: bool) -> tuple[
     return for_b, _factor_grad(common + adjoint(common), L, upper)
 
 
+def _cholesky_inverse_rule(factor: Aval, upper: bool) -> Spec:
+    need_square(factor)
+    return Spec(factor)
+
+
 row("cholesky_solve(Tensor B, Tensor L, bool upper=False) -> Tensor",
     rule=_cholesky_solve_rule, numpy=_from_factor, forms="fmo",
     grads={("B", "L"): lambda grad, L, result, upper: _cholesky_solve_grads(grad, L, result, upper)},
     samples=lambda m: [((m(3, 2), _factor_sample(m, 3)), {}), ((m(2, 1), _factor_sample(m, 2, True), True), {})],
     doc="X with A X = B, from A's Cholesky factor; the factor's other triangle is not looked at.")  # fmt: skip
 row("cholesky_inverse(Tensor L, bool upper=False) -> Tensor",
-    rule=lambda factor, upper: (need_square(factor), Spec(factor))[1], forms="fmo",
+    rule=_cholesky_inverse_rule, forms="fmo",
     numpy=lambda factor, upper: _from_factor(np.eye(factor.shape[-1], dtype=factor.dtype), factor, upper),
     grads={"L": lambda grad, L, result, upper:
            _factor_grad(result @ (grad + adjoint(grad)) @ result, L, upper)},

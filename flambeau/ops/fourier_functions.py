@@ -253,6 +253,17 @@ def _of_two(body: Any) -> Any:
     return two
 
 
+def _axes_too(body: Any) -> Any:
+    """The same, with `axes`, the array API standard's name of `dim`."""
+
+    def several(
+        input: Any, s: Any = None, dim: Any = None, norm: str | None = None, *, axes: Any = None
+    ) -> Any:
+        return body(input, s, dim if axes is None else axes, norm)
+
+    return several
+
+
 def _samples_nd(kind: str) -> Any:
     """Samples of two dimensions, and with all options."""
 
@@ -268,7 +279,7 @@ _ND: tuple[tuple[str, Any, str], ...] = (
 )  # fmt: skip
 for _name, _whole, _kind in _ND:
     row(f"fft_{_name}(Tensor input, int[]? s=None, int[]? dim=None, str? norm=None) -> Tensor",
-        body=_whole, forms="fo", where="fft", alias=(_name,), called=f"fft.{_name}",
+        body=_axes_too(_whole), forms="fo", where="fft", alias=(_name,), called=f"fft.{_name}",
         samples=_samples_nd(_kind), doc=_whole.__doc__ or "")  # fmt: skip
     _two = _of_two(_whole)
     _name = _name[:-1] + "2"
@@ -285,14 +296,14 @@ def _shifted(input: Any, dim: Any, name: str, more: int) -> Any:
     return call.roll(input, tuple((input.shape[d] + more) // 2 for d in dims), tuple(dims))
 
 
-def _fftshift(input: Any, dim: Any = None) -> Any:
+def _fftshift(input: Any, dim: Any = None, *, axes: Any = None) -> Any:
     """The frequency 0 moved from the front to the middle."""
-    return _shifted(input, dim, "fftshift", 0)
+    return _shifted(input, dim if axes is None else axes, "fftshift", 0)
 
 
-def _ifftshift(input: Any, dim: Any = None) -> Any:
+def _ifftshift(input: Any, dim: Any = None, *, axes: Any = None) -> Any:
     """The inverse of fftshift()."""
-    return _shifted(input, dim, "ifftshift", 1)
+    return _shifted(input, dim if axes is None else axes, "ifftshift", 1)
 
 
 for _name, _moved in (("fftshift", _fftshift), ("ifftshift", _ifftshift)):

@@ -35,10 +35,14 @@ def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
 
 
 row("_safe_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", body=_safe_softmax,
+    node="SafeSoftmax", grads={"input": lambda grad, result, dim: call.softmax_backward(grad, result, dim)},
+    samples=lambda m: [((m(2, 3), 1), {}), ((m(2, 2), 0), {})],
     forms="f", doc="See body.")  # fmt: skip
 
 row("native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Tensor",
     body=lambda grad_output, mask, scale: grad_output * mask.to(grad_output.dtype) * scale,
+    grads={"grad_output": lambda grad, mask, scale: grad * mask.to(grad.dtype) * scale},
+    samples=lambda m: [((m(2, 3), m.bool(2, 3), 2.0), {})],
     forms="f", doc="The gradient of native_dropout.")  # fmt: skip
 
 
@@ -90,4 +94,32 @@ def _chunk_cat(tensors: Any, dim: int, num_chunks: int) -> Any:
 
 
 row("_chunk_cat(Tensor[] tensors, int dim, int num_chunks) -> Tensor", body=_chunk_cat, forms="fo",
+    doc="See body.")  # fmt: skip
+
+
+def _max_pool_backward(
+    grad_output: Any, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: bool, indices: Any,
+) -> Any:  # fmt: skip
+    """The gradient of max_pool2d_with_indices: each window's, at the place that `indices` names."""
+    lead = input.shape[:-2]
+    size = math.prod(input.shape[-2:])
+    flat = call.zeros((*lead, size), dtype=grad_output.dtype)
+    count = math.prod(grad_output.shape[-2:])
+    places, given = indices.reshape((*lead, count)), grad_output.reshape((*lead, count))
+    return flat.scatter_add(-1, places, given).reshape(input.shape)
+
+
+def _at_maxima(grad: Any, shape: Any, indices: Any) -> Any:
+    flat = indices.reshape((*indices.shape[:-2], -1))
+    return grad.reshape((*grad.shape[:-2], -1)).gather(-1, flat).reshape(tuple(shape))
+
+
+row("max_pool2d_with_indices_backward(Tensor grad_output, Tensor input, any kernel_size, any stride, "
+    "any padding, any dilation, bool ceil_mode, Tensor indices) -> Tensor", body=_max_pool_backward,
+    where="nn", forms="f", node="MaxPool2DWithIndicesBackward",
+    grads={"grad_output": lambda grad, grad_output_shape, indices: _at_maxima(grad, grad_output_shape, indices),
+           "input": lambda grad, input_shape: call.zeros(tuple(input_shape), dtype=grad.dtype)},
+    samples=lambda m: [
+        ((m(1, 2, 2, 2), m(1, 2, 4, 4), (2, 2), (2, 2), (0, 0), (1, 1), False, m.int(1, 2, 2, 2, high=16)), {})],
     doc="See body.")  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
+from ..errors import users_line
 from .lowering import moves as low
 from .rules import common_dtype
 from .table import Spec, call, row
@@ -27,12 +29,19 @@ def several(name: str, given: tuple[Any, ...]) -> list[Any]:
     return items
 
 
-def _meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+def _meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     """Coordinates of a grid: each vector expanded over the others' dimensions. `indexing` "xy"
-    exchanges the first two dimensions of the grid."""
+    exchanges the first two dimensions of the grid; none given is "ij", with PyTorch's warning."""
     given = several("meshgrid", tensors)
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
+    if indexing is None:
+        indexing = "ij"
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "
+            'argument. Write indexing="ij" to keep what this call does.',
+            UserWarning, stacklevel=users_line(),
+        )  # fmt: skip
     if indexing not in ("ij", "xy"):
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
@@ -74,7 +83,7 @@ def _cartesian_prod(*tensors: Any) -> Any:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
     if len(given) == 1:
         return given[0]
-    return call.stack([g.flatten() for g in _meshgrid(*given)], 1)
+    return call.stack([g.flatten() for g in _meshgrid(*given, indexing="ij")], 1)
 
 
 row("cartesian_prod(any tensors) -> Tensor", body=_cartesian_prod, forms="f",

@@ -88,13 +88,36 @@ row(
 )  # fmt: skip
 
 
+def _pinv_each(A: Any, atol: Any, rtol: Any) -> Any:  # noqa: N803
+    """The pseudo-inverse with tolerances for each matrix: from V diag(1 / s) U^H."""
+    u, s, vh = call.linalg_svd(A, False)
+    keep = s > _cutoff(s, A.shape, atol, rtol).unsqueeze(-1)
+    inverse = call.where(keep, 1 / call.where(keep, s, 1), 0)
+    return adjoint(vh) @ (inverse.unsqueeze(-1) * adjoint(u))
+
+
+def _pinv_hermitian(A: Any, atol: Any, rtol: Any) -> Any:  # noqa: N803
+    """By eigenvalues, whose sizes are the singular values."""
+    values, vectors = call.linalg_eigh(A)
+    if not A.numel():
+        return call.zeros(tuple(A.shape), dtype=A.dtype)
+    size = values.abs()
+    keep = size > _cutoff(size, A.shape, atol, rtol).unsqueeze(-1)
+    inverse = call.where(keep, 1 / call.where(keep, values, 1), 0)
+    return (vectors * inverse.unsqueeze(-2).to(A.dtype)) @ adjoint(vectors)
+
+
 def _pinv(
     A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None  # noqa: N803
 ) -> Any:
     """The pseudo-inverse of Moore and Penrose. Singular values up to max(atol, rtol * the largest)
-    count as zero."""
+    count as zero. A Hermitian matrix is given by its lower triangle."""
     if rcond is not None:
         atol, rtol = 0.0, rcond
+    if hermitian:
+        return _pinv_hermitian(A, atol, rtol)
+    if any(getattr(t, "ndim", 0) for t in (atol, rtol)):
+        return _pinv_each(A, atol, rtol)
     if rtol is None:
         rtol = 0.0 if atol is not None and float(atol) > 0 else _DEFAULT
     return call.pinv_above(A, float(0.0 if atol is None else atol), float(rtol))
@@ -196,11 +219,11 @@ def _lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None) -> Any:  # 
     x = call.lstsq_solution(A, B, cut)
     n, m = A.shape[-2:]
     driver = driver or "gelsy"
-    none = call.empty((0,), dtype=A.dtype)
+    none = call.empty((0,), dtype=A.dtype.to_real())
     rank = call.empty((0,), dtype=dtypes.int64)
     if driver != "gels":
         rank = _matrix_rank(A, rtol=rcond)
-    values = svdvals(A.detach()) if driver in ("gelsd", "gelss") else none.to(A.dtype.to_real())
+    values = svdvals(A.detach()) if driver in ("gelsd", "gelss") else none
     residuals = none
     if n > m and driver != "gelsy" and (driver == "gels" or bool((rank == m).all())):
         vector = A.ndim - 1 == B.ndim
@@ -212,6 +235,6 @@ def _lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None) -> Any:  # 
     return call.named("linalg_lstsq", names, [x, residuals, rank, values])
 
 
-row("linalg_lstsq(Tensor A, Tensor B, any rcond=None) -> Tensors", body=_lstsq, forms="f",
+row("linalg_lstsq(Tensor A, Tensor B, any rcond=None) -> Tensors", body=_lstsq, forms="fo",
     where="linalg", alias=("lstsq",),
     samples=lambda m: [((m(3, 2), m(3, 2)), {}), ((m(2, 3), m(2)), {})], doc="See body.")  # fmt: skip

@@ -208,7 +208,7 @@ def _det_grad(grad: Any, input: Any) -> Any:
 
 
 row(
-    "det(Tensor input) -> Tensor", rule=_det_rule, numpy=np.linalg.det, forms="fm",
+    "det(Tensor input) -> Tensor", rule=_det_rule, numpy=np.linalg.det, forms="fmo", out="exact",
     node="LinalgDetBackward0", called="linalg.det",
     grads={"input": lambda grad, input: _det_grad(grad, input)},
     samples=lambda m: [((m(3, 3),), {}), ((m(2, 2, 2),), {}), ((m(1, 1),), {}), ((m.complex(2, 2),), {})],

@@ -183,7 +183,7 @@ row(
     "cat(Tensor[] tensors, int dim=0) -> Tensor",
     rule=_cat_rule, numpy=_cat, moves=True, forms="fo",
     lower=low.cat,
-    alias=("concat", "concatenate"),
+    alias=("concat", "concatenate"), out="cast apart",
     grads={"tensors": lambda grad, shapes, dim: _cat_backward(grad, shapes, dim)},
     samples=lambda m: [(([m(2, 3), m(1, 3)],), {}), (([m(2, 3), m(2, 1)], -1), {}), (([m(0), m(3)],), {})],
     doc="Tensors joined along a dimension.",

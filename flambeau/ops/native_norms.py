@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.dtypes import uint8
 from .table import call, row
 
 
@@ -54,3 +55,28 @@ for _name, _body, _arguments in (
     row(f"{_name}_norm_with_statistics(Tensor input, {_arguments}) -> Tensors", body=_body,
         forms="fo", where="native", alias=(f".native_{_name}_norm",), called=f"native_{_name}_norm",
         doc=_body.__doc__ or "")  # fmt: skip
+
+
+def _legit(input: Any, weight: Any, bias: Any, *rest: Any, **named: Any) -> tuple[Any, Any, Any]:
+    """As native_batch_norm; the running statistics, which training changes, may be left out."""
+    names: tuple[str, ...] = ("running_mean", "running_var", "training", "momentum", "eps")
+    if "running_mean" not in named and len(rest) + len(named) == 3:
+        names = names[2:]
+    given = {"running_mean": None, "running_var": None, **dict(zip(names, rest)), **named}
+    found: tuple[Any, Any, Any] = _native_batch_norm(input, weight, bias, **given)
+    return found
+
+
+def _with_update(
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
+) -> tuple[Any, Any, Any, Any]:
+    """As native_batch_norm while training, and the memory that another library would keep: none."""
+    found = _native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
+    return (*found, call.empty((0,), dtype=uint8))
+
+
+_STATISTICS = "Tensor running_mean, Tensor running_var"
+row(f"_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, {_STATISTICS}, bool training, "
+    "float momentum, float eps) -> Tensors", body=_legit, forms="fo", doc="See body.")  # fmt: skip
+row(f"_batch_norm_with_update(Tensor input, Tensor? weight, Tensor? bias, {_STATISTICS}, float momentum, "
+    "float eps) -> Tensors", body=_with_update, where="nn", forms="f", doc="See body.")  # fmt: skip

@@ -168,7 +168,10 @@ def _batch_norm(
     momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Any:  # fmt: skip
     """Batch normalisation of (N, C, *). In training, running statistics move towards the batch's
-    by `momentum` (the variance's unbiased estimate)."""
+    by `momentum` (the variance's unbiased estimate). Nothing, in one dimension, stays nothing."""
+    if input.ndim == 1 and not input.numel():
+        out = input.clone() if weight is None else input * weight
+        return out if bias is None else out + bias
     out, mean, var = call.native_batch_norm(
         input, weight, bias, running_mean, running_var, bool(training), eps
     )

@@ -200,8 +200,17 @@ row("norm(Tensor input, any p='fro', any dim=None, bool keepdim=False) -> Tensor
     forms="fmo", samples=lambda m: [((m(2, 3),), {}), ((m(2, 3), 1, 1), {}), ((m(2, 3), "nuc"), {})],
     doc="See body.")  # fmt: skip
 
-row("dist(Tensor input, Tensor other, float p=2) -> Tensor",
-    body=lambda input, other, p=2: _norm_body(input - other, p),
+
+
+def _dist_grads(grad: Any, input: Any, other: Any, result: Any, p: float) -> tuple[Any, Any]:
+    found = _norm_grad(grad, input - other, result, p, None, False)
+    return found, -found
+
+
+row("dist(Tensor input, Tensor other, float p=2.0) -> Tensor",
+    body=lambda input, other, p=2.0: _norm_body(input - other, p),
+    grads={("input", "other"): lambda grad, input, other, result, p:
+           _dist_grads(grad, input, other, result, p)},
     samples=lambda m: [((m(3), m(3)), {}), ((m(2, 3), m(3), 1), {})],
     doc="The p-norm of the difference.")  # fmt: skip
 
@@ -288,7 +297,13 @@ def _cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = _MODES[0]) -> A
     return call.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), float(p), (-1,), False)
 
 
-row("cdist(Tensor x1, Tensor x2, float p=2.0) -> Tensor", body=_cdist, forms="f",
+def _cdist_grads(grad: Any, x1: Any, x2: Any, result: Any, p: float) -> tuple[Any, Any]:
+    found = _norm_grad(grad, x1.unsqueeze(-2) - x2.unsqueeze(-3), result, p, (-1,), False)
+    return found.sum(-2), -found.sum(-3)
+
+
+row(f"cdist(Tensor x1, Tensor x2, float p=2.0, any compute_mode={_MODES[0]!r}) -> Tensor", body=_cdist, forms="f",
+    grads={("x1", "x2"): lambda grad, x1, x2, result, p: _cdist_grads(grad, x1, x2, result, p)},
     samples=lambda m: [((m(2, 3), m(3, 3)), {}), ((m(2, 2, 2), m(3, 2), 1.0), {})], doc="See body.")  # fmt: skip
 
 

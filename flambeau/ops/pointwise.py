@@ -114,19 +114,20 @@ row(
 )  # fmt: skip
 
 
-def _round_rule(x: Aval, decimals: int) -> Spec:
-    return pointwise(allow="if" if decimals == 0 else "f")(x)
+def _round_rule(x: Aval, decimals: int | None) -> Spec:
+    return pointwise(allow="f" if decimals else "if")(x)
 
 
-def _round(x: np.ndarray, decimals: int) -> Any:
-    if decimals == 0:
+def _round(x: np.ndarray, decimals: int | None) -> Any:
+    if not decimals:
         return _rounded(np.rint)(x)
     scale = x.dtype.type(10.0 ** abs(decimals))
     return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
 
 
 row(
-    "round(Tensor input, *, int decimals=0) -> Tensor", rule=_round_rule, numpy=_round,
+    "round(Tensor input, *, int? decimals=None) -> Tensor", rule=_round_rule, numpy=_round,
+    node=lambda decimals: f"RoundBackward{int(decimals is not None)}",
     forms="fmio", alias=("special.round",), out="exact", grads={"input": zeros},
     lower=low.rounded,
     samples=lambda m: [*one()(m), ((m(3),), {"decimals": 1}), ((m(3),), {"decimals": -1})],

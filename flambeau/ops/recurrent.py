@@ -241,7 +241,7 @@ def _samples(gates: int, names: str, *settings: Any) -> Callable[[Any], list[Any
     shapes = {"w": (2 * gates, 2), "b": (2 * gates,), "h": (2, 2), "c": (2, 2)}
 
     def samples(m: Any) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for sizes, length in (([2, 1], 0), ([2, 2], 2)):
             for backward in (False, True):
                 given = [m(sum(sizes), 2 * gates) if n == "g" else m(*shapes[n]) for n in names]

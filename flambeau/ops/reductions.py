@@ -412,7 +412,8 @@ for _name, _find in (("argmax", np.argmax), ("argmin", np.argmin)):
 
 
 def _truth_rule(x: Aval, dim: Any, keepdim: bool) -> Spec:
-    shape, _ = reduced_shape(x.shape, dim, keepdim)
+    # No dimensions at all are none here, where for sum() they are all.
+    shape = x.shape if dim == () else reduced_shape(x.shape, dim, keepdim)[0]
     return Spec(aval(shape, dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_, x.device))
 
 
@@ -421,7 +422,8 @@ for _name, _np in (("any", np.any), ("all", np.all)):  # type: ignore[assignment
         f"{_name}(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
         rule=_truth_rule, forms="fmo", out="exact",
         lower=low.truth(_name),
-        numpy=(lambda f: lambda x, dim, keepdim: f(x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
+        numpy=(lambda f: lambda x, dim, keepdim: x != 0 if dim == () else f(
+            x, axis=axes(x, dim), keepdims=kept(x, keepdim)))(_np),
         samples=lambda m: [((m(2, 3),), {}), ((m.bool(2, 3), 1), {}), ((m(0),), {}), ((m.int(2, 3, 2), (0, 2)), {})],
         doc=f"Whether {_name} element is not zero.",
     )  # fmt: skip

@@ -11,7 +11,6 @@ from ..core.device import CPU
 from ..core.dtypes import dtype
 from .table import Spec
 
-
 MOST_DIMENSIONS = 64
 """NumPy's limit, and that of PyTorch's reductions."""
 

@@ -12,7 +12,7 @@ from ..core.aval import Aval
 from ..core.layout import Ints, contiguous_strides, span
 from .core import strided
 from .lowering import moves as low
-from .table import Layout, Spec, call, row
+from .table import Layout, Spec, call, row, table
 from .views import diagonal_layout, select_layout, slice_layout
 
 
@@ -141,7 +141,8 @@ row(
 )  # fmt: skip
 
 
-row("narrow_copy(Tensor input, int dim, int start, int length) -> Tensor", forms="fmo",
+row("narrow_copy(Tensor input, int dim, index start, int length) -> Tensor", forms="fmo", out="exact",
     body=lambda input, dim, start, length: input.narrow(dim, start, length).clone(),
+    node="NarrowCopy", grads=table["narrow"].grads,
     samples=lambda m: [((m(5, 3), 0, 1, 3), {}), ((m(5), 0, -2, 2), {})],
     doc="narrow() as a tensor of its own.")  # fmt: skip

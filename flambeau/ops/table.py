@@ -16,6 +16,7 @@ Argument types of a signature
     Tensor[]           a list of tensors
     int, int?, int[], int[]?, float, float?, bool, bool?, str, str?, dtype?, number, any
                        static parameters, part of a program's key (number: int, float or bool)
+    index              an int, or a 0-d tensor of integers that is read at the call
     int*               as int[], also as separate positional arguments: view(2, 3)
 
 A `rule` gets the avals (types for scalars) and the static parameters in the signature's order, and
@@ -116,7 +117,8 @@ class Row:
         """Looks at the data of inputs at the call, where PyTorch raises errors that depend on
         data: gets a function that gives an input's array, then what a rule gets."""
         self.body: Callable[..., Any] | None = fields.pop("body", None)
-        """A composite: the operation written with others, instead of rule and numpy."""
+        """A composite: the operation written with others, instead of rule and numpy. With `grads`
+        its body runs without a graph and one node stands for all of it (one result, of new memory)."""
         self.samples: Any = fields.pop("samples", None)
         """Sample calls for the tests: function of a maker, giving (args, kwargs) pairs."""
         self.alias: tuple[str, ...] = tuple(fields.pop("alias", ()))
@@ -132,7 +134,8 @@ class Row:
         """All elements of the result are equal: in place it may go to elements that overlap."""
         self.out: str = fields.pop("out", "cast")
         """What `out=` (and the tensor written in place) may be: of any dtype that the result can
-        be "cast" to, of "any", of the result's "exact" dtype, or moreover "apart" from memory of inputs."""
+        be "cast" to, of "any", of the result's "exact" dtype, or moreover "apart" from memory of inputs;
+        "cast apart" is the first and the last of it."""
         self.rounds: bool = fields.pop("rounds", False)
         """Numbers beside 16-bit floats are rounded to their dtype first, as for comparisons."""
         self.multiplier: str = fields.pop("multiplier", "")

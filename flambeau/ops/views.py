@@ -246,7 +246,7 @@ def slice_layout(
 
 row(
     "slice(Tensor input, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-    view=slice_layout, forms="",
+    view=slice_layout, forms="f", where="nn",
     grads={"input": lambda grad, input_shape, dim, start, end, step:
            put_back(grad, input_shape, slice_layout, dim, start, end, step)},
     samples=lambda m: [((m(5, 3), 0, 1, 5, 2), {}), ((m(4),), {"start": 3, "end": 1})],
@@ -275,7 +275,7 @@ def narrow_layout(
 
 
 row(
-    "narrow(Tensor input, int dim, int start, int length) -> Tensor", view=narrow_layout,
+    "narrow(Tensor input, int dim, index start, int length) -> Tensor", view=narrow_layout,
     node="SliceBackward0",
     grads={"input": lambda grad, input_shape, dim, start, length:
            put_back(grad, input_shape, narrow_layout, dim, start, length)},

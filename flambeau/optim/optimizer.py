@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, ClassVar, TypeAlias
 
 import flambeau as torch
+from flambeau.errors import refusing
 
 ParamsT: TypeAlias = (
     "Iterable[torch.Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, torch.Tensor]]"
@@ -141,9 +142,14 @@ class Optimizer:
 
     profile_hook_step = staticmethod(_with_hooks)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Here, as wrappers of another optimizer (Lookahead, say) often don't call __init__.
+        made = super().__new__(cls)
+        made._make_hooks()
+        return made
+
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._make_hooks()
         if isinstance(params, torch.Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or "
@@ -459,3 +465,12 @@ def as_scalar(value: float | torch.Tensor) -> float | torch.Tensor:
     if isinstance(value, torch.Tensor) and value.dim() != 0:
         return value.squeeze()
     return value
+
+
+_lacking = refusing(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    from . import _copied
+
+    return getattr(_copied, name) if name in vars(_copied) else _lacking(name)

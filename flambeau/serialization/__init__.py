@@ -14,6 +14,7 @@ from flambeau.serialization.torch_globals import (
     add_safe_globals,
     clear_safe_globals,
     get_safe_globals,
+    get_unsafe_globals_in_checkpoint,
     safe_globals,
 )
 
@@ -21,10 +22,22 @@ __all__ = [
     "add_safe_globals",
     "clear_safe_globals",
     "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
     "load",
     "safe_globals",
     "save",
 ]
+
+
+class SourceChangeWarning(Warning):
+    """What PyTorch warned of where a class's source had changed. For filters that name it."""
+
+
+def default_restore_location(storage: Any, location: Any) -> Any:
+    """A storage on the device of that name, for functions given as `map_location`."""
+    from flambeau.serialization.locations import place
+
+    return place(storage, str(location), None)
 
 
 def save(

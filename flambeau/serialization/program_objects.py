@@ -19,15 +19,18 @@ _HOMES = ("flambeau.nn.functional", "flambeau", "flambeau.nn.init", "flambeau.sp
 _ABSENT = object()
 
 
-def reduced(obj: Any) -> Global | Reduced:
+def reduced(obj: Any, name_of: Callable[[Any], Global] | None = None) -> Global | Reduced:
     """The name of a class or function; of an object its class and how it is made again.
+
+    Args:
+        name_of: gives the name of a module's class; None for that under which it is found.
 
     Raises:
         pickle.PicklingError: it is not found under its name, as a lambda or a local class.
         TypeError: it is nothing that can be written, such as a lock or an open file.
     """
-    if isinstance(obj, torch.nn.Module) and not _writes_itself(type(obj)):
-        return Reduced(global_of(type(obj)), (), state=module_state(obj), new=True)
+    if isinstance(obj, torch.nn.Module) and not writes_itself(type(obj)):
+        return Reduced((name_of or global_of)(type(obj)), (), state=module_state(obj), new=True)
     if isinstance(obj, Enum):
         return Reduced(global_of(type(obj)), (obj.value,))
     if isinstance(obj, MethodType):
@@ -90,7 +93,7 @@ def _lookup(module: str, name: str) -> Any:
     return found
 
 
-def _writes_itself(cls: type) -> bool:
+def writes_itself(cls: type) -> bool:
     """Whether a module's class says itself what of it is to be saved."""
     own = {name for kind in cls.__mro__[:-1] for name in vars(kind)}
     return bool(own & {"__getstate__", "__reduce__", "__reduce_ex__"})

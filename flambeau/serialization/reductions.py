@@ -133,6 +133,11 @@ def _other(obj: Any) -> Global | Reduced:
     name = allowed_name(obj)
     if name is not None:
         return _split(name)
+    if isinstance(obj, torch.nn.Module) and not program_objects.writes_itself(type(obj)):
+        return program_objects.reduced(obj, _allowed_or_found)
+    if isinstance(obj, dict) and type(obj) is type(torch.nn.Module()._modules):
+        # A module that writes itself has given its tables as they are: PyTorch has plain ones.
+        return Reduced(Global("collections", "OrderedDict"), (), items=dict(obj))
     if allowed_name(type(obj)) is not None:
         return program_objects.by_protocol(obj, _allowed_or_found)
     return program_objects.reduced(obj)

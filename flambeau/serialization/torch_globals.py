@@ -250,6 +250,38 @@ def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
         _allowed[:] = before
 
 
+def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
+    """The full names of the classes and functions that a file asks for and `torch.load` would refuse.
+    Nothing is loaded.
+
+    Args:
+        f: a path, or a file object.
+
+    Raises:
+        ValueError: the file does not have the form that `torch.save` writes since PyTorch 1.6.
+    """
+    import pickletools
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(f) as archive:
+            name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
+            data = archive.read(name)
+    except (zipfile.BadZipFile, StopIteration):
+        raise ValueError(f"{f}: not a checkpoint in the zip form, which alone can be asked") from None
+    known = {*_torch_globals(), *(_global_name(item)[1] for item in _allowed)}
+    found: dict[str, None] = {}
+    text: list[str] = []
+    for code, argument, _ in pickletools.genops(data):
+        if code.name == "GLOBAL":
+            found[str(argument).replace(" ", ".").replace("__builtin__.", "builtins.")] = None
+        elif code.name == "STACK_GLOBAL":
+            found[".".join(text[-2:])] = None
+        elif isinstance(argument, str):
+            text.append(argument)
+    return [name for name in found if name not in known]
+
+
 def _global_name(item: Any) -> tuple[Any, str]:
     if isinstance(item, tuple):
         if len(item) != 2 or type(item[1]) is not str:
@@ -257,6 +289,10 @@ def _global_name(item: Any) -> tuple[Any, str]:
         found, name = item
     else:
         found, name = item, f"{item.__module__}.{item.__qualname__}"
+        if name.startswith("flambeau."):  # in files, ours have PyTorch's names
+            from flambeau.serialization.program_objects import global_of
+
+            name = ".".join(global_of(found)[:2])
     if name.partition(".")[0] in _NEVER or found.__module__ in _NEVER:
         raise ValueError(f"{name} can't be allowed: it reaches outside of the program")
     return found, name

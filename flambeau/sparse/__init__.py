@@ -11,7 +11,8 @@ from typing import Any
 import flambeau as torch
 from flambeau.errors import refusing
 
-from ._coo import SparseTensor, addmm, coo, product, softmax_of, sum_of, to_sparse
+from ._coo import SparseTensor, coo, to_sparse
+from ._functions import addmm, product, softmax_of, sum_of
 
 __all__ = ["SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sum", "to_sparse"]
 

@@ -82,7 +82,9 @@ def _parse_colors(
             )
         given = colors
     elif not isinstance(colors, (tuple, str)):
-        raise ValueError(f"colors must be a tuple or a string, or a list thereof, but got {colors}.")
+        raise ValueError(
+            f"colors must be a tuple or a string, or a list thereof, but got {colors}."
+        )
     elif isinstance(colors, tuple) and len(colors) != 3:
         raise ValueError(f"If passed as tuple, colors should be an RGB triplet, but got {colors}.")
     else:
@@ -164,9 +166,7 @@ def draw_bounding_boxes(
         )
     count = len(boxes)
     if count == 0:
-        warnings.warn(
-            "boxes doesn't contain any box. No box was drawn", stacklevel=users_line()
-        )
+        warnings.warn("boxes doesn't contain any box. No box was drawn", stacklevel=users_line())
         return image
     if labels is not None and len(labels) != count:
         raise ValueError(
@@ -250,9 +250,7 @@ def draw_segmentation_masks(
             f"{tuple(image.shape[-2:])} and {tuple(masks.shape[-2:])}"
         )
     if len(masks) == 0:
-        warnings.warn(
-            "masks doesn't contain any mask. No mask was drawn", stacklevel=users_line()
-        )
+        warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=users_line())
         return image
     painted = image.detach().clone()
     triples = _parse_colors(colors, num_objects=len(masks), dtype=image.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 
 import pytest
@@ -132,3 +133,9 @@ def test_recurrent_layers() -> None:
     with on():
         assert nn.LSTM(4, 5)(x)[0].dtype is B
         assert nn.GRU(4, 5)(x)[0].dtype is S
+
+
+def test_functions_keep_their_signature() -> None:
+    before = inspect.signature(torch.addmm)
+    with torch.autocast("cpu"):
+        assert inspect.signature(torch.addmm) == before

@@ -23,6 +23,12 @@ def test_tangents_go_through_operations_and_views() -> None:
         assert repr(d) == "tensor([1., 2., 3.], tangent=tensor([1., 1., 1.]))"
 
 
+def test_a_tangent_that_does_not_fit_is_printed_below() -> None:
+    with fw.dual_level():
+        lines = repr(_dual([float(i) for i in range(9)])).splitlines()
+    assert lines[1] == "       tangent=tensor([1., 1., 1., 1., 1., 1., 1., 1., 1.]))"
+
+
 def test_tangents_end_with_their_level() -> None:
     with fw.dual_level():
         d = _dual([1.0, 2.0])

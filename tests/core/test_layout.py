@@ -58,6 +58,11 @@ def test_broadcast_is_numpys(a: tuple[int, ...], b: tuple[int, ...]) -> None:
         assert layout.broadcast(a, b) == expected
 
 
+def test_broadcast_names_the_last_dimension_that_does_not_fit() -> None:
+    with pytest.raises(RuntimeError, match=r"a \(3\) .* b \(2\) at non-singleton dimension 1"):
+        layout.broadcast((2, 3), (3, 2))
+
+
 def test_overlap() -> None:
     assert layout.has_overlap((3, 4), (0, 1))
     assert not layout.has_overlap((1, 4), (0, 1))

@@ -74,3 +74,21 @@ def test_groups(world: None) -> None:
 
 def test_the_sampler_asks_the_group(world: None) -> None:
     assert sorted(torch.utils.data.DistributedSampler(range(5))) == [0, 1, 2, 3, 4]  # type: ignore[arg-type]
+
+
+def test_distributed_data_parallel(world: None) -> None:
+    net = torch.nn.Linear(2, 1)
+    wrapped = torch.nn.parallel.DistributedDataParallel(net)
+    with wrapped.no_sync():
+        wrapped(torch.ones(1, 2)).sum().backward()
+    assert net.weight.grad.tolist() == [[1.0, 1.0]]
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
+    with pytest.raises(RuntimeError, match="require a gradient"):
+        torch.nn.parallel.DistributedDataParallel(torch.nn.ReLU())
+    with pytest.raises(ValueError, match="device_ids"):
+        torch.nn.parallel.DistributedDataParallel(net, device_ids=[0])
+    with pytest.raises(AttributeError, match="register_hook"):
+        wrapped.register_comm_hook(None, None)
+    dist.destroy_process_group()
+    with pytest.raises(ValueError, match="init_process_group"):
+        torch.nn.parallel.DistributedDataParallel(net)

@@ -35,11 +35,42 @@ def test_tracing_a_module() -> None:
     assert set(traced.state_dict()) == set(net.state_dict()) and traced.scale is net.scale
     traced(x)[2].sum().backward()
     assert net.scale.grad is not None
-    assert "def forward(self, x, y = None):" in traced.code and "torch_nn_functional_relu(" in traced.code
+    assert "def forward(self, x, y = None):" in traced.code and "torch.nn.functional.relu(" in traced.code
     assert type(torch).__name__ == "module" and "__getattribute__" not in vars(nn.Module)
     other = copy.deepcopy(traced)
     assert torch.equal(other(x)[0], traced(x)[0]) and other.scale is not traced.scale
-    assert str(traced.graph).startswith("graph(%x, %y):")
+    assert str(traced.graph).startswith("graph():\n    %x : [num_users=2] = placeholder[target=x]\n")
+
+
+def test_graphs_as_text() -> None:
+    def program(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        return -torch.sigmoid(x.sum(dim=0) + x[0, 1:]) * k
+
+    program.__annotations__ = {"x": torch.Tensor, "k": float, "return": torch.Tensor}
+    traced = fx.symbolic_trace(program)
+    assert [n.format_node() for n in traced.graph.nodes] == [
+        "%x : torch.Tensor [num_users=2] = placeholder[target=x]",
+        "%k : float [num_users=1] = placeholder[target=k](default=2.0)",
+        "%sum_1 : [num_users=1] = call_method[target=sum](args = (%x,), kwargs = {dim: 0})",
+        "%getitem : [num_users=1] = call_function[target=operator.getitem]"
+        "(args = (%x, (0, slice(1, None, None))), kwargs = {})",
+        "%add : [num_users=1] = call_function[target=operator.add](args = (%sum_1, %getitem), kwargs = {})",
+        "%sigmoid : [num_users=1] = call_function[target=torch.sigmoid](args = (%add,), kwargs = {})",
+        "%neg : [num_users=1] = call_function[target=operator.neg](args = (%sigmoid,), kwargs = {})",
+        "%mul : [num_users=1] = call_function[target=operator.mul](args = (%neg, %k), kwargs = {})",
+        "return mul",
+    ]
+    assert traced.code.splitlines()[3:] == [
+        "def forward(self, x : torch.Tensor, k : float = 2.0) -> torch.Tensor:",
+        "    sum_1 = x.sum(dim = 0)",
+        "    getitem = x[(0, slice(1, None, None))];  x = None",
+        "    add = sum_1 + getitem;  sum_1 = getitem = None",
+        "    sigmoid = torch.sigmoid(add);  add = None",
+        "    neg = -sigmoid;  sigmoid = None",
+        "    mul = neg * k;  neg = k = None",
+        "    return mul",
+        "    ",
+    ]
 
 
 def test_changing_a_graph() -> None:
@@ -93,3 +124,14 @@ def _untraceable(x: Any) -> Any:
 
 
 fx.wrap("_untraceable")
+
+
+def test_shapes_of_results() -> None:
+    from flambeau.fx.passes.shape_prop import ShapeProp
+
+    traced = fx.symbolic_trace(lambda x: (x.sum(1), x.shape))
+    ShapeProp(traced).propagate(torch.ones(2, 3))
+    found = {n.name: n.meta.get("tensor_meta") for n in traced.graph.nodes}
+    assert found["x"].shape == (2, 3) and found["x"].dtype is torch.float32
+    assert found["sum_1"].shape == (2,) and found["sum_1"].stride == (1,)
+    assert found["getattr_1"] is None and found["output"][0] == found["sum_1"]

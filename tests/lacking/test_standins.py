@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,7 +155,8 @@ def test_finding_gives_modules_only(torch: object) -> None:
         importlib.import_module("torch.frobnicate")
 
 
-def test_old_names_say_what_to_write() -> None:
+def test_old_names_say_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "flambeau._six", raising=False)
     assert sentence("torch.gesv").endswith("write torch.linalg.solve(A, B)")
     with pytest.warns(FutureWarning, match="write str, int"):
         six = importlib.import_module("flambeau._six")

@@ -104,3 +104,20 @@ def test_wrong_shapes() -> None:
         flex_attention(q, k[..., :2], v)
     with pytest.raises(ValueError, match="new block mask"):
         flex_attention(q, k, v, block_mask=create_block_mask(causal, 1, 1, 2, 2))
+
+
+def test_the_result_lies_as_the_query_does() -> None:
+    """Heads that were split off by a view and transposed can be joined by a view again."""
+    q = torch.randn(2, 5, 12).view(2, 5, 3, 4).transpose(1, 2)
+    k = torch.randn(2, 3, 7, 4)
+    out = F.scaled_dot_product_attention(q, k, k)
+    assert out.stride() == q.stride() and out.transpose(1, 2).view(2, 5, 12).shape == (2, 5, 12)
+    np.testing.assert_allclose(
+        out.numpy(), F.scaled_dot_product_attention(q.contiguous(), k, k).numpy(), rtol=1e-6
+    )
+    for dropped in (
+        F.scaled_dot_product_attention(q, k, k, dropout_p=0.5),
+        F.scaled_dot_product_attention(q, k, k, torch.ones(3, 5, 7)),
+        F.scaled_dot_product_attention(q, k, k[..., :3]),
+    ):
+        assert dropped.is_contiguous()

@@ -59,3 +59,23 @@ def test_to_empty_keeps_shapes() -> None:
 def test_wrong_arguments(args: Any) -> None:
     with pytest.raises(TypeError):
         nn.Linear(1, 1).to(*args)
+
+
+def test_conversion_with_new_parameters() -> None:
+    future = torch.__future__
+    net = nn.Linear(2, 1)
+    net(torch.ones(1, 2)).sum().backward()
+    before = net.weight
+    future.set_overwrite_module_params_on_conversion(True)
+    try:
+        net.double()
+        after = net.weight
+        future.set_swap_module_params_on_conversion(True)
+        net.float()
+    finally:
+        future.set_overwrite_module_params_on_conversion(False)
+        future.set_swap_module_params_on_conversion(False)
+    assert (before.dtype, after.dtype) == (torch.float32, torch.float32)
+    assert after is net.weight and after is not before and type(after) is nn.Parameter
+    assert after.requires_grad and after.grad.tolist() == [[1.0, 1.0]]
+    assert not future.get_overwrite_module_params_on_conversion()

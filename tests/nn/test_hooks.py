@@ -123,3 +123,13 @@ def test_hooks_of_all_modules() -> None:
         handle.remove()
     scale(torch.ones(1))
     assert log == ["pre", "post", "back"]
+
+
+def test_backward_hooks_that_see_less_than_they_promise_warn() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net[0].register_full_backward_hook(lambda m, before, after: None)
+    with pytest.warns(UserWarning, match="Full backward hook is firing"):
+        net(torch.ones(1, 2)).sum().backward()
+    net.register_backward_hook(lambda m, before, after: None)
+    with pytest.warns(FutureWarning, match="more than one autograd node"):
+        net(torch.ones(1, 2))

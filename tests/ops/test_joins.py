@@ -29,6 +29,13 @@ def test_meshgrid(indexing: str) -> None:
         np.testing.assert_array_equal(x.numpy(), y)
 
 
+def test_meshgrid_wants_to_be_told_its_indexing() -> None:
+    x = torch.arange(2)
+    with pytest.warns(UserWarning, match="indexing") as caught:
+        assert torch.meshgrid(x, x)[0].tolist() == [[0, 0], [1, 1]]
+    assert caught[0].filename == __file__
+
+
 def test_combinations_and_products() -> None:
     x = torch.tensor([3, 1, 2])
     assert torch.combinations(x).tolist() == [list(c) for c in itertools.combinations([3, 1, 2], 2)]

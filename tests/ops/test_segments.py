@@ -1,4 +1,4 @@
-"""Reductions of stretches and of indexed rows, and their neighbours: nonzero_static, histogramdd."""
+"""Reductions of stretches and of indexed rows, and their neighbours: nonzero_static, histogram, histogramdd."""
 
 from __future__ import annotations
 
@@ -79,6 +79,12 @@ def test_nonzero_static() -> None:
     assert x[0, 0].nonzero_static(size=2).shape == (2, 0)
     with pytest.raises(RuntimeError, match="non-negative"):
         torch.nonzero_static(x, size=-1)
+
+
+def test_histogram_has_a_hundred_bins() -> None:
+    counts, edges = torch.histogram(torch.arange(6.0))
+    assert counts.shape == (100,) and edges.shape == (101,)
+    assert counts.sum() == 6 and edges[[0, -1]].tolist() == [0.0, 5.0]
 
 
 def test_histogramdd() -> None:

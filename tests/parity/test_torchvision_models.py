@@ -73,7 +73,8 @@ SMALL = {
     "mobilenet v3": (mobilenet_v3, 32),
     "mnasnet": (lambda M: M.MNASNet(0.25, num_classes=CLASSES), 32),
     "shufflenet": (
-        lambda M: M.ShuffleNetV2([1, 2, 1], [8, 16, 32, 64, 64], num_classes=CLASSES), 32
+        lambda M: M.ShuffleNetV2([1, 2, 1], [8, 16, 32, 64, 64], num_classes=CLASSES),
+        32,
     ),  # fmt: skip
     "efficientnet": (efficientnet, 32),
     "googlenet": (lambda M: M.GoogLeNet(CLASSES, init_weights=False), 32),

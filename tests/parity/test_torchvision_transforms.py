@@ -101,9 +101,7 @@ def sample(framework, kinds):
     return {
         "image": kinds.Image(tensor(PLANES.copy())),
         "mask": kinds.Mask(tensor((Y // 7 + X // 9).astype(np.uint8) % 4)),
-        "boxes": kinds.BoundingBoxes(
-            tensor(BOXES.copy()), format="xyxy", canvas_size=(37, 53)
-        ),
+        "boxes": kinds.BoundingBoxes(tensor(BOXES.copy()), format="xyxy", canvas_size=(37, 53)),
         "points": kinds.KeyPoints(tensor(POINTS.copy()), canvas_size=(37, 53)),
         "labels": tensor(np.arange(3)),
     }
@@ -128,7 +126,7 @@ def test_the_second_generation(name):
         assert tuple(found["boxes"].canvas_size) == tuple(expected["boxes"].canvas_size)
 
 
-def test_operations_on_boxes_and_regions():
+def test_operations_on_boxes():
     generator = np.random.default_rng(0)
     first = np.cumsum(generator.random((7, 2, 2)), 1).reshape(7, 4).astype(np.float32) * 20
     second = first[:5, [0, 1, 2, 3]] + generator.random((5, 4)).astype(np.float32) * 3
@@ -147,13 +145,6 @@ def test_operations_on_boxes_and_regions():
         expected = getattr(T, name)(*map(torch.from_numpy, given)).numpy()
         found = getattr(ops, name)(*(fl.from_numpy(one.copy()) for one in given)).numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=name)
-    pictures = generator.standard_normal((2, 3, 50, 60)).astype(np.float32)
-    rois = np.concatenate([np.arange(7)[:, None] % 2, first], 1).astype(np.float32)
-    for samples in (-1, 2):
-        expected = T.roi_align(*map(torch.from_numpy, (pictures, rois)), 3, 0.9, samples, True)
-        mine = (fl.from_numpy(pictures.copy()), fl.from_numpy(rois.copy()))
-        found = ops.roi_align(*mine, 3, 0.9, samples, True)
-        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-4)
 
 
 def test_drawings():

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+import torch.utils._pytree
+import torch.utils.checkpoint
 import torch.utils.data
 
 import flambeau.errors
@@ -22,7 +24,10 @@ STAND_INS = {
     "flambeau": torch,
     "flambeau.errors": flambeau.errors,
     "flambeau.nn": torch.nn,
+    "flambeau.nn.functional": torch.nn.functional,
     "flambeau.utils": torch.utils,
+    "flambeau.utils._pytree": torch.utils._pytree,
+    "flambeau.utils.checkpoint": torch.utils.checkpoint,
     "flambeau.utils.data": torch.utils.data,
 }
 

@@ -112,3 +112,14 @@ def test_ranges_without_a_profiler_run_nothing() -> None:
         x = torch.ones(2) + 1
     assert state.nodes
     assert record_function("decorated")(lambda: 3)() == 3 and x.tolist() == [2, 2]
+
+
+def test_what_nobody_looks_at_is_measured_too() -> None:
+    x = torch.rand(3, requires_grad=True)
+    with old.profile() as found:
+        for _ in range(4):
+            y = x / 2
+        (x * 2).sum().backward()
+    counts = {e.key: e.count for e in found.key_averages()}
+    assert (counts["aten::div"], counts["aten::mul"], counts["aten::sum"]) == (4, 2, 1)
+    assert y.tolist() == (x.detach() / 2).tolist()

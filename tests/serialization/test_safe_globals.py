@@ -16,6 +16,7 @@ from flambeau.serialization import (
     add_safe_globals,
     clear_safe_globals,
     get_safe_globals,
+    get_unsafe_globals_in_checkpoint,
     load,
     safe_globals,
     save,
@@ -102,3 +103,29 @@ def test_what_reaches_outside_is_never_allowed() -> None:
     with pytest.raises(ValueError, match="pair"):
         add_safe_globals([(double, "a", "b")])
     assert get_safe_globals() == []
+
+
+class Net(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.nn.Linear(2, 1)
+
+
+class OwnState(Net):
+    def __getstate__(self) -> Any:
+        return dict(self.__dict__)
+
+
+@pytest.mark.parametrize("kind", [Net, OwnState])
+def test_modules_of_allowed_classes(kind: type, tmp_path: Path) -> None:
+    """In the file a module of the library has PyTorch's name, and its tables are plain."""
+    net, path = kind(), tmp_path / "a.pt"
+    name = f"{__name__}.{kind.__name__}"
+    with safe_globals([kind, torch.nn.Linear]):
+        save(net, path)
+        assert get_unsafe_globals_in_checkpoint(path) == []
+        assert load(path).inner.weight.tolist() == net.inner.weight.tolist()
+    assert set(get_unsafe_globals_in_checkpoint(path)) == {name, "torch.nn.modules.linear.Linear"}
+    with pytest.raises(ValueError, match="zip form"):
+        save([1], path, _use_new_zipfile_serialization=False)
+        get_unsafe_globals_in_checkpoint(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import zlib
 
 import numpy as np
 
@@ -38,3 +39,44 @@ def write_cifar(folder):
     (folder / "batches.meta").write_bytes(pickle.dumps(names, protocol=2))
     cifar._warned.clear()
     return folder
+
+
+def matlab_bytes(arrays: dict, compressed: bool = False) -> bytes:
+    """Returns a MAT-file of level 5 that holds arrays, texts, lists (cells) and dictionaries."""
+    content = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
+    for name, value in arrays.items():
+        element = _element(14, _matrix(name, value))
+        if compressed:
+            packed = zlib.compress(element)
+            element = struct.pack("<II", 15, len(packed)) + packed
+        content += element
+    return content
+
+
+def _element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+
+def _matrix(name: str, value) -> bytes:
+    if isinstance(value, str):
+        return _head(4, (1, len(value)), name) + _element(4, value.encode("utf-16-le"))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        names = list(value[0])
+        width = max(map(len, names)) + 1
+        body = struct.pack("<HHi", 5, 4, width)  # the short form of an element
+        body += _element(1, b"".join(one.encode().ljust(width, b"\0") for one in names))
+        for row in value:
+            body += b"".join(_element(14, _matrix("", row[one])) for one in names)
+        return _head(2, (1, len(value)), name) + body
+    if isinstance(value, list):
+        cells = b"".join(_element(14, _matrix("", one)) for one in value)
+        return _head(1, (1, len(value)), name) + cells
+    array = np.atleast_2d(np.asarray(value))
+    kind, stored = {"uint8": (9, 2), "float64": (6, 9), "int32": (12, 5)}[array.dtype.name]
+    return _head(kind, array.shape, name) + _element(stored, array.tobytes(order="F"))
+
+
+def _head(kind: int, shape, name: str) -> bytes:
+    flags = _element(6, struct.pack("<II", kind, 0))
+    dimensions = _element(5, struct.pack(f"<{len(shape)}i", *shape))
+    return flags + dimensions + _element(1, name.encode())

@@ -148,7 +148,9 @@ def test_the_list_of_models():
     assert names == sorted(names)
     assert models.list_models(include="resnet*", exclude=["*1*"]) == ["resnet34", "resnet50"]
     assert models.list_models(vgg) == [name for name in names if name.startswith("vgg")]
-    assert models.list_models(models) == names
+    apart = models.list_models(models.segmentation)
+    assert "fcn_resnet50" in apart
+    assert models.list_models(models) == [name for name in names if name not in apart]
     assert models.get_model_builder("ResNet18") is models.resnet18
     assert callable(models.alexnet)
     assert isinstance(models.get_model("lenet", num_classes=4), models.LeNet)

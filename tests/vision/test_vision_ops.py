@@ -107,9 +107,7 @@ def test_focal_loss():
     logits = torch.tensor([2.0, -1.0, 0.5])
     targets = torch.tensor([1.0, 0.0, 0.0])
     right = [1 / (1 + math.exp(-2)), 1 - 1 / (1 + math.exp(1)), 1 - 1 / (1 + math.exp(-0.5))]
-    expected = [
-        alpha * (1 - p) ** 2 * -math.log(p) for p, alpha in zip(right, (0.25, 0.75, 0.75))
-    ]
+    expected = [alpha * (1 - p) ** 2 * -math.log(p) for p, alpha in zip(right, (0.25, 0.75, 0.75))]
     np.testing.assert_allclose(
         ops.sigmoid_focal_loss(logits, targets).tolist(), expected, rtol=1e-5
     )
@@ -341,7 +339,13 @@ def test_blocks_of_models():
     bare = ops.Conv2dNormActivation(3, 4, norm_layer=None, activation_layer=None)
     assert len(bare) == 1
     assert bare[0].bias is not None
-    assert tuple(ops.Conv3dNormActivation(1, 2)(torch.randn(2, 1, 4, 4, 4)).shape) == (2, 2, 4, 4, 4)
+    assert tuple(ops.Conv3dNormActivation(1, 2)(torch.randn(2, 1, 4, 4, 4)).shape) == (
+        2,
+        2,
+        4,
+        4,
+        4,
+    )
     perceptron = ops.MLP(4, [8, 2], norm_layer=torch.nn.LayerNorm, dropout=0.1)
     kinds = ["Linear", "LayerNorm", "ReLU", "Dropout", "Linear", "Dropout"]
     assert [type(layer).__name__ for layer in perceptron] == kinds

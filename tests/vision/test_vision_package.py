@@ -52,6 +52,12 @@ def test_make_grid():
     assert grid[:, :, 4].unique().tolist() == [9.0]
 
 
+def test_a_grid_is_not_in_the_graph(tmp_path):
+    images = torch.rand(2, 1, 3, 3, requires_grad=True)
+    assert not make_grid(images).requires_grad
+    save_image(images, tmp_path / "grid.png")
+
+
 def test_make_grid_of_other_shapes():
     assert tuple(make_grid(torch.zeros(4, 5)).shape) == (3, 4, 5)
     assert tuple(make_grid(torch.zeros(1, 4, 5)).shape) == (3, 4, 5)

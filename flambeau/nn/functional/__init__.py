@@ -43,6 +43,10 @@ def __getattr__(name: str) -> Any:
     if name in ("_Reduction", "grad"):
         file = "_reduction" if name == "_Reduction" else name
         return importlib.import_module(f"flambeau.nn.{file}")
+    if name.startswith("_"):
+        inner = importlib.import_module("._inner", __name__)
+        if name in inner.__all__:
+            return getattr(inner, name)
     if name in ("Tensor", "conv_tbc"):
         return getattr(torch, name)
     return _lacking(name)

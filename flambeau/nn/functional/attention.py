@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import users_line
 
 from .dropouts import dropout
 from .linears import linear
@@ -165,28 +167,40 @@ def _static(x: Tensor, batch: int, heads: int) -> Tensor:
     return x.reshape(batch, heads, x.size(1), x.size(2))
 
 
-def canonical_mask(mask: Tensor | None, name: str, dtype: Any) -> Tensor | None:
-    """A boolean mask as zeros and minus infinity; a float one as it is."""
+def canonical_mask(
+    mask: Tensor | None, mask_name: str, other_type: Any, other_name: str, target_type: Any,
+    check_other: bool = True,
+) -> Tensor | None:  # fmt: skip
+    """A boolean mask as zeros and minus infinity; a float one as it is. Warns where another mask
+    has another dtype."""
     if mask is None:
         return None
-    if mask.dtype == torch.bool:
-        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
+    boolean = mask.dtype == torch.bool
+    if not boolean and not mask.is_floating_point():
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+    if check_other and other_type is not None and mask.dtype != other_type:
+        warnings.warn(
+            f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for "
+            f"both instead: they are {mask.dtype} and {other_type}.",
+            stacklevel=users_line(),
+        )
+    if boolean:
+        return torch.zeros(mask.shape, dtype=target_type, device=mask.device).masked_fill(
             mask, float("-inf")
         )
-    if not mask.is_floating_point():
-        raise AssertionError(f"only bool and floating types of {name} are supported")
     return mask
 
 
 def _mask_of(attn_mask: Any, padding: Any, dtype: Any, batch: int, heads: int) -> Tensor | None:
     """Both masks added, broadcast to (N, heads, L, S)."""
-    mask = canonical_mask(attn_mask, "attn_mask", dtype)
+    mask = canonical_mask(attn_mask, "attn_mask", None, "", dtype)
     if mask is not None:
         if mask.dim() == 3:
             mask = mask.reshape(batch, heads, mask.size(1), mask.size(2))
         elif mask.dim() != 2:
             raise RuntimeError(f"attn_mask's dimension {mask.dim()} is not supported")
-    padding = canonical_mask(padding, "key_padding_mask", dtype)
+    other = None if attn_mask is None else attn_mask.dtype
+    padding = canonical_mask(padding, "key_padding_mask", other, "attn_mask", dtype)
     if padding is not None:
         padding = padding.reshape(batch, 1, 1, padding.size(1))
         mask = padding if mask is None else mask + padding

@@ -320,7 +320,8 @@ def max_unpool1d(
     """Put the maxima of `max_pool1d` back at their places among zeros."""
     kernel, step, pad = _one(kernel_size), _one(stride or kernel_size), _one(padding)
     size = _unpooled(input.shape[-1:], (kernel,), (step,), (pad,), output_size)
-    return _put_back(input, indices, size)
+    lines, places = input.unsqueeze(-2), indices.unsqueeze(-2)
+    return _nn.max_unpool2d(lines, places, (1, *size)).squeeze(-2)
 
 
 def max_unpool2d(
@@ -338,7 +339,7 @@ def max_unpool2d(
         _several(padding, 2),
     )
     size = _unpooled(input.shape[-2:], kernel, step, pad, output_size)
-    return _put_back(input, indices, size)
+    return _nn.max_unpool2d(input, indices, size)
 
 
 def max_unpool3d(
@@ -356,7 +357,7 @@ def max_unpool3d(
         _several(padding, 3),
     )
     size = _unpooled(input.shape[-3:], kernel, step, pad, output_size)
-    return _put_back(input, indices, size)
+    return _nn.max_unpool3d(input, indices, size)
 
 
 def _unpooled(
@@ -386,24 +387,3 @@ def _unpooled(
                 f"{stride} from {default})"
             )
     return wanted
-
-
-def _put_back(input: Tensor, indices: Tensor, size: tuple[int, ...]) -> Tensor:
-    spatial = len(size)
-    if indices.shape != input.shape:
-        raise RuntimeError(
-            f"max_unpool{spatial}d(): Expected shape of indices to be same as that of the input "
-            f"tensor ({list(input.shape)}) but got indices tensor with shape {list(indices.shape)}"
-        )
-    total = 1
-    for n in size:
-        total *= n
-    if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < total:
-        raise RuntimeError(
-            f"Found an invalid max index: {int(indices.max())} (output volumes are of size "
-            f"{'x'.join(str(n) for n in size)})"
-        )
-    outer = input.shape[:-spatial]
-    empty = torch.zeros((*outer, total), dtype=input.dtype, device=input.device)
-    filled = empty.scatter(-1, indices.flatten(-spatial), input.flatten(-spatial))
-    return filled.reshape((*outer, *size))

@@ -1,15 +1,9 @@
-"""Resizing the spatial dimensions: `interpolate` and its older names.
-
-Every mode but "area" is separable: along one dimension each output is a weighted sum of a few
-inputs, its taps. So a mode is a function that says which taps, and resizing is the same for all.
-"""
+"""Resizing the spatial dimensions: `interpolate` and its older names."""
 
 from __future__ import annotations
 
-import functools
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
@@ -19,8 +13,7 @@ from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 Tensor = torch.Tensor
-Taps = list[tuple[Tensor, Tensor | None]]
-"""For each tap the input's index and the weight of every output; no weights: all are 1."""
+_nn = torch._nn
 
 _DIMENSIONS = {
     "nearest": (3, 4, 5),
@@ -76,104 +69,8 @@ def interpolate(
     if not images and not input.is_floating_point():
         raise NotImplementedError(f"interpolate: mode '{mode}' is not for {input.dtype}")
     kind = {"bicubic": "cubic"}.get(mode, mode if mode.startswith("nearest") else "linear")
-    for axis, n in enumerate(size):
-        factor = None if factors is None else float(factors[axis])
-        input = _resized(input, 2 + axis, n, factor, kind, bool(align_corners), antialias)
-    return input
-
-
-def _resized(
-    x: Tensor, dim: int, size: int, factor: float | None, kind: str, align: bool, antialias: bool
-) -> Tensor:
-    """One dimension resized."""
-    total: Any = None
-    for index, weight in _taps(x.size(dim), size, factor, kind, align, antialias):
-        part = x.index_select(dim, index)
-        if weight is not None:
-            shape = [1] * x.dim()
-            shape[dim] = size
-            part = part * weight.to(x.dtype).reshape(shape)
-        total = part if total is None else total + part
-    return total
-
-
-@functools.lru_cache(maxsize=256)
-def _taps(n: int, size: int, factor: float | None, kind: str, align: bool, antialias: bool) -> Taps:
-    """The taps that resize `n` elements to `size`."""
-    with torch.no_grad():
-        if kind.startswith("nearest"):
-            return _nearest_taps(n, size, factor, exact=kind == "nearest-exact")
-        scale = _scale(n, size, factor, align)
-        if antialias:
-            return _wide_taps(n, size, scale, _triangle if kind == "linear" else _catmull_rom)
-        position = torch.arange(size, dtype=torch.float64)
-        source = position * scale if align else (position + 0.5) * scale - 0.5
-        if kind == "linear":
-            return _linear_taps(n, source)
-        return _cubic_taps(n, source)
-
-
-def _scale(n: int, size: int, factor: float | None, align: bool) -> float:
-    """How far apart in the input two neighbours of the output are."""
-    if align:
-        return (n - 1) / (size - 1) if size > 1 else 0.0
-    return n / size if factor is None else 1.0 / factor
-
-
-def _nearest_taps(n: int, size: int, factor: float | None, exact: bool) -> Taps:
-    # In float32, as PyTorch: it decides which way an element on the border falls.
-    position = torch.arange(size, dtype=torch.float32) + (0.5 if exact else 0.0)
-    source = position * torch.tensor(_scale(n, size, factor, False), dtype=torch.float32)
-    return [(source.floor().to(torch.int64).clamp(0, n - 1), None)]
-
-
-def _linear_taps(n: int, source: Tensor) -> Taps:
-    source = source.clamp(min=0)
-    low = source.floor().clamp(max=n - 1)
-    share = (source - low).clamp(0, 1)
-    index = low.to(torch.int64)
-    return [(index, 1 - share), ((index + 1).clamp(max=n - 1), share)]
-
-
-def _cubic_taps(n: int, source: Tensor) -> Taps:
-    """Keys' cubic convolution (1981) with a = -0.75, on four neighbours."""
-    low = source.floor()
-    index = low.to(torch.int64)
-    taps: Taps = []
-    for k in range(-1, 3):
-        distance = (source - low - k).abs()
-        taps.append(((index + k).clamp(0, n - 1), _keys(distance, -0.75)))
-    return taps
-
-
-def _keys(x: Tensor, a: float) -> Tensor:
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-
-
-def _triangle(x: Tensor) -> Tensor:
-    return (1 - x.abs()).clamp(min=0)
-
-
-def _catmull_rom(x: Tensor) -> Tensor:
-    return _keys(x.abs(), -0.5)
-
-
-def _wide_taps(n: int, size: int, scale: float, filter: Callable[[Tensor], Tensor]) -> Taps:
-    """A filter that is stretched by the scale when the image shrinks."""
-    stretch = max(scale, 1.0)
-    reach = stretch * (1.0 if filter is _triangle else 2.0)
-    centre = (torch.arange(size, dtype=torch.float64) + 0.5) * scale
-    first = (centre - reach + 0.5).to(torch.int64).clamp(min=0)
-    last = (centre + reach + 0.5).to(torch.int64).clamp(max=n)
-    found: list[tuple[Tensor, Tensor]] = []
-    for k in range(int((last - first).max())):
-        index = first + k
-        weight = filter((index - centre + 0.5) / stretch)
-        found.append((index.clamp(max=n - 1), torch.where(index < last, weight, 0.0 * weight)))
-    total = sum((weight for _, weight in found), torch.zeros(size, dtype=torch.float64))
-    return [(index, weight / total) for index, weight in found]
+    scales = None if factors is None else tuple(map(float, factors))
+    return _nn.resize_image(input, tuple(size), scales, kind, bool(align_corners), antialias)
 
 
 def _check_mode(input: Tensor, mode: str, align_corners: bool | None) -> None:

@@ -29,8 +29,17 @@ class ConversionMixin:
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for parameter in self._parameters.values():
-            if parameter is not None:
+        future = torch.__future__
+        overwrite = (
+            future.get_overwrite_module_params_on_conversion()
+            and not future.get_swap_module_params_on_conversion()
+        )
+        for name, parameter in self._parameters.items():
+            if parameter is None:
+                continue
+            if overwrite:
+                self._parameters[name] = _overwritten(parameter, fn)
+            else:
                 _replace_data(parameter, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
@@ -108,6 +117,15 @@ class ConversionMixin:
     def share_memory(self) -> Any:
         """Move everything to memory that other processes can map."""
         return self._apply(lambda tensor: tensor.share_memory_())
+
+
+def _overwritten(parameter: Any, fn: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A new parameter in the place of one that stays as it is."""
+    with torch.no_grad():
+        made = torch.nn.Parameter(fn(parameter.detach()), parameter.requires_grad)
+        if parameter.grad is not None:
+            made.grad = fn(parameter.grad.detach()).requires_grad_(parameter.grad.requires_grad)
+    return made
 
 
 def _replace_data(parameter: Any, fn: Callable[[torch.Tensor], torch.Tensor]) -> None:

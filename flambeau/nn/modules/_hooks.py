@@ -9,6 +9,7 @@ from typing import Any
 
 import flambeau as torch
 from flambeau.autograd.handles import RemovableHandle
+from flambeau.errors import users_line
 
 __all__ = [
     "BackwardHook",
@@ -149,7 +150,7 @@ def _run(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], called: set
                 stacklevel=4,
             )
     if old_hooks:
-        _attach_old_backward_hooks(module, result, old_hooks)
+        _attach_old_backward_hooks(module, args, result, old_hooks)
     return result
 
 
@@ -279,6 +280,12 @@ class BackwardHook:
             full = _checked(replaced, len(full), "grad_output", "Backward pre hook")
         self.grad_outputs = full
         if not self.inputs_need_grad:
+            if self.hooks:
+                warnings.warn(
+                    "Full backward hook is firing when the gradients of the module's outputs are "
+                    "there: no input requires a gradient, and grad_input holds None",
+                    stacklevel=users_line(),
+                )
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.input_count, full) is not None:
                     raise RuntimeError(
@@ -343,7 +350,7 @@ def _backward_hooks_of(module: Any) -> tuple[list[Any], list[Any]]:
     return full, old
 
 
-def _attach_old_backward_hooks(module: Any, result: Any, hooks: list[Any]) -> None:
+def _attach_old_backward_hooks(module: Any, args: Any, result: Any, hooks: list[Any]) -> None:
     """The deprecated kind: on the node that made the first output, whatever it computes."""
     tensor = result
     while not isinstance(tensor, torch.Tensor):
@@ -355,3 +362,28 @@ def _attach_old_backward_hooks(module: Any, result: Any, hooks: list[Any]) -> No
     if node is not None:
         for hook in hooks:
             node.register_hook(lambda *grads, _hook=hook: _hook(module, *grads))
+        _warn_of_old_hook(args, result, node)
+
+
+def _warn_of_old_hook(args: Any, result: Any, node: Any) -> None:
+    """FutureWarning where a hook on `node` does not see the module's own gradients."""
+    outputs = (result,) if isinstance(result, torch.Tensor) else result
+    if not (isinstance(outputs, tuple) and all(isinstance(x, torch.Tensor) for x in outputs)):
+        why = "on a module that does not return a Tensor or a tuple of Tensors"
+    elif not all(isinstance(x, torch.Tensor) for x in args):
+        why = "on a module that takes something else than Tensors"
+    else:
+        found = {x.grad_fn for x in outputs if x.grad_fn is not None}
+        before = {x.grad_fn for x in args if x.grad_fn is not None}
+        if len(found) == 1 and node not in found:
+            why = "when outputs come of different autograd nodes"
+        elif before != {function for function, _ in node.next_functions}:
+            why = "when the forward pass makes more than one autograd node"
+        else:
+            return
+    warnings.warn(
+        f"Using a non-full backward hook {why} is deprecated: it misses some grad_input or "
+        "grad_output. Write register_full_backward_hook instead",
+        FutureWarning,
+        stacklevel=5,
+    )

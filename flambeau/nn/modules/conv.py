@@ -9,6 +9,7 @@ from typing import Any
 import flambeau as torch
 
 from .. import init
+from ..common_types import _size_1_t, _size_2_t, _size_3_t  # noqa: F401  copies of layers import them
 from ..parameter import Parameter
 from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple

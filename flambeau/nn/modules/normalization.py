@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import flambeau as torch
 
@@ -14,6 +14,7 @@ from .module import Module
 __all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 Tensor = torch.Tensor
+_shape_t: TypeAlias = int | list[int] | torch.Size
 
 
 def _shape_of(normalized_shape: Any) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ class WeightNorm(ComputedWeight):
         self.name, self.dim = name, -1 if dim is None else dim
 
     def compute_weight(self, module: Any) -> Tensor:
+        """The weight of a module from its magnitude `name_g` and direction `name_v`."""
         g, v = getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v")
         return v * (g / norm_except_dim(v, 2, self.dim))
 

@@ -190,10 +190,10 @@ def signbit(b: Any, x: Node) -> Node:
     return b.lt(b.copysign(1.0, x), 0) if is_float(x) else b.lt(x, 0)
 
 
-def rounded(b: Any, x: Node, decimals: int) -> Node:
+def rounded(b: Any, x: Node, decimals: int | None) -> Node:
     if not is_float(x):
         return x
-    if decimals == 0:
+    if not decimals:
         return b.rint(x)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:

@@ -68,10 +68,12 @@ def aminmax(b: Any, x: Node, dim: Any, keepdim: bool) -> tuple[Node, Node]:
 
 
 def truth(kind: str) -> Lowering:
-    """any or all, which is uint8 for uint8."""
+    """any or all, which is uint8 for uint8. Over () each element stands for itself."""
 
     def lower(b: Any, x: Node, dim: Any, keepdim: bool) -> Node:
-        found = b.reduce(kind, b.cast(x, "bool"), dims_of(x, dim), keepdim)
+        found = b.cast(x, "bool")
+        if dim != ():
+            found = b.reduce(kind, found, dims_of(x, dim), keepdim)
         return b.cast(found, "uint8") if x.dtype == "uint8" else found
 
     return lower

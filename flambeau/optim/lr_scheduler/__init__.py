@@ -43,4 +43,24 @@ __all__ = [
     "_LRScheduler",
 ]
 
+
+class _enable_get_lr_call:  # noqa: N801
+    """While it lasts, a scheduler's `get_lr()` may be called without its warning."""
+
+    def __init__(self, o: LRScheduler) -> None:
+        self.o = o
+
+    def __enter__(self) -> _enable_get_lr_call:
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.o._get_lr_called_within_step = False
+
+
+EPOCH_DEPRECATION_WARNING = (
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
+    "possible. Please use `scheduler.step()` to step the scheduler."
+)
+
 __getattr__ = refusing(__name__)

@@ -104,6 +104,7 @@ def is_namedtuple_class(cls: type) -> bool:
 
 
 def is_namedtuple_instance(obj: object) -> bool:
+    """Whether an object is a named tuple."""
     return is_namedtuple_class(type(obj))
 
 
@@ -122,6 +123,7 @@ def is_structseq_class(cls: type) -> bool:
 
 
 def is_structseq_instance(obj: object) -> bool:
+    """Whether an object is a tuple of that kind."""
     return is_structseq_class(type(obj))
 
 

@@ -14,6 +14,7 @@ class SequenceKey(NamedTuple):
         return f"[{self.idx!r}]"
 
     def get(self, sequence: Any) -> Any:
+        """The element there. IndexError where there is none."""
         return sequence[self.idx]
 
 
@@ -26,6 +27,7 @@ class MappingKey(NamedTuple):
         return f"[{self.key!r}]"
 
     def get(self, mapping: Any) -> Any:
+        """The value there. KeyError where there is none."""
         return mapping[self.key]
 
 
@@ -38,6 +40,7 @@ class GetAttrKey(NamedTuple):
         return f".{self.name}"
 
     def get(self, obj: Any) -> Any:
+        """The attribute. AttributeError where there is none."""
         return getattr(obj, self.name)
 
 

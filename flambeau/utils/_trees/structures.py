@@ -25,9 +25,11 @@ class TreeSpec:
         return self.type is None
 
     def children(self) -> list[TreeSpec]:
+        """The structures of the children, in order."""
         return list(self._children)
 
     def child(self, index: int) -> TreeSpec:
+        """The structure of one child."""
         return self._children[index]
 
     def flatten_up_to(self, tree: Any) -> list[Any]:

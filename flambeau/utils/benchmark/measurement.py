@@ -79,14 +79,17 @@ class Measurement:
 
     @property
     def times(self) -> list[float]:
+        """Seconds a call, each measured block by itself."""
         return [t / self.number_per_run for t in self.raw_times]
 
     @property
     def mean(self) -> float:
+        """The mean of the seconds a call."""
         return statistics.fmean(self.times)
 
     @property
     def median(self) -> float:
+        """The median of the seconds a call."""
         return statistics.median(self.times)
 
     def _quartiles(self) -> tuple[float, float]:
@@ -126,10 +129,14 @@ class Measurement:
 
     def _warnings(self) -> str:
         share = self.iqr / self.median if self.median else 0
+        said = (
+            f"  WARNING: Interquartile range is {share * 100:.1f}% of the median measurement.\n"
+            "           "
+        )
         if share > _WARN_LOUDLY:
-            return f"  WARNING: Interquartile range is {share * 100:.1f}% of the median measurement.\n           This suggests significant environmental influence."
+            return said + "This suggests significant environmental influence."
         if share > _WARN:
-            return f"  WARNING: Interquartile range is {share * 100:.1f}% of the median measurement.\n           This could indicate system fluctuation."
+            return said + "This could indicate system fluctuation."
         return ""
 
     def __repr__(self) -> str:

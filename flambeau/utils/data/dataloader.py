@@ -15,6 +15,12 @@ from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 if TYPE_CHECKING:
     from flambeau import Generator
 
+# By these names programs ask what kind of iterator they have.
+_BaseDataLoaderIter = BaseIterator
+_SingleProcessDataLoaderIter = SingleProcessIterator
+_MultiProcessingDataLoaderIter = MultiProcessIterator
+_DatasetKind = DatasetKind
+
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 T_co = TypeVar("T_co", covariant=True)

@@ -36,6 +36,7 @@ def message(*fields: bytes | Iterable[bytes]) -> bytes:
 
 
 def integer(field: int, value: int | None) -> bytes:
+    """A whole number's field: nothing for None."""
     return b"" if value is None else _key(field, _VARINT) + _varint(int(value))
 
 

@@ -290,7 +290,10 @@ class SummaryWriter:
         """Log points (N x D) for the projector, with labels and pictures (N x C x H x W)."""
         points = as_array(mat)
         if points.ndim != 2:
-            raise AssertionError(f"mat should be 2D, where mat.size(0) is the number of data points, not {list(points.shape)}")
+            raise AssertionError(
+                "mat should be 2D, where mat.size(0) is the number of data points, "
+                f"not {list(points.shape)}"
+            )
         for name, given in (("labels", metadata), ("images", label_img)):
             if given is not None and len(given) != len(points):
                 raise AssertionError(f"#{name} should equal with #data points")

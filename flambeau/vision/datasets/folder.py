@@ -161,10 +161,15 @@ class DatasetFolder(VisionDataset):
         return len(self.samples)
 
 
-def default_loader(path: str) -> Any:
+def pil_loader(path: str) -> Any:
     """Opens a picture file as a Pillow image of mode "RGB"."""
     with open(path, "rb") as file, pillow().open(file) as image:
         return image.convert("RGB")
+
+
+def default_loader(path: str) -> Any:
+    """What folders of pictures are read with: `pil_loader`."""
+    return pil_loader(path)
 
 
 class ImageFolder(DatasetFolder):

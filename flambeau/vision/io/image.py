@@ -104,7 +104,9 @@ def _decoded(
         picture.load()
     except Exception as error:
         kinds = " or ".join(formats or ("PNG", "JPEG", "GIF", "WEBP"))
-        raise RuntimeError(f"these bytes are no {kinds} picture that can be read: {error}") from error
+        raise RuntimeError(
+            f"these bytes are no {kinds} picture that can be read: {error}"
+        ) from error
     if picture.format == "GIF":
         return _frames(picture)
     if apply_exif_orientation:
@@ -259,9 +261,7 @@ def encode_jpeg(input: Tensor | list[Tensor], quality: int = 75) -> Any:
         raise ValueError("Image quality should be a positive number between 1 and 100")
     if isinstance(input, list):
         if not input:
-            raise ValueError(
-                "encode_jpeg requires at least one input tensor when a list is passed"
-            )
+            raise ValueError("encode_jpeg requires at least one input tensor when a list is passed")
         return [encode_jpeg(one, quality) for one in input]
     return _encoded(input, "JPEG", quality=quality)
 

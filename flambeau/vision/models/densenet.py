@@ -58,9 +58,7 @@ class _DenseLayer(nn.Module):
         self.conv1 = nn.Conv2d(num_input_features, middle, kernel_size=1, stride=1, bias=False)
         self.norm2 = nn.BatchNorm2d(middle)
         self.relu2 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(
-            middle, growth_rate, kernel_size=3, stride=1, padding=1, bias=False
-        )
+        self.conv2 = nn.Conv2d(middle, growth_rate, kernel_size=3, stride=1, padding=1, bias=False)
         self.drop_rate = float(drop_rate)
         self.memory_efficient = memory_efficient
 

@@ -177,9 +177,7 @@ class MBConv(_Residual):
         if expanded != inputs:
             layers.append(conv(inputs, expanded, kernel_size=1))
         layers.append(
-            conv(
-                expanded, expanded, kernel_size=cnf.kernel, stride=cnf.stride, groups=expanded
-            )
+            conv(expanded, expanded, kernel_size=cnf.kernel, stride=cnf.stride, groups=expanded)
         )
         squeezed = max(1, inputs // 4)
         layers.append(se_layer(expanded, squeezed, activation=partial(nn.SiLU, inplace=True)))
@@ -190,9 +188,7 @@ class MBConv(_Residual):
 class FusedMBConv(_Residual):
     """Expansion by a full convolution, and projection."""
 
-    def __init__(
-        self, cnf: _MBConvConfig, stochastic_depth_prob: float, norm_layer: _Make
-    ) -> None:
+    def __init__(self, cnf: _MBConvConfig, stochastic_depth_prob: float, norm_layer: _Make) -> None:
         _check_stride(cnf)
         conv = partial(
             Conv2dNormActivation, norm_layer=norm_layer, kernel_size=cnf.kernel, stride=cnf.stride

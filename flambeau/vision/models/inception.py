@@ -186,9 +186,7 @@ class InceptionE(nn.Module):
 class InceptionAux(nn.Module):
     """Scores from the middle of the network, that its lower half learns from more directly."""
 
-    def __init__(
-        self, in_channels: int, num_classes: int, conv_block: _Make | None = None
-    ) -> None:
+    def __init__(self, in_channels: int, num_classes: int, conv_block: _Make | None = None) -> None:
         super().__init__()
         conv = conv_block or BasicConv2d
         self.conv0 = conv(in_channels, 128, kernel_size=1)

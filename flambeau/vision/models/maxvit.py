@@ -394,9 +394,7 @@ class MaxVit(nn.Module):
         activation: dict[str, Any] = {"activation_layer": activation_layer, "inplace": None}
         self.stem = nn.Sequential(
             conv(3, stem_channels, stride=2, norm_layer=norm, bias=False, **activation),
-            conv(
-                stem_channels, stem_channels, norm_layer=None, activation_layer=None, bias=True
-            ),
+            conv(stem_channels, stem_channels, norm_layer=None, activation_layer=None, bias=True),
         )
         self.partition_size = partition_size
         self.blocks = nn.ModuleList()

@@ -91,22 +91,33 @@ def _initialise(module: nn.Module) -> None:
         fill(module.bias, 0)
 
 
-def _features(stages: Sequence[int], batch_norm: bool) -> nn.Sequential:
+# The letters of the paper's Table 1, and plans as torchvision writes them, which programs build
+# on: a width, or "M" for a pooling.
+_PLANS = {11: "A", 13: "B", 16: "D", 19: "E"}
+cfgs: dict[str, list[str | int]] = {
+    letter: [step for n, width in zip(_STAGES[layers], _WIDTHS, strict=True) for step in (*[width] * n, "M")]
+    for layers, letter in _PLANS.items()
+}
+
+
+def make_layers(cfg: Sequence[str | int], batch_norm: bool = False) -> nn.Sequential:
+    """The layers of a plan: 3x3 convolutions of the widths, a maximum pooling for each "M"."""
     layers: list[nn.Module] = []
     channels = 3
-    for convolutions, width in zip(stages, _WIDTHS, strict=True):
-        for _ in range(convolutions):
-            layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU(inplace=True))
-            channels = width
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+    for step in cfg:
+        if isinstance(step, str):
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            continue
+        layers.append(nn.Conv2d(channels, step, kernel_size=3, padding=1))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(step))
+        layers.append(nn.ReLU(inplace=True))
+        channels = step
     return nn.Sequential(*layers)
 
 
 def _maker(layers: int, batch_norm: bool = False) -> Callable[..., VGG]:
-    return lambda **options: VGG(_features(_STAGES[layers], batch_norm), **options)
+    return lambda **options: VGG(make_layers(cfgs[_PLANS[layers]], batch_norm), **options)
 
 
 # Weights that are about to be loaded need no drawing.

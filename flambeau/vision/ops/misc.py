@@ -151,9 +151,20 @@ class Conv2dNormActivation(ConvNormActivation):
         inplace: bool | None = True,
         bias: bool | None = None,
     ) -> None:
-        where: Any = (kernel_size, stride, padding, groups)
-        after: Any = (norm_layer, activation_layer, dilation, inplace, bias)
-        super().__init__(in_channels, out_channels, *where, *after, nn.Conv2d)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            groups,
+            norm_layer,
+            activation_layer,
+            dilation,
+            inplace,
+            bias,
+            nn.Conv2d,
+        )
 
 
 class Conv3dNormActivation(ConvNormActivation):
@@ -176,9 +187,20 @@ class Conv3dNormActivation(ConvNormActivation):
         inplace: bool | None = True,
         bias: bool | None = None,
     ) -> None:
-        where: Any = (kernel_size, stride, padding, groups)
-        after: Any = (norm_layer, activation_layer, dilation, inplace, bias)
-        super().__init__(in_channels, out_channels, *where, *after, nn.Conv3d)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            groups,
+            norm_layer,
+            activation_layer,
+            dilation,
+            inplace,
+            bias,
+            nn.Conv3d,
+        )
 
 
 class SqueezeExcitation(nn.Module):

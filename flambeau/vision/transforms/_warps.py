@@ -227,13 +227,9 @@ def _check_blur(kernel_size: Any, sigma: Any) -> tuple[list[int], list[float]]:
         )
     sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size)
     if len(sizes) != 2:
-        raise ValueError(
-            f"If kernel_size is a sequence its length should be 2. Got {len(sizes)}"
-        )
+        raise ValueError(f"If kernel_size is a sequence its length should be 2. Got {len(sizes)}")
     if any(size % 2 == 0 or size < 0 for size in sizes):
-        raise ValueError(
-            f"kernel_size should have odd and positive integers. Got {kernel_size}"
-        )
+        raise ValueError(f"kernel_size should have odd and positive integers. Got {kernel_size}")
     if sigma is None:
         return sizes, [size * 0.15 + 0.35 for size in sizes]
     if not isinstance(sigma, (int, float, list, tuple)):

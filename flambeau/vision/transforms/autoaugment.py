@@ -120,9 +120,7 @@ def _steps(text: str) -> list[tuple[_Step, _Step]]:
         steps: list[_Step] = []
         for step in line.split(","):
             name, probability, magnitude = step.split()
-            steps.append(
-                (name, float(probability), None if magnitude == "-" else int(magnitude))
-            )
+            steps.append((name, float(probability), None if magnitude == "-" else int(magnitude)))
         pairs.append((steps[0], steps[1]))
     return pairs
 

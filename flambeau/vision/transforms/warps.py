@@ -117,9 +117,7 @@ class RandomAffine(torch.nn.Module):
         if translate is not None:
             _check_two("translate", translate)
             if not all(0.0 <= share <= 1.0 for share in translate):
-                raise ValueError(
-                    f"translation values should be between 0 and 1, got {translate}"
-                )
+                raise ValueError(f"translation values should be between 0 and 1, got {translate}")
         self.translate = translate
         if scale is not None:
             _check_two("scale", scale)
@@ -207,9 +205,7 @@ class GaussianBlur(torch.nn.Module):
         self.kernel_size = sizes
         if isinstance(sigma, (int, float)):
             if sigma <= 0:
-                raise ValueError(
-                    f"If sigma is a single number, it must be positive, got {sigma}"
-                )
+                raise ValueError(f"If sigma is a single number, it must be positive, got {sigma}")
             sigma = (sigma, sigma)
         elif not isinstance(sigma, Sequence) or len(sigma) != 2:
             raise ValueError(

@@ -51,7 +51,9 @@ class TVTensor(torch.Tensor):
     """Base of the classes below; subclass it for a kind of your own."""
 
     @staticmethod
-    def _to_tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = None) -> Any:
+    def _to_tensor(
+        data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = None
+    ) -> Any:
         if requires_grad is None:
             requires_grad = data.requires_grad if isinstance(data, torch.Tensor) else False
         return torch.as_tensor(data, dtype=dtype, device=device).requires_grad_(requires_grad)
@@ -103,7 +105,7 @@ class TVTensor(torch.Tensor):
         extra = ", ".join(f"{name}={value}" for name, value in carried.items())
         return "\n".join(lines) + f", {extra})"
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return self._shown()
 
     def __deepcopy__(self, memo: Any) -> Any:

@@ -102,7 +102,7 @@ class BoundingBoxes(TVTensor):
     def _like(cls, tensor: torch.Tensor, like: Any) -> Any:
         return cls._carrying(tensor, like.format, like.canvas_size, like.clamping_mode)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return self._shown(
             format=self.format, canvas_size=self.canvas_size, clamping_mode=self.clamping_mode
         )
@@ -156,5 +156,5 @@ class KeyPoints(TVTensor):
     def _like(cls, tensor: torch.Tensor, like: Any) -> Any:
         return cls._carrying(tensor, like.canvas_size)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return self._shown(canvas_size=self.canvas_size)

@@ -116,17 +116,13 @@ class ASPP(nn.Module):
 def _on_resnet(
     resnet: Any, classes: int, weights_backbone: Any, aux_loss: bool | None = None
 ) -> DeepLabV3:
-    backbone = resnet(
-        weights=weights_backbone, replace_stride_with_dilation=[False, True, True]
-    )
+    backbone = resnet(weights=weights_backbone, replace_stride_with_dilation=[False, True, True])
     layers = resnet_layers(backbone, aux_loss)
     aux = FCNHead(1024, classes) if aux_loss else None
     return DeepLabV3(layers, DeepLabHead(2048, classes), aux)
 
 
-def _on_mobilenet(
-    classes: int, weights_backbone: Any, aux_loss: bool | None = None
-) -> DeepLabV3:
+def _on_mobilenet(classes: int, weights_backbone: Any, aux_loss: bool | None = None) -> DeepLabV3:
     features, stages = mobilenet_stages(weights_backbone)
     last, earlier = stages[-1], stages[-4]
     names = {str(last): "out"}

@@ -37,9 +37,7 @@ class FCNHead(nn.Sequential):
 
 
 def _make(resnet: Any, classes: int, weights_backbone: Any, aux_loss: bool | None = None) -> FCN:
-    backbone = resnet(
-        weights=weights_backbone, replace_stride_with_dilation=[False, True, True]
-    )
+    backbone = resnet(weights=weights_backbone, replace_stride_with_dilation=[False, True, True])
     layers = resnet_layers(backbone, aux_loss)
     aux = FCNHead(1024, classes) if aux_loss else None
     return FCN(layers, FCNHead(2048, classes), aux)

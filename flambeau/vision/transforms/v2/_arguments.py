@@ -44,13 +44,9 @@ def number_pair(value: Any, name: str) -> list[float]:
     if isinstance(value, (int, float)):
         return [float(value), float(value)]
     if not isinstance(value, Sequence):
-        raise TypeError(
-            f"{name} should be a number or a sequence of numbers. Got {type(value)}"
-        )
+        raise TypeError(f"{name} should be a number or a sequence of numbers. Got {type(value)}")
     if len(value) not in (1, 2):
-        raise ValueError(
-            f"If {name} is a sequence its length should be 1 or 2. Got {len(value)}"
-        )
+        raise ValueError(f"If {name} is a sequence its length should be 1 or 2. Got {len(value)}")
     if not all(isinstance(one, (int, float)) for one in value):
         raise ValueError(f"{name} should be a sequence of numbers. Got {value}")
     return [float(value[0]), float(value[-1])]
@@ -65,8 +61,7 @@ def check_padding(padding: Any) -> None:
     )
     if not fits:
         raise ValueError(
-            "Padding must be an int or a 1, 2, or 4 element of tuple or list, got "
-            f"{padding}."
+            f"Padding must be an int or a 1, 2, or 4 element of tuple or list, got {padding}."
         )
 
 

@@ -17,7 +17,6 @@ from ._transform import _PICTURES, _PLACED, Transform, check_type
 from .functional import autocontrast, equalize, get_size, posterize
 from .functional._pictures import _mode
 
-
 # What this generation does to floats too, or rounds in another order.
 _OWN = {"Equalize": equalize, "AutoContrast": autocontrast}
 

@@ -142,9 +142,7 @@ class RandomResizedCrop(Transform):
             if not isinstance(pair, Sequence) or len(pair) != 2:
                 raise TypeError(f"{name} should be a sequence of two floats, got {pair}")
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
-            warnings.warn(
-                "Scale and ratio should be of kind (min, max)", stacklevel=users_line()
-            )
+            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=users_line())
         self.scale = scale
         self.ratio = ratio
         self.interpolation = interpolation
@@ -402,8 +400,7 @@ class RandomPerspective(_RandomApplyTransform, _Filling):
         super().__init__(p=p)
         if not 0 <= distortion_scale <= 1:
             raise ValueError(
-                "Argument distortion_scale value should be between 0 and 1, got "
-                f"{distortion_scale}"
+                f"Argument distortion_scale value should be between 0 and 1, got {distortion_scale}"
             )
         self.distortion_scale = distortion_scale
         self.interpolation = interpolation
@@ -489,9 +486,7 @@ class RandomIoUCrop(Transform):
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Wants a picture and boxes."""
         pictures = (is_pil_image, tv_tensors.Image, is_pure_tensor)
-        if not (
-            has_all(flat_inputs, tv_tensors.BoundingBoxes) and has_any(flat_inputs, *pictures)
-        ):
+        if not (has_all(flat_inputs, tv_tensors.BoundingBoxes) and has_any(flat_inputs, *pictures)):
             raise TypeError(
                 f"{type(self).__name__}() requires input sample to contain tensor or PIL images "
                 "and bounding boxes. Sample can also contain masks."

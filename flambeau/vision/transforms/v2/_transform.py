@@ -70,9 +70,7 @@ def query_size(flat_inputs: list[Any]) -> tuple[int, int]:
     kinds = _PICTURES + _PLACED
     found = {tuple(get_size(one)) for one in flat_inputs if check_type(one, kinds)}
     if not found:
-        raise TypeError(
-            "No image, video, mask, bounding box of keypoint was found in the sample"
-        )
+        raise TypeError("No image, video, mask, bounding box of keypoint was found in the sample")
     if len(found) > 1:
         raise ValueError(f"Found multiple HxW dimensions in the sample: {sorted(found)}")
     height, width = found.pop()

@@ -123,17 +123,13 @@ def _turn_boxes_over(boxes: Any) -> Any:
 def _flip_points(points: Any) -> Any:
     size = points.canvas_size
     # A point is a pixel, the last of which is at one less than the width.
-    return _points(
-        points, lambda xy: torch.stack([size[1] - 1 - xy[..., 0], xy[..., 1]], -1), size
-    )
+    return _points(points, lambda xy: torch.stack([size[1] - 1 - xy[..., 0], xy[..., 1]], -1), size)
 
 
 @for_type(P.vertical_flip, KeyPoints)
 def _turn_points_over(points: Any) -> Any:
     size = points.canvas_size
-    return _points(
-        points, lambda xy: torch.stack([xy[..., 0], size[0] - 1 - xy[..., 1]], -1), size
-    )
+    return _points(points, lambda xy: torch.stack([xy[..., 0], size[0] - 1 - xy[..., 1]], -1), size)
 
 
 @for_type(P.crop, BoundingBoxes)

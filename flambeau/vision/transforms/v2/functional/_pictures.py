@@ -60,7 +60,8 @@ def resize(
     size, max_size = _target(inpt, size, max_size)
     mode = _mode(interpolation)
     if isinstance(inpt, torch.Tensor) and inpt.dtype == torch.uint8:
-        height, width = v1._resized(*v1.get_dimensions(inpt)[1:], size, max_size)
+        _, height, width = v1.get_dimensions(inpt)
+        height, width = v1._resized(height, width, size, max_size)
         return _tensor.resize(inpt, height, width, mode, bool(antialias), rounds_between=True)
     return v1.resize(inpt, size, mode, max_size, antialias)
 
