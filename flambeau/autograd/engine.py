@@ -86,7 +86,9 @@ class _Pass:
                 edges = wanted
             if node.extra is not None:
                 slots = _hooks_before(node.extra, slots, self.create_graph)
+            state.trusted = node.token != 0
             passed = node.apply(slots, edges)
+            state.trusted = False
             if not self.keep_graph and (node.saved or node.saved_results):
                 node.release()
             if node.extra is not None and node.extra.after:
@@ -179,6 +181,7 @@ def _propagate(now: _Pass, roots: Sequence[Edge], grads: Sequence[Any]) -> None:
         raise
     finally:
         state.grad = before
+        state.trusted = False
         running.passes.pop()
 
 

@@ -107,9 +107,17 @@ def named(name: str, error: BaseException) -> BaseException:
     return kind(text if text.startswith(prefix) else prefix + text)
 
 
+def _is_shared(x: Any) -> bool:
+    """Whether NumPy sees a tensor's memory, and may have changed it."""
+    storage = getattr(x, "_storage", None)
+    return storage is not None and storage.value is None
+
+
 def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> None:
     """Let a row look at data, where PyTorch's errors depend on it."""
     assert row.check is not None
+    if state.trusted and not any(_is_shared(x) for x in tensors):
+        return
 
     def fetch(i: int) -> Any:
         x = tensors[i]

@@ -22,6 +22,8 @@ class State(threading.local):
         """What grad mode was asked for in inference mode, where nothing is recorded."""
         self.looks = 0
         """How often a tensor's content was looked at."""
+        self.trusted = False
+        """Whether a row's derivative runs: the indices that it uses were checked on the way here."""
 
 
 state = State()

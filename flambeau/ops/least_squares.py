@@ -56,15 +56,20 @@ def _relative(x: np.ndarray, rtol: float) -> float:
     return float(np.finfo(x.dtype).eps) * max(x.shape[-2:]) if rtol == _DEFAULT else rtol
 
 
-def _pinv_rule(x: Aval, atol: Any, rtol: float) -> Spec:
+def _pinv_rule(x: Aval, atol: float, rtol: float, lower: bool) -> Spec:
     need_matrix(x)
     *lead, n, m = x.shape
+    if lower and n != m:
+        raise RuntimeError(f"A must be batches of square matrices, but they are {n} by {m} matrices")
     return Spec(x.with_shape((*lead, m, n)))
 
 
-def _pinv_numpy(x: np.ndarray, atol: float, rtol: float) -> np.ndarray:
+def _pinv_numpy(x: np.ndarray, atol: float, rtol: float, lower: bool) -> np.ndarray:
     if not x.size:
         return np.swapaxes(x, -1, -2)
+    if lower:
+        below = np.tril(x, -1)
+        x = below + hermitian(below) + np.eye(x.shape[-1], dtype=x.real.dtype) * x.real
     u, s, vh = np.linalg.svd(x, False)
     cut = np.maximum(s.max(-1, keepdims=True) * s.dtype.type(_relative(x, rtol)), s.dtype.type(atol))
     inverse = np.divide(1, s, out=np.zeros_like(s), where=s > cut)
@@ -80,7 +85,7 @@ def _pinv_grad(grad: Any, a: Any, p: Any) -> Any:
 
 
 row(
-    "pinv_above(Tensor A, float atol, float rtol) -> Tensor", rule=_pinv_rule, numpy=_pinv_numpy,
+    "pinv_above(Tensor A, float atol, float rtol, bool hermitian=False) -> Tensor", rule=_pinv_rule, numpy=_pinv_numpy,
     forms="", node="LinalgPinvBackward0", called="linalg.pinv",
     grads={"A": lambda grad, A, result: _pinv_grad(grad, A, result)},
     samples=lambda m: [((m(3, 2), 0.0, 1e-9), {})],
@@ -96,17 +101,6 @@ def _pinv_each(A: Any, atol: Any, rtol: Any) -> Any:  # noqa: N803
     return adjoint(vh) @ (inverse.unsqueeze(-1) * adjoint(u))
 
 
-def _pinv_hermitian(A: Any, atol: Any, rtol: Any) -> Any:  # noqa: N803
-    """By eigenvalues, whose sizes are the singular values."""
-    values, vectors = call.linalg_eigh(A)
-    if not A.numel():
-        return call.zeros(tuple(A.shape), dtype=A.dtype)
-    size = values.abs()
-    keep = size > _cutoff(size, A.shape, atol, rtol).unsqueeze(-1)
-    inverse = call.where(keep, 1 / call.where(keep, values, 1), 0)
-    return (vectors * inverse.unsqueeze(-2).to(A.dtype)) @ adjoint(vectors)
-
-
 def _pinv(
     A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None  # noqa: N803
 ) -> Any:
@@ -114,13 +108,13 @@ def _pinv(
     count as zero. A Hermitian matrix is given by its lower triangle."""
     if rcond is not None:
         atol, rtol = 0.0, rcond
-    if hermitian:
-        return _pinv_hermitian(A, atol, rtol)
     if any(getattr(t, "ndim", 0) for t in (atol, rtol)):
-        return _pinv_each(A, atol, rtol)
+        below = A.tril(-1)
+        middle = call.diag_embed(A.diagonal(0, -2, -1).real).to(A.dtype)
+        return _pinv_each(below + adjoint(below) + middle if hermitian else A, atol, rtol)
     if rtol is None:
         rtol = 0.0 if atol is not None and float(atol) > 0 else _DEFAULT
-    return call.pinv_above(A, float(0.0 if atol is None else atol), float(rtol))
+    return call.pinv_above(A, float(0.0 if atol is None else atol), float(rtol), bool(hermitian))
 
 
 row("linalg_pinv(Tensor A) -> Tensor", body=_pinv, forms="fo", where="linalg", alias=("pinv",),

@@ -34,7 +34,7 @@ def features(layers, batch_norm):
     """Returns a maker of a VGG's convolutions, initialised as within the VGG."""
 
     def make(models):
-        result = models.vgg._features(models.vgg._STAGES[layers], batch_norm)
+        result = models.vgg.make_layers(models.vgg.cfgs[models.vgg._PLANS[layers]], batch_norm)
         for module in result.modules():
             models.vgg._initialise(module)
         return result

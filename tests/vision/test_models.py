@@ -20,7 +20,7 @@ def bottlenecks():
 
 
 def vgg_features():
-    features = vgg._features(vgg._STAGES[11], batch_norm=True)
+    features = vgg.make_layers(vgg.cfgs["A"], batch_norm=True)
     for module in features.modules():
         vgg._initialise(module)
     return features
@@ -134,7 +134,7 @@ def test_bad_arguments(call, error):
 
 
 def test_structure_of_the_others():
-    features = vgg._features(vgg._STAGES[16], batch_norm=False)
+    features = vgg.make_layers(vgg.cfgs["D"])
     assert sum(isinstance(layer, torch.nn.Conv2d) for layer in features) == 13
     assert isinstance(features[30], torch.nn.MaxPool2d)
     assert str(models.lenet(num_classes=3).fc3) == (

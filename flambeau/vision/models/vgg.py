@@ -94,10 +94,17 @@ def _initialise(module: nn.Module) -> None:
 # The letters of the paper's Table 1, and plans as torchvision writes them, which programs build
 # on: a width, or "M" for a pooling.
 _PLANS = {11: "A", 13: "B", 16: "D", 19: "E"}
-cfgs: dict[str, list[str | int]] = {
-    letter: [step for n, width in zip(_STAGES[layers], _WIDTHS, strict=True) for step in (*[width] * n, "M")]
-    for layers, letter in _PLANS.items()
-}
+
+
+def _plan(stages: Sequence[int]) -> list[str | int]:
+    steps: list[str | int] = []
+    for convolutions, width in zip(stages, _WIDTHS, strict=True):
+        steps += [width] * convolutions
+        steps.append("M")
+    return steps
+
+
+cfgs = {letter: _plan(_STAGES[layers]) for layers, letter in _PLANS.items()}
 
 
 def make_layers(cfg: Sequence[str | int], batch_norm: bool = False) -> nn.Sequential:
