@@ -96,6 +96,7 @@ from .frontend.namespace import (
 )
 from .frontend.multitensor import update_ as _update_
 from .frontend.namespace import flush as _flush
+from .frontend.indexing import BackwardStep as _BackwardStep
 from .frontend.tensor import Tensor, install_rows
 from .frontend import random as _random
 from .frontend import standard as _standard

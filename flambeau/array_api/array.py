@@ -115,13 +115,15 @@ def arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _index(index: Any) -> Any:
-    """An index with integer arrays in int64."""
+    """An index with integer arrays in int64, and negative steps that are meant."""
     return tuple(_item(i) for i in index) if isinstance(index, tuple) else _item(index)
 
 
 def _item(i: Any) -> Any:
     if isinstance(i, torch.Tensor) and i.dtype is not torch.bool and not i.dtype.is_floating_point:
         return i.to(torch.int64)
+    if isinstance(i, slice) and i.step is not None and i.step < 0:
+        return slice(i.start, i.stop, torch._BackwardStep(i.step))
     return i
 
 

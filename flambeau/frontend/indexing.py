@@ -25,6 +25,10 @@ _LONG_LIST = 32
 """From here on a list is never taken for a tuple."""
 
 
+class BackwardStep(int):
+    """A negative step of a slice that is meant: PyTorch refuses those, the array API has them."""
+
+
 class _Backwards(ValueError):
     """A slice with a negative step, where a view is needed."""
 
@@ -211,6 +215,8 @@ def _slice(view: Any, dim: int, s: slice, always: bool = False, writes: bool = F
     elif step == 0:
         raise ValueError("slice step cannot be zero")
     elif step < 0:
+        if s.step.__class__ is not BackwardStep:
+            raise ValueError(f"step must be greater than zero, got {step}: use flip() to reverse")
         if writes:
             raise _Backwards
         return _backwards(view, dim, start, stop, step)
@@ -221,8 +227,8 @@ def _slice(view: Any, dim: int, s: slice, always: bool = False, writes: bool = F
 
 
 def _backwards(view: Any, dim: int, start: Any, stop: Any, step: int) -> Any:
-    """A slice with a negative step, for which PyTorch raises: the same elements in rising order,
-    turned round. A copy, since strides are never negative."""
+    """A slice with a negative step: the same elements in rising order, turned round. A copy, since
+    strides are never negative."""
     places = range(*slice(start, stop, step).indices(view._aval.shape[dim]))
     first, last = (places[-1], places[0] + 1) if places else (0, 0)
     return call.flip(call.slice(view, dim, first, last, -step), (dim,))

@@ -50,8 +50,6 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
      "use the public function of the torch namespace"),
     ("torchvision.models.detection", "for finding objects",
      "build on a backbone of torchvision.models, with torchvision.ops (nms, roi_align, box_iou)"),
-    ("torchvision.models.segmentation", "for labelling pixels",
-     "build on a backbone of torchvision.models, and torch.nn.functional.interpolate its scores"),
     ("torchvision.models.feature_extraction", "to look into a model",
      "use forward hooks: module.register_forward_hook"),
     ("torchvision.models.quantization", "part of quantization", "use the model of torchvision.models"),

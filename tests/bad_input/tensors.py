@@ -306,6 +306,7 @@ INDICES = [
     case("index: a negative int", "torch.ones(2, 3)[0, -4]", "IndexError", "-4", "3"),
     case("index: too many", "torch.ones(2, 3)[0, 0, 0]", "IndexError", "too many", "2"),
     case("index: of a number", "torch.tensor(1.0)[1]", "IndexError", "0-dim"),
+    case("index: a negative step", "torch.ones(3)[::-1]", "ValueError", "step"),
     case(
         "index: a tensor out of range",
         "x = torch.ones(3)\ni = torch.tensor([0, 3])\ny = x[i]  #!\nprint(y)",

@@ -119,6 +119,7 @@ READ = """
     a345[0, 0, 0, 0]
     a345[..., None, ...]
     a345[::0]
+    a345[::-1]
     a345[1.0:2]
     a345[T.tensor(1):T.tensor(2)]
     a345[T.tensor(1.):]
@@ -202,6 +203,7 @@ WRITTEN = """
     x = a234.clone(); x[0, :, [0, 1]] = g32; x
     x = a234.clone(); x[[0, 1], :, [0, 1]] = g23; x
     x = a234.clone(); x[[0, 1], :, [0, 1]] = g32; x
+    x = a234.clone(); x[::-1] = 1; x
     x = a234.clone(); y = x[0]; y[[0, 2], 1:] = g3; x
     x = a234.clone(); y = x.t() if 0 else x.transpose(0, 2); y[[0, 2], 1:] = g22; x
     x = a234.clone(); y = x[:, 1:, ::2]; y[y.real > 0] = 5; x
