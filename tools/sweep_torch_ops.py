@@ -38,8 +38,11 @@ UNSET = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "ne
                    "new_empty_strided", "resize_", "resize_as_"))  # fmt: skip
 """Results hold whatever memory held."""
 
+COUNTED = ("int", "uint", "bool", "float16", "bfloat16")
+"""Dtypes of which samples hold equal numbers."""
+
 TIES = frozenset(("topk", "kthvalue", "mode", "sort", "argsort", "median", "nanmedian"))
-"""Which of several equal numbers is named is nobody's promise: indices of integers are left out."""
+"""Which of several equal numbers is named is nobody's promise: indices are left out where there are such."""
 
 ACCEPTED = {
     ("nn.functional.ctc_loss", "gradient"):
@@ -74,6 +77,8 @@ ACCEPTED = {
     ("special.log_ndtr", "gradient"): "at minus infinity the slope is infinite, not NaN",
     ("linalg.householder_product", "gradient"): "of an empty matrix: an empty gradient, in PyTorch none",
     ("narrow_copy", "gradient"): "PyTorch's fails where start is negative",
+    ("mul", "in place"): "as add",
+    ("logaddexp", "value"): "as add",
     ("ldexp", "value"): "as add: of a complex number with an infinity",
     ("nn.functional.linear_cross_entropy/chunked*", "second gradient"):
         "PyTorch's has none: its chunks are differentiated in the forward pass",
@@ -84,12 +89,14 @@ ACCEPTED = {
 """Differences that are meant, by patterns of operation and check, and why."""
 
 
-COARSE = ("addbmm", "div/trunc_rounding", "addcmul")
-"""In 16 bits PyTorch rounds between an operation's steps where flambeau does once, at the end."""
+COARSE = ("addbmm", "div/trunc_rounding", "addcmul", "nn.functional.conv_transpose*d",
+          "nn.functional.normalize", "nn.functional.soft_margin_loss")
+"""In 16 bits PyTorch rounds (or overflows) between an operation's steps where flambeau rounds once,
+at the end."""
 
 
 def accepted(name: str, check: str, text: str, where: str = "") -> bool:
-    if name in COARSE and "values" in text and where.startswith(("float16", "bfloat16")):
+    if fits(name, COARSE) and "values" in text and where.startswith(("float16", "bfloat16")):
         return True
     return any(
         fnmatch.fnmatch(name, n) and fnmatch.fnmatch(check, c)
@@ -233,7 +240,7 @@ class Checks:
         if isinstance(theirs, Raised) or isinstance(ours, Raised):
             return raised_difference(theirs, ours)
         try:
-            if self.info.name in TIES and self.where.startswith(("int", "uint", "bool")):
+            if self.info.name in TIES and self.where.startswith(COUNTED):
                 theirs, ours = list(leaves(theirs))[:1], list(leaves(ours))[:1]
                 if self.info.name == "argsort":
                     return difference(theirs, ours, False)
@@ -343,7 +350,8 @@ class Checks:
         text = self.outcomes(a, b)
         if not text and not isinstance(a, Raised):
             text = self.outcomes(theirs, twin)
-            if not text and theirs.requires_grad and twin.requires_grad:
+            nan = self.info.name in NAN_SLOPES and bool(first.isnan().any())
+            if not text and theirs.requires_grad and twin.requires_grad and not nan:
                 pairs = twins.pairs()
                 x = attempt(grads_of, (torch, _same, theirs, [t for t, _ in pairs]), {})
                 y = attempt(grads_of, (flambeau, _same, twin, [t for _, t in pairs]), {})

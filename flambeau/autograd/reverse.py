@@ -50,12 +50,15 @@ def _start(outputs: Any, given: Any, create_graph: bool) -> tuple[list[Edge], li
     """The roots and their gradients."""
     outs = [outputs] if _is_tensor(outputs) or hasattr(outputs, "node") else list(outputs)
     weights = [given] if _is_tensor(given) else list(given or [None] * len(outs))
-    grads = [_root_gradient(o, g, create_graph) for o, g in zip(outs, weights)]
+    edges = [_edge(t) for t in outs]
+    grads = [
+        None if edge is None and g is None else _root_gradient(o, g, create_graph)
+        for o, g, edge in zip(outs, weights, edges)
+    ]
     if len(grads) < len(outs):
         raise RuntimeError(f"got {len(outs)} tensors and {len(grads)} gradients")
     roots = []
-    for i, t in enumerate(outs):
-        edge = _edge(t)
+    for i, edge in enumerate(edges):
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"

@@ -13,7 +13,11 @@ from typing import Any
 from ..lacking import pytorch_name
 from ..lacking.advice import sentence
 
-ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+ROOTS = {
+    "torch": "flambeau",
+    "torchvision": "flambeau.vision",
+    "functorch": "flambeau.compat.functorch",
+}
 
 
 def target_of(name: str) -> str | None:
@@ -74,8 +78,8 @@ class _Guard:
 
     def install(self) -> None:
         self.hidden = _taken()
-        for root, base in ROOTS.items():
-            sys.modules[root] = importlib.import_module(base)
+        for root in ("torch", "torchvision"):
+            sys.modules[root] = importlib.import_module(ROOTS[root])
         sys.meta_path.insert(0, self.finder)
 
     def remove(self) -> None:

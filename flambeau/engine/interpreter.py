@@ -133,7 +133,8 @@ def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> t
             return reference(values, *params)
     elif row.writes and ins.args[0] in ins.dies:
         def call(values: list[Any], params: Any) -> Any:
-            return reference(*values, *params, reuse=_reusable(values))
+            reuse = _reusable(values)  # before the call's own tuple refers to them too
+            return reference(*values, *params, reuse=reuse)
     else:
         def call(values: list[Any], params: Any) -> Any:
             return reference(*values, *params)

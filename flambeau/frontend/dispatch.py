@@ -7,6 +7,7 @@ one memoised lookup, and values, storages and tensors are made in line.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from ..autograd.levels import Intercept, lifted
 from ..autograd.node import joined
 from ..autograd.saved import fresh
 from ..core.aval import Aval
+from ..core.dtypes import widen
 from ..errors import InternalError
 from ..graph.trace import note_bytes, overflow, record, state
 from ..graph.value import Value, new_token
@@ -121,7 +123,9 @@ def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> 
 
     def fetch(i: int) -> Any:
         x = tensors[i]
-        return array_of(x, f"{row.name} checks its argument") if hasattr(x, "_aval") else x
+        if not hasattr(x, "_aval"):
+            return x
+        return widen(array_of(x, f"{row.name} checks its argument"), x._aval.dtype)
 
     try:
         row.check(fetch, *operands)
@@ -518,8 +522,7 @@ def _composite(row: Row) -> Callable[..., Any]:
     body = row.body
     assert body is not None
     with_out = "o" in row.forms
-    code = body.__code__ if hasattr(body, "__code__") else None
-    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+    own = inspect.signature(body).parameters  # its code may be a stub's: see `autocasting`
     renamed = {known: name for name, known in NUMPY_NAMES.items() if known not in own}
 
     def plain(*args: Any, **kwargs: Any) -> Any:

@@ -54,7 +54,7 @@ row(
 row(
     "threshold(Tensor input, number threshold, number value) -> Tensor",
     rule=lambda x, threshold, value: pointwise(allow="if")(x), forms="fi",
-    numpy=lambda x, threshold, value: np.where(x <= threshold, x.dtype.type(value), x),
+    numpy=lambda x, threshold, value: np.where(x <= threshold, np.asarray(value).astype(x.dtype), x),
     lower=low.threshold,
     grads={"input": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},

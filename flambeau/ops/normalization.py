@@ -495,6 +495,10 @@ def _rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = 
         )
     axes = tuple(range(input.ndim - len(shape), input.ndim))
     small = dtypes.finfo(input.dtype).eps if eps is None else eps
+    if input.dtype.is_narrow:  # squares leave the range of float16
+        wide = input.to(dtypes.float32)
+        out = wide * (wide.square().mean(axes, True) + float(small)).rsqrt()
+        return (out if weight is None else out * weight).to(input.dtype)
     out = input * (input.square().mean(axes, True) + float(small)).rsqrt()
     return out if weight is None else out * weight
 

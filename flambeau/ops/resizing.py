@@ -41,8 +41,11 @@ def _resize(
     """(N, C, ...) with its spatial dimensions resized to `size`.
 
     `kind` is "nearest", "nearest-exact", "linear" or "cubic"; `factors` are the scales asked for
-    (None: sizes decide) and `align` puts the first and last elements on top of each other.
+    (None: sizes decide) and `align` puts the first and last elements on top of each other. Images of
+    bytes are computed in fixed point.
     """
+    if not (input.is_floating_point() or kind.startswith("nearest")):
+        return _resize_bytes(input, size, factors, kind, align, antialias)
     for axis, n in enumerate(size):
         factor = None if factors is None or factors[axis] is None else float(factors[axis])
         dim = 2 + axis
@@ -70,6 +73,37 @@ def _resize_backward(
             total = call.index_add(total, dim, index, part)
         grad = total
     return grad
+
+
+def _resize_bytes(
+    input: Any, size: Any, factors: Any, kind: str, align: bool, antialias: bool
+) -> Any:
+    """Images of uint8 as PyTorch computes them: columns before rows, each with weights of 16 bits and
+    rounded to bytes."""
+    if input.dtype is not dtypes.uint8 or len(size) != 2:
+        raise NotImplementedError(f"interpolate: this mode is not for {input.dtype}")
+    for axis in (1, 0):
+        dim, n = 2 + axis, size[axis]
+        if n == input.shape[dim]:
+            continue
+        factor = None if factors is None or factors[axis] is None else float(factors[axis])
+        taps = _weights(input.shape[dim], n, factor, kind, align, antialias)
+        precision = _precision(max(float(w.max()) for _, w in taps))
+        total: Any = 0.5
+        for index, weight in taps:
+            fixed = np.trunc(weight * 2.0**precision + np.copysign(0.5, weight)) / 2.0**precision
+            part = call.index_select(input, dim, call.lasting(index, dtypes.int64)).to(dtypes.float64)
+            total = total + part * _along(call.lasting(fixed, dtypes.float64), dim, input.ndim)
+        input = total.floor().clamp(0, 255).to(dtypes.uint8)
+    return input
+
+
+def _precision(largest: float) -> int:
+    """Bits behind the point so that the largest weight fits into 16 bits with its sign."""
+    bits = 0
+    while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 1 << 15:
+        bits += 1
+    return bits
 
 
 def _along(weight: Any, dim: int, ndim: int) -> Any:

@@ -349,7 +349,7 @@ def backward_of_several_tensors(torch: Any) -> Any:
         fails(lambda: other([torch.ones(1)])),
         fails(lambda: other([])),
         fails(lambda: torch.ones(1).backward()),
-        message(lambda: torch.ones(1).backward(), "does not require grad", "element 0 of tensors"),
+        message(lambda: torch.ones(2).backward(), "does not require grad", "element 0 of tensors"),
     ]
 
 

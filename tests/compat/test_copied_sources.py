@@ -16,7 +16,9 @@ from flambeau.nn import functional as F  # noqa: N812
 def test_masks_as_copied_attention_layers_make_them() -> None:
     mask = torch.tensor([True, False])
     with pytest.warns(UserWarning, match="mismatched pad and attn"):
-        made = F._canonical_mask(mask, "pad", F._none_or_dtype(torch.zeros(1)), "attn", torch.float64)
+        made = F._canonical_mask(
+            mask, "pad", F._none_or_dtype(torch.zeros(1)), "attn", torch.float64
+        )
     assert made.tolist() == [-math.inf, 0.0] and made.dtype == torch.float64
     with pytest.raises(AssertionError, match="bool and floating types of pad"):
         F._canonical_mask(torch.tensor([1]), "pad", None, "", torch.float32)
@@ -101,7 +103,9 @@ def test_small_names() -> None:
     assert _tensor_str.PRINT_OPTS.precision == 4
     assert isinstance(iter(torch.utils.data.DataLoader([1])), _SingleProcessDataLoaderIter)
     assert get_dir().startswith(_get_torch_home()) and callable(default_restore_location)
-    either = boolean_dispatch("r", 1, False, lambda x, r: "yes", lambda x, r=0: "no", __name__, "either")
+    either = boolean_dispatch(
+        "r", 1, False, lambda x, r: "yes", lambda x, r=0: "no", __name__, "either"
+    )
     assert [either(1), either(1, True), either(1, r=True)] == ["no", "yes", "yes"]
     assert "scheduler.step()" in EPOCH_DEPRECATION_WARNING
     scheduler = optim.lr_scheduler.StepLR(optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0), 1)
@@ -130,5 +134,10 @@ def test_plans_of_vgg() -> None:
 
     assert cfgs["A"] == [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
     features = make_layers([4, "M", 8], batch_norm=True)
-    assert [type(m).__name__ for m in features][:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert [type(m).__name__ for m in features][:4] == [
+        "Conv2d",
+        "BatchNorm2d",
+        "ReLU",
+        "MaxPool2d",
+    ]
     assert isinstance(VGG(make_layers(cfgs["A"]), 2, init_weights=False), nn.Module)

@@ -144,6 +144,17 @@ def test_writes_reuse_memory_that_dies() -> None:
     assert x[199].item() == 199
 
 
+def test_the_interpreter_writes_where_the_old_value_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "compile", "off")
+    x = torch.zeros(8)
+    addresses = set()
+    for i in range(3):
+        x[i] = i + 1
+        torch._flush()
+        addresses.add(x._storage.value.buffer.ctypes.data)  # type: ignore[union-attr]
+    assert len(addresses) == 1 and x.tolist() == [1, 2, 3, 0, 0, 0, 0, 0]
+
+
 def test_a_clone_shares_memory_until_one_is_written() -> None:
     x = torch.rand(4)
     y = x.clone()

@@ -143,7 +143,7 @@ def multi_margin_loss(
         gap = gap * weight[classes].unsqueeze(1)
     wrong = torch.ones_like(scores).scatter(1, index, 0.0)
     loss = (gap * wrong).sum(1) / scores.size(1)
-    return reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
+    return reduced(loss if target.dim() else loss.squeeze(0), reduction)
 
 
 def multilabel_margin_loss(

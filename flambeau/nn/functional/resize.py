@@ -65,8 +65,7 @@ def interpolate(
     if mode == "area":
         pools = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
         return pools[input.dim() - 3](input, size)
-    images = input.dtype == torch.uint8 and mode.startswith("nearest")
-    if not images and not input.is_floating_point():
+    if input.dtype != torch.uint8 and not input.is_floating_point():
         raise NotImplementedError(f"interpolate: mode '{mode}' is not for {input.dtype}")
     kind = {"bicubic": "cubic"}.get(mode, mode if mode.startswith("nearest") else "linear")
     scales = None if factors is None else tuple(map(float, factors))
