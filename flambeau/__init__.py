@@ -96,6 +96,7 @@ from .frontend.namespace import (
 )
 from .frontend.multitensor import update_ as _update_
 from .frontend.namespace import flush as _flush
+from .runtime.collector import collect_seldom as _collect_seldom
 from .frontend.indexing import BackwardStep as _BackwardStep
 from .frontend.tensor import Tensor, install_rows
 from .frontend import random as _random
@@ -121,6 +122,7 @@ from .frontend.random import (
 
 _lacking.install()
 install_rows()
+_collect_seldom()
 for _name in ("arange", "empty", "full", "linspace", "ones", "zeros"):
     _standard.taken(_name, globals()[_name])
 

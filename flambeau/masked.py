@@ -104,13 +104,15 @@ def prod(input: Tensor, dim: Dim = None, *, keepdim: Any = False, dtype: Any = N
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """The running sum along `dim`; masked-out elements add 0."""
     _dims(input, dim)
-    return torch.cumsum(_filled(input, mask, 0, "cumsum").to(_summed_dtype(input, dtype)), dim)
+    kept = input.dtype if input.dtype != torch.bool else _summed_dtype(input, None)
+    return torch.cumsum(_filled(input, mask, 0, "cumsum"), dim, dtype=kept if dtype is None else dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """The running product along `dim`; masked-out elements multiply by 1."""
     _dims(input, dim)
-    return torch.cumprod(_filled(input, mask, 1, "cumprod").to(_summed_dtype(input, dtype)), dim)
+    kept = input.dtype if input.dtype != torch.bool else _summed_dtype(input, None)
+    return torch.cumprod(_filled(input, mask, 1, "cumprod"), dim, dtype=kept if dtype is None else dtype)
 
 
 def _extreme(name: str, function: Callable[..., Any], identity: Callable[[Any], Any]) -> Any:

@@ -41,7 +41,8 @@ UNSET = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "ne
 COUNTED = ("int", "uint", "bool", "float16", "bfloat16")
 """Dtypes of which samples hold equal numbers."""
 
-TIES = frozenset(("topk", "kthvalue", "mode", "sort", "argsort", "median", "nanmedian"))
+TIES = frozenset(("topk", "kthvalue", "mode", "sort", "msort", "argsort", "median",
+                  "nanmedian"))
 """Which of several equal numbers is named is nobody's promise: indices are left out where there are such."""
 
 ACCEPTED = {
@@ -78,6 +79,7 @@ ACCEPTED = {
     ("linalg.householder_product", "gradient"): "of an empty matrix: an empty gradient, in PyTorch none",
     ("narrow_copy", "gradient"): "PyTorch's fails where start is negative",
     ("mul", "in place"): "as add",
+    ("renorm", "gradient"): "PyTorch's maximum norm of complex numbers has the slope NaN",
     ("logaddexp", "value"): "as add",
     ("ldexp", "value"): "as add: of a complex number with an infinity",
     ("nn.functional.linear_cross_entropy/chunked*", "second gradient"):
@@ -90,7 +92,8 @@ ACCEPTED = {
 
 
 COARSE = ("addbmm", "div/trunc_rounding", "addcmul", "nn.functional.conv_transpose*d",
-          "nn.functional.normalize", "nn.functional.soft_margin_loss")
+          "nn.functional.normalize", "nn.functional.soft_margin_loss",
+          "_unsafe_masked_index_put_accumulate")
 """In 16 bits PyTorch rounds (or overflows) between an operation's steps where flambeau rounds once,
 at the end."""
 
@@ -294,6 +297,8 @@ class Checks:
             self.check("second gradient", self.outcomes_of_gradients(a, b), shown)
 
     def outcomes_of_gradients(self, theirs: Any, ours: Any) -> str:
+        if self.info.name in TIES and "float16" in self.where:
+            return ""
         if isinstance(ours, Raised):
             return raised_difference(theirs, ours)
         for x, y in zip(theirs, ours, strict=True):

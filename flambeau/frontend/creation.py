@@ -174,6 +174,8 @@ def full(
     dtypes.check_number(fill_value, dt)
     if dt.category < dtypes.COMPLEX and isinstance(fill_value, complex):
         fill_value = fill_value.real
+    if dt is dtypes.uint8:  # check_number lets small negative numbers through: they wrap around
+        fill_value = int(fill_value) % 256
     if out is not None:
         out.resize_(lengths)
         return out.fill_(fill_value)  # type: ignore[no-any-return]

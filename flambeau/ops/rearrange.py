@@ -215,9 +215,8 @@ def _unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
             raise TypeError(f"expected 'shape' to be int or sequence of ints, but found {type(s)}")
         if s < 0:
             raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    return tuple(
-        (indices // math.prod(sizes[i + 1 :])) % s for i, s in enumerate(sizes)
-    )
+    wide = indices.to(dtypes.int64)
+    return tuple((wide // math.prod(sizes[i + 1 :])) % s for i, s in enumerate(sizes))
 
 
 row("unravel_index(Tensor indices, any shape) -> Tensors", body=_unravel_index, forms="f",

@@ -83,18 +83,18 @@ def _resize_bytes(
     if input.dtype is not dtypes.uint8 or len(size) != 2:
         raise NotImplementedError(f"interpolate: this mode is not for {input.dtype}")
     for axis in (1, 0):
-        dim, n = 2 + axis, size[axis]
-        if n == input.shape[dim]:
+        n = input.shape[2 + axis]
+        if size[axis] == n:
             continue
         factor = None if factors is None or factors[axis] is None else float(factors[axis])
-        taps = _weights(input.shape[dim], n, factor, kind, align, antialias)
-        precision = _precision(max(float(w.max()) for _, w in taps))
-        total: Any = 0.5
-        for index, weight in taps:
-            fixed = np.trunc(weight * 2.0**precision + np.copysign(0.5, weight)) / 2.0**precision
-            part = call.index_select(input, dim, call.lasting(index, dtypes.int64)).to(dtypes.float64)
-            total = total + part * _along(call.lasting(fixed, dtypes.float64), dim, input.ndim)
-        input = total.floor().clamp(0, 255).to(dtypes.uint8)
+        matrix = np.zeros((size[axis], n))
+        for index, weight in _weights(n, size[axis], factor, kind, align, antialias):
+            np.add.at(matrix, (np.arange(size[axis]), index), weight)
+        one = 2.0 ** _precision(float(matrix.max()))
+        fixed = np.trunc(matrix * one + np.copysign(0.5, matrix)) / one
+        by, wide = call.lasting(fixed, dtypes.float64), input.to(dtypes.float64)
+        total = wide @ by.t() if axis else by @ wide
+        input = (total + 0.5).floor().clamp(0, 255).to(dtypes.uint8)
     return input
 
 
