@@ -158,8 +158,14 @@ row(
     samples=_PAIRS, doc="Complex numbers from their real and imaginary parts.",
 )  # fmt: skip
 
+def _polar_rule(size: Aval, angle: Aval) -> Spec:
+    if size.dtype is dtypes.float16:
+        raise NotImplementedError('"polar_cpu" not implemented for \'Half\'')
+    return _pair_rule(size, angle)
+
+
 row(
-    "polar(Tensor abs, Tensor angle) -> Tensor", rule=_pair_rule, forms="fo",
+    "polar(Tensor abs, Tensor angle) -> Tensor", rule=_polar_rule, forms="fo",
     numpy=lambda size, angle: _joined(size * np.cos(angle), size * np.sin(angle)),
     grads={"abs": lambda grad, result: call.real(grad * conj(call.sgn(result))),
            "angle": lambda grad, result: call.real(grad * conj(result * 1j))},

@@ -167,8 +167,11 @@ def tensors(value: Any) -> list[Any]:
 def plain(t: Any) -> np.ndarray:
     """A tensor's numbers, 16-bit floats as float32."""
     t = t.detach()
+    lib = torch if isinstance(t, torch.Tensor) else flambeau
     if "float16" in str(t.dtype):
-        t = t.to((torch if isinstance(t, torch.Tensor) else flambeau).float32)
+        t = t.to(lib.float32)
+    elif "complex32" in str(t.dtype):
+        t = t.to(lib.complex64)
     if isinstance(t, torch.Tensor):
         t = t.resolve_conj().resolve_neg()
     return np.array(t.numpy())

@@ -31,6 +31,8 @@ def plain(t: Any) -> np.ndarray:
         t = t.to((torch if isinstance(t, torch.Tensor) else flambeau).float32)
     if t.is_complex():
         t = t.resolve_conj() + 0
+    if "complex32" in str(t.dtype):
+        t = t.cfloat()
     return np.array(t.numpy(force=True))
 
 
