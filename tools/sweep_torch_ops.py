@@ -57,6 +57,8 @@ ACCEPTED = {
     ("logcumsumexp", "gradient"): "PyTorch's float32 is the less exact",
     ("add", "value"): "PyTorch multiplies by alpha, 1 + 0j, in parts: an infinity becomes NaN",
     ("sub", "value"): "as add",
+    ("__radd__", "value"): "as add",
+    ("nn.functional.mish", "second gradient"): "of large numbers: 0, in PyTorch NaN",
     ("nonzero", "out="): "with as_tuple, where PyTorch has no out=",
     ("where", "out= of int8"): "as nonzero",
     ("where", "out="): "PyTorch has no out= beside numbers",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import finfo
 from . import special_functions as special
 from .formulas import one
 from .lowering.common import primitive
@@ -32,10 +33,18 @@ row(
     samples=one(), doc="1 - erf(input), exact where erf is near one.",
 )  # fmt: skip
 
+def _erfcx_slope(x: Any, result: Any) -> Any:
+    """2 x erfcx(x) - 2 / sqrt(pi); far out, where nothing is left of that difference, the slope of
+    1 / (x sqrt(pi)), which erfcx is there."""
+    far = x > finfo(x.dtype).eps ** -0.5
+    near = call.where(far, 0, x)
+    return call.where(far, -result / call.where(far, x, 1), near * result * 2 - _SLOPE)
+
+
 row(
     "erfcx(Tensor input) -> Tensor", rule=_real, numpy=special.erfcx, forms="fo",
     where="special", node="SpecialErfcx",
-    grads={"input": lambda grad, input, result: grad * (input * result * 2 - _SLOPE)},
+    grads={"input": lambda grad, input, result: grad * _erfcx_slope(input, result)},
     samples=one(), doc="exp(input ** 2) * erfc(input), which does not underflow.",
 )  # fmt: skip
 
