@@ -90,7 +90,7 @@ class _Guard:
 
 def _taken() -> dict[str, ModuleType]:
     """The modules under PyTorch's names, taken out of `sys.modules`."""
-    names = [name for name in sys.modules if name.partition(".")[0] in ROOTS]
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in ROOTS]
     return {name: sys.modules.pop(name) for name in names}
 
 

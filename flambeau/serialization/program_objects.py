@@ -45,7 +45,7 @@ def module_state(module: Any) -> dict[str, Any]:
     tables = [module.__dict__.get(name, {}) for name in _REGISTRIES]
     state = {
         name: value
-        for name, value in module.__dict__.items()
+        for name, value in list(module.__dict__.items())
         if all(table.get(name, _ABSENT) is not value for table in tables)
     }
     for name, table in zip(_REGISTRIES, tables, strict=True):
@@ -81,7 +81,7 @@ def _homes(module: str) -> list[str]:
     package, _, last = module.rpartition(".")
     if not last.startswith("_"):
         return [module]
-    beside = [name for name in sys.modules if name.startswith(package + ".")]
+    beside = [name for name in list(sys.modules) if name.startswith(package + ".")]
     public = sorted(name for name in beside if "._" not in name)
     return [*public, package, module]
 
