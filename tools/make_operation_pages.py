@@ -126,6 +126,8 @@ def pages() -> dict[str, str]:
     """All pages by file name."""
     flambeau.nn.functional  # noqa: B018  all rows are there
     found = families()
+    for row in (row for rows in found.values() for row in rows if not row.where):
+        getattr(flambeau, row.name, None)  # the first look may give a function the standard's signature
     texts = {f"{family}.md": page(family, rows) for family, rows in found.items()}
     return {"README.md": index(found), **texts}
 
