@@ -44,7 +44,7 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 $(VENV)/.parity: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	# Without its dependencies: all are there, and any build of torch will do.
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 --no-deps torchvision==0.28.0
 	touch $@
 
 clean:
