@@ -102,8 +102,6 @@ def _max_samples(n: int) -> Any:
     ]
 
 
-_ARGS = "kernel_size, stride, padding, dilation, ceil_mode"
-
 for _n in (2, 3):
     # What was largest is found anew for the derivative: that takes less time than keeping it.
     row(

@@ -49,7 +49,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..core.aval import Aval
 from ..core.dtypes import dtype
 
 
@@ -200,10 +199,3 @@ class Calls:
 
 
 call = Calls()
-
-
-def result_aval(shape: tuple[int, ...], like: Aval, dt: dtype | None = None) -> Aval:
-    """An aval of `shape` on `like`'s device."""
-    from ..core.aval import aval
-
-    return aval(shape, dt or like.dtype, like.device)

@@ -9,7 +9,7 @@ from typing import Any
 
 from .common import Node
 from .moves import cat, part
-from .pointwise import sigmoid
+from .pointwise import sigmoid, sigmoid_backward, tanh_backward
 
 LONGEST = 200
 """Steps of a sequence up to which they are written out."""
@@ -19,9 +19,15 @@ def _order(length: int, backward: bool) -> Sequence[int]:
     return range(length - 1, -1, -1) if backward else range(length)
 
 
-def _rows(b: Any, x: Node, t: int, batch: int, plane: int = 0) -> Node:
-    """The rows of step t, in the plane of that number of a reserve."""
-    return part(b, x, 0, (plane * (x.shape[0] // batch) + t) * batch, batch)
+def _rows(b: Any, x: Node, t: int, batch: int) -> Node:
+    """The rows of step t."""
+    return part(b, x, 0, t * batch, batch)
+
+
+def _kept(b: Any, reserve: Node, t: int, batch: int, length: int) -> list[Node]:
+    """The rows of step t in each plane of a reserve."""
+    planes = reserve.shape[0] // (length * batch)
+    return [_rows(b, reserve, plane * length + t, batch) for plane in range(planes)]
 
 
 def _gates(b: Any, x: Node, count: int) -> list[Node]:
@@ -35,15 +41,6 @@ def _turned(b: Any, weight: Node) -> Node:
 
 def _fits(length: int, batch: int) -> bool:
     return 0 < length <= LONGEST and batch > 0
-
-
-def _one_less_square(b: Any, y: Node) -> Node:
-    return b.sub(1.0, b.mul(y, y))
-
-
-def _slope(b: Any, y: Node) -> Node:
-    """The derivative of a sigmoid from its result."""
-    return b.mul(y, b.sub(1.0, y))
 
 
 def _planes(b: Any, steps: Sequence[Sequence[Node]]) -> Node:
@@ -95,23 +92,17 @@ def lstm_backward(
     batch = hidden.shape[0]
     if not _fits(length, batch):
         return None
-    planes = 5
-    whole = reserve.shape[0] // planes
-
-    def at(plane: int, t: int) -> Node:
-        return part(b, reserve, 0, plane * whole + t * batch, batch)
-
     found: list[Any] = [None] * length
     for t in reversed(_order(length, backward)):
-        i, f, g, o, now = (at(k, t) for k in range(planes))
+        i, f, g, o, now = _kept(b, reserve, t, batch, length)
         earlier = _before(t, length, backward)
-        before = cell if earlier is None else at(4, earlier)
+        before = cell if earlier is None else _kept(b, reserve, earlier, batch, length)[4]
         through = b.tanh(now)
         dh = b.add(dh, _rows(b, d_output, t, batch))
-        dc = b.add(dc, b.mul(b.mul(dh, o), _one_less_square(b, through)))
+        dc = b.add(dc, tanh_backward(b, b.mul(dh, o), through))
         found[t] = d = cat(b, [
-            b.mul(b.mul(dc, g), _slope(b, i)), b.mul(b.mul(dc, before), _slope(b, f)),
-            b.mul(b.mul(dc, i), _one_less_square(b, g)), b.mul(b.mul(dh, through), _slope(b, o)),
+            sigmoid_backward(b, b.mul(dc, g), i), sigmoid_backward(b, b.mul(dc, before), f),
+            tanh_backward(b, b.mul(dc, i), g), sigmoid_backward(b, b.mul(dh, through), o),
         ], 1)  # fmt: skip
         dc = b.mul(dc, f)
         dh = b.matmul(d, weight)
@@ -151,20 +142,16 @@ def gru_backward(
     batch = hidden.shape[0]
     if not _fits(length, batch):
         return None
-    planes = 4
-    whole = reserve.shape[0] // planes
     by_gates: list[Any] = [None] * length
     by_sums: list[Any] = [None] * length
     for t in reversed(_order(length, backward)):
-        r, z, n, inner = (
-            part(b, reserve, 0, k * whole + t * batch, batch) for k in range(planes)
-        )
+        r, z, n, inner = _kept(b, reserve, t, batch, length)
         earlier = _before(t, length, backward)
         before = hidden if earlier is None else _rows(b, output, earlier, batch)
         dh = b.add(dh, _rows(b, d_output, t, batch))
-        d_n = b.mul(b.mul(dh, b.sub(1.0, z)), _one_less_square(b, n))
-        d_r = b.mul(b.mul(d_n, inner), _slope(b, r))
-        d_z = b.mul(b.mul(dh, b.sub(before, n)), _slope(b, z))
+        d_n = tanh_backward(b, b.mul(dh, b.sub(1.0, z)), n)
+        d_r = sigmoid_backward(b, b.mul(d_n, inner), r)
+        d_z = sigmoid_backward(b, b.mul(dh, b.sub(before, n)), z)
         by_gates[t] = cat(b, [d_r, d_z, d_n], 1)
         by_sums[t] = s = cat(b, [d_r, d_z, b.mul(d_n, r)], 1)
         dh = b.add(b.mul(dh, z), b.matmul(s, weight))
@@ -203,7 +190,7 @@ def plain_backward(
         if relu:
             d = b.select(b.gt(y, 0.0), dh, 0.0)
         else:
-            d = b.mul(dh, _one_less_square(b, y))
+            d = tanh_backward(b, dh, y)
         found[t] = d
         dh = b.matmul(d, weight)
     return cat(b, found, 0), dh, _shifted(b, hidden, output, backward)
