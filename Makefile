@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test parity coverage fuzz bench clean
+.PHONY: demo test parity coverage fuzz fuzz-files bench soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m flambeau demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/ruff check flambeau tests benchmarks tools examples
+	$(BIN)/ruff check flambeau tests benchmarks tools examples fuzz
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -28,6 +28,15 @@ bench: $(VENV)/.parity
 # Random programs for as long as you like: make fuzz ARGS="--seconds 3600"
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.random_programs $(ARGS)
+
+# Hostile files for every parser: make fuzz-files ARGS="--seconds 600 --jobs 2"
+fuzz-files: $(VENV)/.test
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	$(BIN)/python -m fuzz $(ARGS)
+
+# Everything over and over in one process, to see that nothing grows: make soak ARGS="--seconds 3600"
+soak: $(VENV)/.test
+	$(BIN)/python -m tools.soak $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flambeau needs Python 3.11 or newer; say which: make demo PYTHON=python3.12")'

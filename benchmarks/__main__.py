@@ -35,6 +35,7 @@ PARTS = {
     "start": Part("start", "show", "how soon a fresh process trains"),
     "neighbour": Part("neighbour", "show", "training beside a busy process", True),
     "threads": Part("threads", "show", "the same bits with any number of threads"),
+    "loader": Part("loader", "show", "from files to batches and through an epoch", True),
     "memory": Part("memory", "show", "20,000 steps at flat memory"),
 }
 USUAL = ("table", "operations", "hotpath", "footprint")
@@ -51,7 +52,8 @@ def main() -> None:
     p.add_argument("--only", default="", help="networks whose name contains this")
     p.add_argument("--samples", type=int, default=0, help="how often things are timed, or run")
     p.add_argument("--compile", action="store_true", help="table: torch.compile as well")
-    p.add_argument("--steps", type=int, default=0, help="memory: how many training steps")
+    p.add_argument("--steps", type=int, default=0, help="memory, loader: how many training steps")
+    p.add_argument("--data", default="", help="loader: a folder with cifar-10-batches-py")
     p.add_argument("--threads", type=int, default=0, help="threads: up to how many")
     options = p.parse_args()
     wanted = list(options.part or USUAL)

@@ -22,8 +22,7 @@ steps = 1
 while True:
     step().item()
     steps += 1
-    ready = tiering.wait_for_compiler(0)
-    if ready and tiering.programs()[-1].compiled is not None:
+    if tiering.programs()[-1].compiled is not None:
         break
 compiled = time.time()
 from flambeau.runtime import kernel_cache

@@ -94,6 +94,9 @@ from .frontend.namespace import (
     sparse_coo,
     strided,
 )
+from .frontend.multitensor import Unbroken as _Unbroken
+from .frontend.multitensor import before as _before
+from .frontend.multitensor import take_back as _take_back
 from .frontend.multitensor import update_ as _update_
 from .frontend.namespace import flush as _flush
 from .runtime.collector import collect_seldom as _collect_seldom

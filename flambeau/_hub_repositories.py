@@ -11,7 +11,6 @@ import importlib.util
 import os
 import shutil
 import sys
-import zipfile
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -123,18 +122,19 @@ def _download(where: str, trust: bool | str | None, again: bool, verbose: bool) 
 
 def _unpack(packed: str, folder: str) -> None:
     """Put an archive's one folder at `folder`. Names that lead out of it are an error."""
+    from flambeau.utils._archives import extract
+
     partial = folder + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
-    with zipfile.ZipFile(packed) as archive:
-        for member in archive.namelist():
-            inside = os.path.realpath(os.path.join(partial, member))
-            if not (inside + os.sep).startswith(os.path.realpath(partial) + os.sep):
-                raise RuntimeError(f"the archive's file {member!r} leads out of its folder")
-        archive.extractall(partial)
-    (top,) = os.listdir(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.move(os.path.join(partial, top), folder)
-    shutil.rmtree(partial)
+    try:
+        extract(packed, partial)
+        tops = os.listdir(partial)
+        if len(tops) != 1:
+            raise RuntimeError(f"{packed} is no repository: it holds {sorted(tops)[:10]}, not one folder")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.move(os.path.join(partial, tops[0]), folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check_trust(home: str, owner: str, name: str, trust: bool | str | None) -> None:
@@ -144,7 +144,7 @@ def _check_trust(home: str, owner: str, name: str, trust: bool | str | None) -> 
     path, repository = os.path.join(home, "trusted_list"), f"{owner}_{name}"
     known: list[str] = []
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             known = [line.strip() for line in file]
     trusted = repository in known or owner == "pytorch"
     if trust is None:

@@ -6,8 +6,12 @@ import os
 
 
 def _int(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
-    return int(text) if text.lstrip("-").isdigit() else default
+    """A whole number within 64 bits; the default where that is not what the variable says."""
+    try:
+        found = int(os.environ.get(name, ""))
+    except ValueError:
+        return default
+    return max(min(found, 2**63 - 1), -(2**63))
 
 
 def _cache_dir() -> str:
@@ -21,18 +25,26 @@ max_pending_nodes: int = _int("FLAMBEAU_MAX_PENDING", 8192)
 """FLAMBEAU_MAX_PENDING: how many operations are recorded at most before they run. 1 runs each
 operation at its call."""
 
-max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 2 << 30)
-"""FLAMBEAU_MAX_PENDING_BYTES: how many bytes of large pending results make the trace run."""
+max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 0)
+"""FLAMBEAU_MAX_PENDING_BYTES: how many bytes of results (of 64 KiB and more) may be recorded before they
+are computed, which bounds what laziness holds in memory; 0 for an eighth of what there is, 2 GiB at
+most."""
 
-debug: int = _int("FLAMBEAU_DEBUG", 0)
+memory_limit: int = max(_int("FLAMBEAU_MEMORY_LIMIT", 0), 0)
+"""FLAMBEAU_MEMORY_LIMIT: bytes that the process may have in memory. What a result of 64 MiB and more
+would take beyond that is refused with torch.OutOfMemoryError, as it is beyond what the machine or the
+control group has; 0 for these alone."""
+
+debug: int = max(_int("FLAMBEAU_DEBUG", 0), 0)
 """FLAMBEAU_DEBUG: prints what the engine does, more with each step. 1 each flush with its reason and
 the user's line, 2 also each new program, 3 each kernel with its time, GFLOP/s and GB/s, 4 what was
 fused and what was not and why, 5 the loops of new kernels, 6 their LLVM IR and assembly. For a part
 of a program: `from flambeau.engine import debug`, then `with debug.level(3):`."""
 
 compile: str = os.environ.get("FLAMBEAU_COMPILE", "background")
-"""FLAMBEAU_COMPILE: background compiles what repeats while the interpreter goes on, sync compiles
-everything at once and waits, off interprets everything."""
+"""FLAMBEAU_COMPILE: background compiles what repeats while the interpreter goes on for a number of
+runs that depends on the program (docs/decisions/0021), sync compiles everything at once and waits,
+off interprets everything."""
 
 fusion: bool = _int("FLAMBEAU_FUSION", 1) != 0
 """FLAMBEAU_FUSION=0: every operation of a compiled program runs in a loop of its own."""

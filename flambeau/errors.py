@@ -23,8 +23,16 @@ class InternalError(RuntimeError):
         )
 
 
-class OutOfMemoryError(RuntimeError):
-    """A device's memory is full. On the CPU it is Python's MemoryError."""
+class OutOfMemoryError(RuntimeError, MemoryError):
+    """Memory that an operation needs can't be had. It is also a MemoryError, for whoever catches
+    what Python and NumPy raise."""
+
+    nbytes: int | None = None
+    """The bytes asked for, if that is known."""
+    operation: str = ""
+    """Who asked for them, if that is known."""
+    named = False
+    """Whether the message says so."""
 
 
 class AcceleratorError(RuntimeError):

@@ -3,6 +3,8 @@ ops/fourier.py and ops/fourier_functions.py."""
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import flambeau as torch
@@ -21,8 +23,9 @@ def fftfreq(
     1 / (n d). Options are those of torch.arange."""
     options |= {"dtype": dtype, "device": device}
     _floating("fftfreq", options)
+    n = _points("fftfreq", n)
     places = torch.cat([torch.arange(0, (n + 1) // 2), torch.arange(-(n // 2), 0)])
-    return _times(places, 1.0 / (n * d), out, options)
+    return _times(places, _inverse(n * float(d)), out, options)
 
 
 def rfftfreq(
@@ -31,7 +34,21 @@ def rfftfreq(
     """The frequencies that rfft() of `n` points, `d` apart, tells of: 0 to n // 2 of 1 / (n d)."""
     options |= {"dtype": dtype, "device": device}
     _floating("rfftfreq", options)
-    return _times(torch.arange(n // 2 + 1), 1.0 / (n * d), out, options)
+    n = _points("rfftfreq", n)
+    return _times(torch.arange(n // 2 + 1), _inverse(n * float(d)), out, options)
+
+
+def _points(name: str, n: Any) -> int:
+    try:
+        return operator.index(n)
+    except TypeError:
+        raise TypeError(
+            f"{name}(): argument 'n' (position 1) must be int, not {type(n).__name__}"
+        ) from None
+
+
+def _inverse(x: float) -> float:
+    return 1.0 / x if x else math.inf
 
 
 def _floating(name: str, options: dict[str, Any]) -> None:

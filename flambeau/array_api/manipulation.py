@@ -109,6 +109,8 @@ def roll(
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> torch.Tensor:
     """Each element (or part along an axis) as often as `repeats` says: one number or one for
     each."""
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"repeat(): argument 'x' must be Tensor, not {type(x).__name__}")
     if axis is None:
         x, axis = x.reshape(-1), 0
     if isinstance(repeats, torch.Tensor):

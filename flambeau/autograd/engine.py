@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from ..engine import flush
 from ..graph.trace import state
 from . import levels, replay
 from .node import Edge, Extra, Node
@@ -279,13 +280,14 @@ def accumulate(leaf: Any, g: Any, create_graph: bool) -> None:
     if g is not None and leaf._rg is True:
         if leaf._node is not None:
             raise RuntimeError("leaf variable has been moved into the graph interior")
-        old = leaf._grad
-        if old is None:
-            leaf._grad = g.clone() if create_graph else g._detached()
-        elif create_graph:
-            leaf._grad = old + g
-        else:
-            old.add_(g)
+        with flush.lock():  # of threads that have the leaf in common, none's gradient is lost
+            old = leaf._grad
+            if old is None:
+                leaf._grad = g.clone() if create_graph else g._detached()
+            elif create_graph:
+                leaf._grad = old + g
+            else:
+                old.add_(g)
         for hook in list(leaf._post_hooks.values()) if leaf._post_hooks else ():
             hook(leaf)
     if extra is not None and extra.after:

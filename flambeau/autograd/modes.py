@@ -20,7 +20,11 @@ class _Mode:
 
     def __enter__(self) -> Any:
         self._before.append(_now())
-        self._enter()
+        try:
+            self._enter()
+        except BaseException:  # a signal's handler may raise anywhere
+            _restore(self._before.pop())
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

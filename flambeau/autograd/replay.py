@@ -24,6 +24,7 @@ from .. import config
 from ..graph.program import token_of
 from ..graph.trace import note_many_bytes, state
 from ..graph.value import Value
+from ..ops.core import VIEW
 from .node import RELEASED, Node
 from .replay_code import Replay, write
 
@@ -71,7 +72,7 @@ class Script:
         """In the order in which leaves get their gradients: which leaf, the place, the aval."""
         self.released = released
         """The nodes that forget what they saved."""
-        self.nbytes = sum([step.aval.nbytes for step in steps if _is_big(step.aval)])
+        self.nbytes = sum([step.aval.nbytes for step in steps if _is_big(step)])
         self.plays = 0
 
 
@@ -293,8 +294,10 @@ def _steps(recorded: list[Value], place: dict[Any, int], constant: int) -> list[
     return steps
 
 
-def _is_big(aval: Any) -> bool:
-    return aval.__class__ is not tuple and aval.big
+def _is_big(step: Step) -> bool:
+    """Whether a step's result counts towards what is pending: views are no memory."""
+    aval = step.aval
+    return aval.__class__ is not tuple and aval.big and step.op is not VIEW
 
 
 # --- structures that keep coming ----------------------------------------------------------------
@@ -344,7 +347,7 @@ def at_once(root: Any, nr: int, grad: Any, keep_graph: bool) -> list[tuple[Any, 
     if more is None:
         written.score -= 1
         if written.score < -_OFTEN:
-            del _written[root.token, nr]
+            _written.pop((root.token, nr), None)  # another thread may have been here
         return None
     written.score = _OFTEN
     del value

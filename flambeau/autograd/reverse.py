@@ -71,6 +71,8 @@ def _edge(x: Any) -> Edge | None:
     """The edge of a tensor, or a `GradientEdge` as it is."""
     if isinstance(getattr(x, "node", None), Node):
         return (getattr(x.node, "variable", x.node), x.output_nr)
+    if not _is_tensor(x):
+        raise TypeError(f"expected tensors to differentiate, or GradientEdges, got {type(x).__name__}")
     return edge_of(x)
 
 

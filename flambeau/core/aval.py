@@ -9,8 +9,13 @@ from .device import CPU, device
 from .dtypes import dtype
 from .size import Size
 
-BIG = 1 << 20
-"""Bytes from which a pending value counts towards flushing by size."""
+BIG = 64 << 10
+"""Bytes from which a pending value counts towards flushing by size: counting takes 0.1 us, computing
+so many bytes 10. So what is not counted is 512 MiB at most, as 8192 operations may be pending."""
+
+
+MOST_DIMENSIONS = 63
+"""NumPy takes 64, but as many index arrays only. In PyTorch reductions stop at 64."""
 
 
 class Aval:
@@ -19,12 +24,19 @@ class Aval:
     __slots__ = ("shape", "dtype", "device", "numel", "ndim", "nbytes", "big", "differentiable")
 
     def __init__(self, shape: tuple[int, ...], dt: dtype, where: device) -> None:
+        if len(shape) > MOST_DIMENSIONS:
+            raise RuntimeError(
+                f"tensors have at most {MOST_DIMENSIONS} dimensions, got {len(shape)}"
+            )
         self.shape = Size(shape)
         self.dtype = dt
         self.device = where
         self.ndim = len(shape)
         self.numel = math.prod(shape)
         self.nbytes = self.numel * dt.itemsize
+        reach = self.nbytes or math.prod(filter(None, shape)) * dt.itemsize  # of the strides
+        if reach >= 1 << 63:
+            raise RuntimeError(f"numel: integer multiplication overflow with sizes={list(shape)}")
         self.big = self.nbytes >= BIG
         self.differentiable = dt.is_differentiable
 

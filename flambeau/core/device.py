@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+_LAST = 127
 KINDS = ("cpu", "cuda", "mps", "xpu", "meta")
+
+
+def _checked(index: Any) -> int:
+    """An index that a device may have."""
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise TypeError(
+            f"device(): argument 'index' (position 2) must be int, not {index.__class__.__name__}"
+        )
+    if index < 0:
+        raise RuntimeError("Device index must not be negative")
+    if index > _LAST:
+        raise ValueError(f"Overflow when unpacking long long: device index {index}, {_LAST} at most")
+    return index
 
 
 class device:
@@ -19,7 +33,7 @@ class device:
             self.type, self.index = type.type, type.index
             return
         if isinstance(type, int) and not isinstance(type, bool):
-            self.type, self.index = "cuda", type
+            self.type, self.index = "cuda", _checked(type)
             return
         if not isinstance(type, str):
             raise TypeError(
@@ -37,10 +51,10 @@ class device:
                     f"type (string) must not include an index because index was passed explicitly: "
                     f"{type}"
                 )
-            if not number.isdigit():
-                raise RuntimeError(f"Invalid device string: '{type}'")
+            if not (number.isascii() and number.isdigit() and len(number) <= 19):
+                raise RuntimeError(f"Invalid device string: '{type:.80}'")
             index = int(number)
-        self.type, self.index = kind, index
+        self.type, self.index = kind, None if index is None else _checked(index)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)

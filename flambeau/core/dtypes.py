@@ -322,7 +322,11 @@ def narrow(array: Any, d: dtype) -> np.ndarray:
     """Computed values → a buffer of dtype `d`."""
     if d.write is not None:
         return d.write(array)  # type: ignore[no-any-return]
-    return np.asarray(array).astype(d.np, copy=False)
+    made = np.asarray(array)
+    if made.dtype == d.np:
+        return made
+    with np.errstate(all="ignore"):  # what is out of range becomes infinite, or wraps around
+        return made.astype(d.np)
 
 
 def convert(array: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
@@ -332,6 +336,11 @@ def convert(array: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
     values = widen(array, source)
     if target is bool_:
         return values != 0
+    with np.errstate(all="ignore"):
+        return _converted(values, source, target)
+
+
+def _converted(values: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
     if source.category == COMPLEX and target.category < COMPLEX:
         values = values.real
     if target.category == INT and source.category == FLOAT:
@@ -339,8 +348,7 @@ def convert(array: np.ndarray, source: dtype, target: dtype) -> np.ndarray:
             # C casts by way of a wider integer on x86, so that out-of-range values wrap.
             values = values.astype(np.int64)
         elif target is uint64:
-            with np.errstate(invalid="ignore"):
-                low, high = values.astype(np.int64), values.astype(np.uint64)
+            low, high = values.astype(np.int64), values.astype(np.uint64)
             return np.where(values < 2.0**63, low.astype(np.uint64), high)
     return narrow(values, target)
 

@@ -52,7 +52,7 @@ class Guard:
 class _Table:
     """The words of one run."""
 
-    __slots__ = ("words", "address", "ticket", "arena", "held")
+    __slots__ = ("words", "address", "ticket", "arena")
 
     def __init__(self, slots: int) -> None:
         self.words = (ctypes.c_int64 * max(slots, 1))()
@@ -60,8 +60,6 @@ class _Table:
         self.ticket = 0
         self.arena = 0
         """The arena's generation that the fixed words are for."""
-        self.held: Any = None
-        """What must live until the run is over."""
 
 
 class Compiled:
@@ -154,6 +152,8 @@ class Compiled:
             inputs = [leaf.buffer.address for leaf in leaves]
         except AttributeError:  # arrays that were made elsewhere
             held, inputs = _addresses(leaves)
+            if pool.held:
+                pool.let_go()
         made = self.blank.copy()
         for place, take in self.takers:
             made[place] = take()
@@ -177,19 +177,40 @@ class Compiled:
         if self.plan.derived:
             self._derive(table)
         if self.native:
-            native = self.segments[0].native.address  # type: ignore[union-attr]
-            if observed or self.threads == 1 or config.profile:
-                table.ticket = 0
-                pool.run_now(native, table.address)
-            else:
-                table.held = held
-                table.ticket = pool.submit(native, table.address)
+            self._run_native(table, captured.results, made, held, observed)
         else:
             self._run_mixed(table, captured, made)
+            self._hand_out(captured.results, made)
         if config.profile:
             self._note_times()
-        self._hand_out(captured.results, made)
         return True
+
+    def _run_native(
+        self, table: _Table, results: list[Any], made: list[Any], held: Any, observed: bool
+    ) -> None:
+        """Run the one segment, or submit it, and hand out its results. A signal's handler may raise
+        anywhere; as soon as the program runs, though, memory of inputs may be overwritten, so that
+        only the results are any good."""
+        native = self.segments[0].native.address  # type: ignore[union-attr]
+        done: list[int] = []
+        try:
+            if observed or self.threads == 1 or config.profile:
+                table.ticket = 0
+                pool.run_now(native, table.address, done)
+            else:
+                table.ticket = pool.submit(native, table.address, done)
+                if held is not None:
+                    pool.held.append((table.ticket, held))
+            self._hand_out(results, made)
+        except BaseException:
+            while done:
+                try:
+                    pool.synchronize()  # `held` lives until this frame is left, and the table's turn
+                    self._hand_out(results, made)
+                    break
+                except BaseException:
+                    continue  # one error is raised, not two
+            raise
 
     def profile(self, on: bool) -> None:
         """Note the time of each step from now on, or stop it."""

@@ -66,6 +66,8 @@ def _machine() -> Iterator[str]:
             f"{p.memory / 1e9:.1f} in memory"
         )
     yield f"kernels: {kernel_cache.stats}"
+    if why := kernel_cache.refusal():
+        yield f"kernels are not kept for the next process: {why}"
 
 
 def _flushes(record: debug.Record) -> Iterator[str]:

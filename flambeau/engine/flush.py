@@ -9,13 +9,20 @@ from typing import Any
 
 from .. import config
 from ..graph import trace
-from ..graph.program import Straggler, capture
+from ..graph.program import Capture, Straggler, capture
 from ..graph.trace import state
 from ..graph.value import Value
-from . import tiering
+from ..runtime import shortage
+from . import memory, tiering
 from .buffers import as_array
 
 _lock = threading.RLock()
+
+
+def lock() -> Any:
+    """What a thread holds while it runs what is pending. Others take it for what must not happen
+    twice at once and may run something pending: a second lock beside it could lead to a deadlock."""
+    return _lock
 
 
 def flush(reason: str, observed: bool = False) -> None:
@@ -53,19 +60,29 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
     """Capture pending nodes as a program and run it.
 
     Nodes that have a buffer by now (another thread needed them) are left out; inputs that another
-    thread recorded and has not run are run first.
+    thread recorded and has not run are run first. Where memory does not suffice, all that is free
+    is given back, and what is not computed yet is tried once more.
     """
-    if [node for node in nodes if node.buffer is not None]:
-        nodes = [node for node in nodes if node.buffer is None]
+    tried = False
     while True:
+        if [node for node in nodes if node.buffer is not None]:
+            # The caller's list too: what it referred to would be taken for wanted.
+            nodes[:] = [node for node in nodes if node.buffer is None]
+        captured = _captured(nodes)
+        program = tiering.find(captured.key)
+        started = time.perf_counter_ns() if config.profile else 0
         try:
-            captured = capture(nodes)
+            tier = tiering.run(program, captured, observed)
             break
-        except Straggler as missing:
-            _pull(missing.value, "another thread reads it")
-    program = tiering.find(captured.key)
-    started = time.perf_counter_ns() if config.profile else 0
-    tier = tiering.run(program, captured, observed)
+        except MemoryError as error:
+            if tried:
+                # Whoever keeps the error keeps this frame: it must not hold what was pending.
+                nodes.clear()
+                del captured
+                raise shortage.named(error, memory.greediest(program)) from None
+        tried = True
+        del captured, program
+        memory.release()  # here, where the failed run's frames are gone
     if config.debug or config.profile:
         from . import debug, profiling
 
@@ -73,6 +90,15 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
         profiling.flushed(reason, program, tier, started)
     for value in captured.results:  # the others go with the list
         value.inputs = value.params = ()
+
+
+def _captured(nodes: list[Value]) -> Capture:
+    while True:
+        try:
+            return capture(nodes)
+        except Straggler as missing:
+            straggler = missing.value
+        _pull(straggler, "another thread reads it")
 
 
 def _pull(value: Value, reason: str) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 
 from .. import config
+from ..core.aval import aval as flat_aval
 from ..core.dtypes import INT, dtype, narrow, widen
 from ..errors import InternalError
 from ..graph.program import Capture, Instruction, Program
+from ..graph.value import Value, leaf
+from ..ops.core import PICK, REINTERPRET, VIEW
+from ..runtime import shortage
 from .buffers import GONE, as_array
 
 ndarray = np.ndarray
@@ -32,58 +36,113 @@ class Interpreter:
     def execute(self, captured: Capture) -> None:
         """Run with a capture's inputs and give its results their buffers.
 
-        Where an operation fails, the inputs that were not overwritten yet keep theirs.
+        Where an operation fails, or a signal's handler raises, nothing is lost: see `rescue`.
         """
         leaves = captured.leaves
         buffers = [as_array(leaf) for leaf in leaves]
-        for slot in self.donated:
-            leaves[slot].buffer = GONE
         try:
-            outputs = self.run(buffers, captured.scalars)
-        except BaseException:
             for slot in self.donated:
-                if buffers[slot] is not None:
-                    leaves[slot].buffer = buffers[slot]
+                leaves[slot].buffer = GONE
+            outputs = self.run(buffers, captured.scalars)
+            for value, buffer in zip(captured.results, outputs, strict=True):
+                value.buffer = buffer
+        except BaseException:
+            rescue(self.program, captured, self.donated, buffers)
             raise
-        for value, buffer in zip(captured.results, outputs, strict=True):
-            value.buffer = buffer
 
     def run(self, buffers: list[Any], scalars: list[Any]) -> list[Any]:
         """Give the outputs' buffers: C-contiguous arrays of the avals' shapes and dtypes.
 
-        `buffers` is emptied of the `donated` inputs: a write into them may reuse their memory.
-        Where an operation fails, those that were not written yet are put back.
+        `buffers` is emptied of the `donated` inputs: their memory is free from their last reader on,
+        or written by it. In the end, or where an operation fails, `buffers` becomes the contents of
+        all registers that are still needed.
         """
-        registers = buffers + scalars
-        for slot in self.donated:
-            buffers[slot] = None
-        registers.extend([None] * self._spare)
+        registers = buffers + scalars + [None] * self._spare
         steps = self._steps
         if config.profile:
             from .profiling import timed_steps
 
             steps = timed_steps(self.program, steps)
+        values: Any
+        args: Any
+        values, args, target = (), (), -1
         try:
+            for slot in self.donated:
+                buffers[slot] = None
             with np.errstate(all="ignore"):
                 for fn, args, params, target, dies, finish in steps:
                     values = [None if a is None else registers[a] for a in args]
                     for register in dies:
                         registers[register] = None
                     registers[target] = finish(fn(values, params))
-        except BaseException:
-            for slot in self.donated:
-                buffers[slot] = registers[slot]
+                    values = ()  # a signal may come before the next ones are there
+            buffers[:] = registers
+            return [_own(registers[o]) for o in self.program.outputs]
+        except BaseException as error:
+            if values and registers[target] is None:  # what it was given is still needed
+                for a, value in zip(args, values, strict=True):
+                    if a is not None:
+                        registers[a] = value
+            buffers[:] = registers
+            if isinstance(error, MemoryError):
+                ins = self.program.instructions[target - len(registers) + self._spare]
+                note(error, ins.op.called or ins.op.name, ins.aval)
             raise
-        return [_own(registers[o]) for o in self.program.outputs]
+
+
+def rescue(
+    program: Program, captured: Capture, donated: tuple[int, ...], registers: list[Any]
+) -> None:
+    """After a run that failed half-way: inputs that were donated get their buffers back, and the
+    values that were computed and are still needed are computed from now on."""
+    for slot in donated:
+        if registers[slot] is not None:
+            captured.leaves[slot].buffer = registers[slot]
+    if len(registers) == len(program.inputs):
+        return  # it had not begun
+    for ins, place in zip(program.instructions, captured.places):
+        if registers[ins.target] is not None:
+            try:
+                _keep(captured.nodes[place], registers[ins.target])
+            except MemoryError:  # no room for the copy that some need: computed again, then
+                pass
+
+
+def _keep(value: Value, content: Any) -> None:
+    """Give a value its buffer. An array with gaps is none: the value becomes a view of its memory,
+    since there may be no room for a copy."""
+    if content.__class__ is tuple:
+        value.buffer = tuple([_own(part) for part in content])
+    elif content.flags.c_contiguous:
+        value.buffer = content
+    elif min(content.strides) >= 0:
+        size = content.itemsize
+        steps = tuple([s // size for s in content.strides])
+        last = sum([(n - 1) * s for n, s in zip(content.shape, steps, strict=True)])
+        flat = np.lib.stride_tricks.as_strided(content, (last + 1,), (size,))
+        memory = leaf(flat_aval((last + 1,), value.aval.dtype), flat)
+        value.op, value.inputs, value.token = VIEW, (memory, None), 0
+        value.params = (value.aval.shape, steps)
+        return
+    else:
+        value.buffer = _own(content)
+    value.inputs = value.params = ()  # what is referred to is wanted
 
 
 def _donated(program: Program) -> tuple[int, ...]:
-    """Inputs that die in an operation that writes into them."""
+    """Inputs that die in an operation that writes into them, and large ones that die at all."""
+    n = len(program.inputs)
     return tuple(
-        ins.args[0]
+        register
         for ins in program.instructions
-        if ins.op.writes and ins.args[0] in ins.dies and ins.args[0] < len(program.inputs)
+        for register in ins.dies
+        if register < n
+        and (_is_big(program.inputs[register]) or (ins.op.writes and register == ins.args[0]))
     )
+
+
+def _is_big(aval: Any) -> bool:
+    return not isinstance(aval, tuple) and bool(aval.big)
 
 
 def _own(array: Any) -> Any:
@@ -142,13 +201,42 @@ def _step(program: Program, ins: Instruction, avals: dict[int | None, Any]) -> t
         plain = call
 
         def call(values: list[Any], params: Any) -> Any:
+            values = values.copy()  # the caller's are put back where the operation fails
             for i, d in narrow_args:
                 values[i] = widen(values[i], d)
             for i, convert in wrap:
                 values[i] = convert(values[i])
             return plain(values, params)
 
+    nbytes = 0 if row in _NO_MEMORY or row.writes else _nbytes(ins.aval)
+    if nbytes >= shortage.LARGE:
+        call = _admitted(call, nbytes)
     return call, ins.args, ins.params, ins.target, ins.dies, _finisher(ins, row.moves)
+
+
+_NO_MEMORY = (VIEW, REINTERPRET, PICK)
+
+
+def _nbytes(aval: Any) -> int:
+    return sum(a.nbytes for a in aval) if isinstance(aval, tuple) else int(aval.nbytes)
+
+
+def _admitted(call: Any, nbytes: int) -> Any:
+    """A call whose result is so large that it is asked beforehand whether it fits."""
+
+    def asking(values: list[Any], params: Any) -> Any:
+        shortage.admit(nbytes)
+        return call(values, params)
+
+    return asking
+
+
+def note(error: MemoryError, operation: str, aval: Any) -> None:
+    """Note with an error whose memory it was that could not be had."""
+    known: Any = error
+    known.operation = getattr(error, "operation", "") or operation
+    if shortage.asked(error) is None:
+        known.nbytes = _nbytes(aval)
 
 
 def _register_avals(program: Program) -> dict[int | None, Any]:
@@ -172,8 +260,8 @@ def _scalar_places(program: Program, ins: Instruction, kinds: tuple[type, ...]) 
 def _rounded_scalars(program: Program, ins: Instruction, d: dtype) -> list[tuple[int, Any]]:
     """Numbers as they would be in a 16-bit dtype."""
 
-    def rounded(value: Any) -> float:
-        return float(widen(narrow(value, d), d))
+    def rounded(value: Any) -> Any:
+        return widen(narrow(value, d), d).item()
 
     return [(i, rounded) for i in _scalar_places(program, ins, (float, int))]
 

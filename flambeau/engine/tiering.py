@@ -1,14 +1,16 @@
 """Tiering: finds or makes what runs a program.
 
-A program seen for the first time runs in the interpreter; nobody waits for the compiler. Seen again,
-it is compiled in the background, and runs compiled from when that is ready. Whole numbers that were
-the same both times are constants of the code; where one changes after all, the program is compiled
-once more without that assumption.
+A program seen for the first time runs in the interpreter. Seen again, it is compiled in the
+background. The tiers differ in the last bits, so the run from which on it runs compiled is a matter
+of counting (`patience`), never of when the compiler is ready: only then is it waited for. Whole numbers
+that were the same both times are constants of the code; where one changes after all, the program is
+compiled once more without that assumption.
 """
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -23,9 +25,16 @@ from ..core.dtypes import COMPLEX
 from ..errors import InternalError
 from ..graph.program import Capture, Key, Program, build
 from .interpreter import Interpreter
+from .patience import patience
 
 VARIANTS = 4
 """How often a program is compiled at most: then nothing is taken for constant any more."""
+
+NO_MEMORY = "there was no memory to compile it"
+
+at_once = False
+"""Whether programs are compiled before their first run, and wait for it: then no result depends on
+what ran before. `use_deterministic_algorithms(True)` sets it."""
 
 _programs: OrderedDict[Key, Program] = OrderedDict()
 hits = 0
@@ -38,7 +47,10 @@ def find(key: Key) -> Program:
     program = _programs.get(key)
     if program is not None:
         hits += 1
-        _programs.move_to_end(key)
+        try:
+            _programs.move_to_end(key)
+        except KeyError:  # another thread has forgotten it
+            pass
         return program
     misses += 1
     program = build(key)
@@ -51,9 +63,12 @@ def find(key: Key) -> Program:
 
 
 def run(program: Program, captured: Capture, observed: bool) -> str:
-    """Run a program in the best tier that is ready; gives the tier's name. `observed` says that
-    somebody waits for a result."""
+    """Run a program in its tier; gives the tier's name. `observed` says that somebody waits for a
+    result."""
     program.uses += 1
+    job = program.job
+    if job is not None:
+        _settle(program, job)
     if config.check:
         _check_leaves(program, captured)
     compiled = program.compiled
@@ -108,7 +123,7 @@ def _consider(program: Program, scalars: list[Any]) -> None:
         kind = "complex numbers" if foreign.category == COMPLEX else foreign.name
         program.state = f"not compiled: it has {kind}"
         return
-    if config.compile == "sync":
+    if config.compile == "sync" or at_once:
         _order(program, _constants(program, scalars, scalars), 1)
     elif program.seen is None:
         program.seen = tuple(scalars)
@@ -134,7 +149,7 @@ def _constants(program: Program, a: Any, b: Any) -> dict[int, int]:
 def _reconsider(program: Program, scalars: list[Any]) -> None:
     """A number has changed that was taken for a constant."""
     guard = program.compiled.guard
-    if program.state.startswith("compiling"):
+    if program.job is not None:
         return
     same = {i: v for i, v in zip(guard.places, guard.values, strict=True) if scalars[i] == v}
     if len(same) == len(guard.places):
@@ -147,83 +162,192 @@ def _reconsider(program: Program, scalars: list[Any]) -> None:
     _order(program, {} if times >= VARIANTS else same, times)
 
 
+class _Job:
+    """An order to the compiler."""
+
+    __slots__ = ("program", "constants", "variant", "due", "done", "lost", "made", "error", "seconds")
+
+    def __init__(self, program: Program, constants: dict[int, int], variant: int) -> None:
+        self.program, self.constants, self.variant = program, constants, variant
+        self.due = program.uses + patience(program) - 1
+        """The run of the program that is the first to have what was made."""
+        self.done = threading.Event()
+        self.lost = False
+        """Whether the thread that was to do it is not there (any more)."""
+        self.made: Any = None
+        self.error: BaseException | str = ""
+        """What went wrong, or why there is no compiler."""
+        self.seconds = 0.0
+
+
 def _order(program: Program, constants: dict[int, int], variant: int) -> None:
-    program.state = "compiling" if variant == 1 else "compiling again: a number has changed"
-    if config.compile == "sync":
-        _compile(program, constants, variant)
+    # A signal may interrupt this anywhere: then nothing was ordered.
+    job = _Job(program, constants, variant)
+    if config.compile == "sync" or at_once:
+        _compile(job)
+        _switch(program, job)
     else:
-        _worker.put((program, constants, variant))
+        _worker.put(job)
+        program.job = job
+        program.state = "compiling" if variant == 1 else "compiling again: a number has changed"
 
 
-def _compile(program: Program, constants: dict[int, int], variant: int) -> None:
+def _settle(program: Program, job: _Job) -> None:
+    """Have what was ordered, if this is the run that it is due at."""
+    if job.lost:
+        _worker.put(job)
+    if (at_once or program.uses >= job.due) and _finished(job):
+        _switch(program, job)
+
+
+def _finished(job: _Job) -> bool:
+    """Wait for the compiler; False where it will never be ready, or not before we go on."""
+    while not job.done.wait(0 if job.lost else 0.02):
+        thread = _worker.thread
+        if job.lost or thread is None or not thread.is_alive():
+            _compile(job)
+            return True
+        if sys.is_finalizing() or thread is threading.current_thread() or _looks(thread):
+            return False
+    return True
+
+
+def _looks(thread: threading.Thread) -> bool:
+    """Whether a thread is looking at a tensor, for which it may need what the caller holds: the
+    collector may run anything in the compiler's thread."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == f"{__package__}.flush":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _compile(job: _Job) -> None:
     start = time.perf_counter()
-    _make(program, constants, variant)
+    try:
+        _make(job)
+    except BaseException as error:
+        if config.debug > 1:
+            traceback.print_exc()
+        if not isinstance(error, Exception):
+            raise  # a signal: it is tried again
+        job.error = error.with_traceback(None)
+    job.seconds = time.perf_counter() - start
+    job.done.set()
+
+
+def _make(job: _Job) -> None:
+    from ..runtime import native
+
+    if not native.available():
+        job.error = native.reason()
+        return
+    from .compiled import Compiled, Guard
+
+    guard = Guard(tuple(job.constants), tuple(job.constants.values()))
+    made = Compiled(job.program, guard, config.fusion)
+    made.variant = job.variant
+    job.made = made
+
+
+def _switch(program: Program, job: _Job) -> None:
+    """Have the program run from now on what was made of it."""
+    error = job.error
+    if job.made is not None:
+        program.compiled = job.made
+        program.state = "compiled"
+    elif isinstance(error, MemoryError):  # the next time there may be more
+        program.history.append(NO_MEMORY)
+        if program.compiled is not None:
+            program.state = "compiled"  # for other numbers, as before
+        elif program.history.count(NO_MEMORY) < VARIANTS:
+            program.state, program.seen = "", None
+        else:
+            program.state = f"not compiled: {type(error).__name__}: {error}"
+    else:
+        program.compiled = None
+        said = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        program.state = f"not compiled: {said}"
+    program.job = None
     if config.debug or config.profile:
         from . import debug
 
-        debug.compiled(program, time.perf_counter() - start)
-
-
-def _make(program: Program, constants: dict[int, int], variant: int) -> None:
-    from ..runtime import native
-
-    try:
-        if not native.available():
-            program.state = f"not compiled: {native.reason()}"
-            return
-        from .compiled import Compiled, Guard
-
-        made = Compiled(program, Guard(tuple(constants), tuple(constants.values())), config.fusion)
-        made.variant = variant
-        program.compiled = made
-        program.state = "compiled"
-    except Exception as error:
-        program.compiled = None
-        program.state = f"not compiled: {type(error).__name__}: {error}"
-        if config.check:
-            raise
-        if config.debug > 1:
-            traceback.print_exc()
+        debug.compiled(program, job.seconds)
+    if config.check and isinstance(error, Exception) and not isinstance(error, MemoryError):
+        raise error
 
 
 class _Worker:
     """The thread that compiles in the background."""
 
     def __init__(self) -> None:
-        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self.open: dict[_Job, None] = {}
+        """What is ordered and not done. Each change is one step of the interpreter's."""
         self.thread: threading.Thread | None = None
-        self.idle = threading.Event()
-        self.idle.set()
 
-    def put(self, job: Any) -> None:
-        self.idle.clear()
-        self.jobs.put(job)
+    def put(self, job: _Job) -> None:
         if self.thread is None or not self.thread.is_alive():
-            self.thread = threading.Thread(target=self._work, name="flambeau compiler", daemon=True)
-            self.thread.start()
+            thread = threading.Thread(target=self._work, name="flambeau compiler", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads are to be had: whoever needs it compiles it
+                job.lost = True
+                return
+            self.thread = thread
+        self.jobs.put(job)
+        self.open[job] = None
+        job.lost = False
 
     def _work(self) -> None:
         while True:
-            _compile(*self.jobs.get())
-            if self.jobs.empty():
-                self.idle.set()
+            job = self.jobs.get()
+            try:
+                if _programs.get(job.program.key) is not job.program:
+                    job.error = "it has left the cache"  # else they pile up: orders are quicker
+                    job.done.set()
+                elif not job.done.is_set():
+                    _compile(job)
+            finally:
+                self.open.pop(job, None)
+            del job
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until all that was ordered is done."""
+        end = None if timeout is None else time.monotonic() + timeout
+        for job in list(self.open):
+            if not job.done.wait(None if end is None else max(0.0, end - time.monotonic())):
+                return False
+        return True
 
 
 _worker = _Worker()
 
 
 def wait_for_compiler(timeout: float | None = None) -> bool:
-    """Wait until all that was ordered is compiled."""
-    return _worker.idle.wait(timeout)
+    """Wait until all that was ordered is compiled, and have it used from now on."""
+    pending = [(p, p.job) for p in list(_programs.values()) if p.job is not None]
+    for _, job in pending:
+        if job.lost:
+            _worker.put(job)
+    if not _worker.wait(timeout):
+        return False
+    for program, job in pending:
+        if program.job is job and job.done.is_set():
+            _switch(program, job)
+    return True
 
 
 def after_fork() -> None:
-    """A forked child has no compiling thread: what was ordered is ordered anew."""
+    """A forked child has no compiling thread: what was ordered and isn't done is ordered anew,
+    when its program runs the next time."""
     global _worker
     _worker = _Worker()
     for program in _programs.values():
-        if program.state.startswith("compiling"):
-            program.state, program.seen = "", None
+        job = program.job
+        if job is not None and not job.done.is_set():
+            job.done, job.lost = threading.Event(), True
 
 
 def forget() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.aval import Aval
+from ..core.aval import MOST_DIMENSIONS, Aval
 from ..core.dtypes import dtype
 from ..errors import users_line
 from ..ops import signature
@@ -29,8 +29,61 @@ def _bad(row: Row, name: str, wanted: str, got: Any) -> Exception:
     )
 
 
+LEAST, MOST = -(1 << 63), (1 << 64) - 1
+"""The whole numbers that a number given at run time may be."""
+_INT64 = (1 << 63) - 1
+
+
+def too_big(row: Row, name: str) -> None:
+    """A number that no dtype has."""
+    raise OverflowError(
+        f"{row.called}(): argument '{name}': int too big to convert, numbers are from -2**63 to 2**64 - 1"
+    )
+
+
+def check_params(row: Row, called: str, operands: Any) -> None:
+    """What is looked at only where an operation's parameters are new: refuse numbers beyond 64 bits
+    (ValueError for a number, TypeError within a tuple) and tuples of something else than integers."""
+    params = signature.parse(row.schema).params
+    for a, x in zip(reversed(params), reversed(operands)):
+        if x.__class__ is int and not LEAST <= x <= _INT64:
+            raise ValueError(f"{called}(): Overflow when unpacking long long: {x}")
+        if x.__class__ is tuple:
+            for position, item in enumerate(x, 1):
+                _check_item(called, a, position, item)
+
+
+def check_complex(row: Row, called: str, operands: Any, result: Any) -> None:
+    """Refuse a complex number beside operands whose result is real."""
+    if complex in operands and isinstance(result, Aval) and not result.dtype.is_complex:
+        for a, kind in zip(signature.parse(row.schema).inputs, operands):
+            if a.type == "Scalar" and kind is complex:
+                raise RuntimeError(
+                    f"{called}(): argument '{a.name}': value cannot be converted to type "
+                    f"{result.dtype} without overflow: it is complex"
+                )
+
+
+def _check_item(called: str, a: signature.Argument, position: int, item: Any) -> None:
+    if a.type.startswith("int"):
+        try:
+            item = operator.index(None if hasattr(item, "_aval") or item.__class__ is bool else item)  # type: ignore[arg-type]
+        except TypeError:
+            raise TypeError(
+                f"{called}(): argument '{a.name}' must be tuple of ints, but found element of type "
+                f"{type(item).__name__} at pos {position}"
+            ) from None
+    if item.__class__ is int and not LEAST <= item <= _INT64:
+        raise TypeError(
+            f"{called}(): argument '{a.name}' failed to unpack the number at pos {position}: "
+            f"Overflow when unpacking long long: {item}"
+        )
+
+
 def need_tensor(row: Row, name: str, x: Any) -> Any:
-    """A required tensor that was none."""
+    """A required tensor, if it is none."""
+    if isinstance(getattr(x, "_aval", None), Aval):
+        return x
     raise _bad(row, name, "Tensor", x)
 
 
@@ -57,7 +110,7 @@ def need_scalar(row: Row, name: str, x: Any) -> Any:
     """A number that is given at run time."""
     if isinstance(x, (bool, int, float, complex)):
         return x
-    if isinstance(x, np.generic):
+    if isinstance(x, (np.number, np.bool_)):
         return x.item()
     if isinstance(getattr(x, "_aval", None), Aval) and x._aval.numel == 1:
         return x.item()
@@ -153,7 +206,10 @@ def to_ints(row: Row, name: str, x: Any) -> tuple[int, ...]:
         return (operator.index(x),)
     except TypeError:
         pass
-    if isinstance(x, (str, bytes, dict)) or not hasattr(x, "__iter__"):
+    except (RuntimeError, ValueError):
+        raise _bad(row, name, "tuple of ints", x) from None
+    several = hasattr(x, "_aval") and (x.ndim != 1 or x.numel() > MOST_DIMENSIONS)
+    if several or isinstance(x, (str, bytes, dict)) or not hasattr(x, "__iter__"):
         raise _bad(row, name, "tuple of ints", x)
     out = []
     for i, item in enumerate(x):
@@ -212,5 +268,29 @@ def to_dtype(row: Row, name: str, x: Any) -> dtype:
     raise _bad(row, name, "torch.dtype", x)
 
 
+def _to_list(row: Row, name: str, x: Any) -> Any:
+    items = need_list(row, name, x)
+    check_list(row, name, items)
+    return items
+
+
+def check_type(row: Row, argument: signature.Argument, given: Any) -> None:
+    """TypeError where an argument is not what a composite's schema says. Where nothing is said,
+    anything goes."""
+    kind = argument.type.removesuffix("?")
+    if (kind != argument.type or argument.default == "None") and given is None:
+        return
+    convert = _CHECKS.get(kind)
+    if convert is not None:
+        convert(row, argument.name, given)
+
+
 def to_number(row: Row, name: str, x: Any) -> Any:
     return need_scalar(row, name, x)
+
+
+_CHECKS = {
+    "Tensor": need_tensor, "Tensor[]": _to_list, "Operand": need_operand, "Scalar": need_scalar,
+    "int": to_int, "index": to_index, "int[]": to_ints, "bool": to_bool, "float": to_float,
+    "str": to_str, "dtype": to_dtype, "number": to_number,
+}  # fmt: skip

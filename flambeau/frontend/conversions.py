@@ -35,6 +35,8 @@ class Conversions:
 
     def type_as(self, other: Any) -> Any:
         """The tensor in the dtype of another."""
+        if not hasattr(other, "_aval"):
+            raise TypeError(f"type_as(): argument 'other' must be Tensor, not {type(other).__name__}")
         return self.to(other._aval.dtype)
 
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None,

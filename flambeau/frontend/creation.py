@@ -16,9 +16,10 @@ from ..core.aval import aval
 from ..core.device import usable
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, span
-from ..graph.trace import state
+from ..graph.trace import note_bytes, state
 from ..graph.value import leaf
 from ..ops.table import call
+from ..runtime.shortage import named, naming, possible, room
 from ..runtime.storage import Storage
 from .dispatch import fresh, uncount
 from .from_data import read_data
@@ -32,6 +33,8 @@ def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
     """A tensor over a fresh C-contiguous buffer of dtype `dt` that nobody else holds."""
     a = aval(array.shape, dt)
     t: Tensor = fresh(leaf(a, array), a)
+    if a.big:
+        note_bytes(a)
     if state.inference:
         uncount((t,))
     if requires_grad:
@@ -65,8 +68,9 @@ def sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ..
             raise RuntimeError(
                 f"{name}(): Trying to create tensor with negative dimension {s}: {list(shape)}"
             )
-    if math.prod(shape) >= 1 << 60:
-        raise RuntimeError(f"{name}(): Storage size calculation overflowed with sizes={list(shape)}")
+    count = math.prod(shape)
+    if count >= 1 << 30:
+        possible(count, name, shape)
     return shape
 
 
@@ -97,6 +101,8 @@ def wanted(name: str, dt: Any, out: Any) -> Any:
     dt = check_dtype(name, dt)
     if out is None:
         return dt
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if dt is not None and dt is not out.dtype:
         raise RuntimeError(
             f"{name}(): dtype {dt.legacy} does not match dtype of out parameter "
@@ -174,8 +180,8 @@ def full(
     dtypes.check_number(fill_value, dt)
     if dt.category < dtypes.COMPLEX and isinstance(fill_value, complex):
         fill_value = fill_value.real
-    if dt is dtypes.uint8:  # check_number lets small negative numbers through: they wrap around
-        fill_value = int(fill_value) % 256
+    if dt.category == dtypes.INT and dt.np.kind == "u":  # check_number lets small negative numbers through: they wrap around
+        fill_value = int(fill_value) % (1 << 8 * dt.itemsize)
     if out is not None:
         out.resize_(lengths)
         return out.fill_(fill_value)  # type: ignore[no-any-return]
@@ -185,6 +191,10 @@ def full(
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
               requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
     """A tensor of input's shape and dtype filled with a number."""
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"full_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device,
                 requires_grad=requires_grad)  # fmt: skip
 
@@ -213,8 +223,11 @@ def tensor(
         if requires_grad:
             t.requires_grad = True
         return t  # type: ignore[no-any-return]
-    array, found = read_data(data, dt)
-    return converted(array, found, dt or found, requires_grad)
+    try:
+        array, found = read_data(data, dt)
+        return converted(array, found, dt or found, requires_grad)
+    except MemoryError as error:
+        raise named(error, "tensor") from None
 
 
 def converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) -> Tensor:
@@ -359,10 +372,26 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return t
 
 
+_DTYPE = dtype  # where a parameter has its name
+
+
+def _index(name: str, argument: str, value: Any) -> int:
+    """A whole number that was given."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{name}(): argument '{argument}' must be int, not {kind}") from None
+
+
+@naming
 def frombuffer(
     buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
     """A one-dimensional tensor over a buffer's memory: `count` elements (all) from byte `offset`."""
+    if dtype.__class__ is not _DTYPE:
+        raise TypeError(f"frombuffer(): argument 'dtype' must be torch.dtype, not {dtype!r:.60}")
+    count, offset = _index("frombuffer", "count", count), _index("frombuffer", "offset", offset)
     try:
         room = len(memoryview(buffer).cast("B"))
     except TypeError:
@@ -377,7 +406,12 @@ def frombuffer(
             f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
             f"({room} bytes) minus 1"
         )
-    array = np.frombuffer(buffer, dtype.np, count, offset)
+    if count > (room - offset) // dtype.itemsize:
+        raise ValueError(
+            f"requested buffer length ({count} elements of {dtype}) after offset ({offset} bytes) must "
+            f"not be greater than actual buffer length ({room} bytes)"
+        )
+    array = np.frombuffer(buffer, dtype.np, max(count, -1), offset)
     with warnings.catch_warnings():
         if array.flags.writeable is False:
             warnings.simplefilter("ignore")
@@ -431,12 +465,16 @@ def arange(
             raise ValueError(f"arange(): step must be nonzero, but it is 0 as {dt}")
         if dt is dtypes.int64:  # of which alone PyTorch counts with the numbers cut off
             count = max(0, math.ceil((high - low) / by))
-    if dt.category <= dtypes.INT and integral:
-        values = np.arange(count, dtype=np.int64) * by + low
-        array = values.astype(dt.np)
-    else:
-        wide = np.arange(count, dtype=np.float64) * by + low
-        array = dtypes.narrow(wide, dt)
+    room(8 * count, "arange")
+    try:
+        if dt.category <= dtypes.INT and integral:
+            values = np.arange(count, dtype=np.int64) * by + low
+            array = values.astype(dt.np)
+        else:
+            wide = np.arange(count, dtype=np.float64) * by + low
+            array = dtypes.narrow(wide, dt)
+    except MemoryError as error:
+        raise named(error, "arange") from None
     t = wrap(array, dt, requires_grad)
     if out is not None:
         out.resize_(tuple(t.shape))
@@ -480,6 +518,7 @@ def inclusive_range(
                   requires_grad=requires_grad, out=out)  # fmt: skip
 
 
+@naming
 def linspace(
     start: Any, end: Any, steps: Any = None, *, num: Any = None, endpoint: bool = True,
     dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None,
@@ -501,21 +540,28 @@ def linspace(
     kind = dt.compute if dt.is_floating_point else np.dtype("f8")
     if dt.category <= dtypes.INT:  # the ends are numbers of the dtype too
         low, high = int(low), int(high)
-    array = np.empty(n, kind)
-    if n == 1:
-        array[0] = low
-    elif n:
-        # PyTorch steps from both ends towards the middle, in the dtype itself.
-        step = kind.type((kind.type(high) - kind.type(low)) / kind.type(n - 1))
-        i = np.arange(n)
-        half = n // 2
-        array[:half] = kind.type(low) + step * i[:half].astype(kind)
-        array[half:] = kind.type(high) - step * (n - 1 - i[half:]).astype(kind)
+    room(n * kind.itemsize, "linspace")
+    with np.errstate(all="ignore"):
+        array = _steps(low, high, n, kind)
     t = wrap(dtypes.convert(array, dtypes.from_numpy(kind), dt) if dt.np != kind else array, dt, requires_grad)
     if out is not None:
         out.resize_(tuple(t.shape))
         return out.copy_(t)  # type: ignore[no-any-return]
     return t
+
+
+def _steps(low: Any, high: Any, n: int, kind: np.dtype[Any]) -> np.ndarray:
+    """PyTorch's linspace: from both ends towards the middle, in the dtype itself."""
+    array = np.empty(n, kind)
+    if n == 1:
+        array[0] = low
+    elif n:
+        step = kind.type((kind.type(high) - kind.type(low)) / kind.type(n - 1))
+        i = np.arange(n)
+        half = n // 2
+        array[:half] = kind.type(low) + step * i[:half].astype(kind)
+        array[half:] = kind.type(high) - step * (n - 1 - i[half:]).astype(kind)
+    return array
 
 
 def _complex_end(x: Any) -> bool:
@@ -532,6 +578,7 @@ def _complex_linspace(start: Any, end: Any, steps: Any, dt: dtype) -> Any:
     return call.complex(*parts)
 
 
+@naming
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
@@ -541,13 +588,16 @@ def logspace(
     usable(device)
     dt = wanted("logspace", dtype, out) or dtypes.get_default()
     exponents = linspace(low, high, n, dtype=dtypes.float64).numpy()
-    t = converted(np.power(float(base), exponents), dtypes.float64, dt, requires_grad)
+    with np.errstate(all="ignore"):
+        values = np.power(float(base), exponents)
+    t = converted(values, dtypes.float64, dt, requires_grad)
     if out is not None:
         out.resize_(tuple(t.shape))
         return out.copy_(t)  # type: ignore[no-any-return]
     return t
 
 
+@naming
 def eye(
     n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None,
@@ -559,6 +609,7 @@ def eye(
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got {rows} and {cols}")
     usable(device)
     dt = wanted("eye", dtype, out) or dtypes.get_default()
+    room(8 * rows * cols, "eye", (rows, cols))
     t = wrap(dtypes.narrow(np.eye(rows, cols, k), dt), dt, requires_grad)
     if out is not None:
         out.resize_((rows, cols))

@@ -26,6 +26,7 @@ from ..ops import signature
 from ..ops.core import PICK
 from ..ops.signature import Argument
 from ..ops.table import Row, Spec, call, table
+from ..runtime import shortage
 from ..runtime.storage import Storage
 from . import arguments, overriding, redirecting
 from .memory import array_of, convert, read, stride
@@ -51,11 +52,17 @@ def infer(row: Row, key: Any, *operands: Any, called: str = "") -> Any:
     """Run a row's rule for a key that has no memo yet. Errors name the operation, as the user
     `called` it."""
     assert row.rule is not None
+    arguments.check_params(row, called or row.called, operands)
     try:
         found = row.rule(*operands)
     except OPERATION_ERRORS as error:
         raise named(called or row.called, error) from None
+    except ArithmeticError as error:
+        raise RuntimeError(f"{called or row.called}(): {error}") from error
     spec = found if isinstance(found, Spec) else Spec(found)
+    arguments.check_complex(row, called or row.called, operands, spec.aval)
+    for a in spec.aval if isinstance(spec.aval, tuple) else (spec.aval,):
+        shortage.possible(a.nbytes, called or row.called, a.shape)
     if len(row.memo) >= _MEMO_LIMIT:
         row.memo.clear()
     row.memo[key] = (spec.aval, spec.cast, new_token())
@@ -65,6 +72,7 @@ def infer(row: Row, key: Any, *operands: Any, called: str = "") -> Any:
 def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
     """The same for a view: its layout(s) from the tensor's."""
     assert row.view is not None
+    arguments.check_params(row, row.called, params)
     a = t._aval
     strides = stride(t)
     try:
@@ -105,7 +113,7 @@ def named(name: str, error: BaseException) -> BaseException:
     """The same error with the operation's name in front."""
     text = str(error)
     prefix = f"{name}(): "
-    kind = type(error)
+    kind: Any = next(k for k in type(error).__mro__ if not k.__module__.startswith("numpy"))
     return kind(text if text.startswith(prefix) else prefix + text)
 
 
@@ -140,6 +148,9 @@ def picks(value: Value, avals: tuple[Aval, ...]) -> list[Any]:
         pick = record(PICK, a, (value,), (i,))
         pick.token = pick_token(i, a)
         found.append(fresh(pick, a))
+    for a in avals:
+        if a.big:
+            note_bytes(a)
     return found
 
 
@@ -181,11 +192,15 @@ class _Writer:
         """The text, with the lines after the first in a `try` that costs nothing (see
         `autograd.levels`): wrapped tensors and overriding classes end up in its `except`."""
         head, *body = self.lines
+        recorded = "".join(f"x{i} = " for i in range(len(inputs))) + "value_ = None"
         given = "".join(f"{a.name}, " for a in inputs)
         statics = "".join(f"{a.name}, " for a in params)
         return "\n".join([
             head, "    try:", *["    " + line for line in body], "    except Intercept as intercept:",
             f"        return lifted(row, ({given}), ({statics}), intercept)",
+            # Whoever keeps the error keeps this frame: it must not hold what was recorded.
+            f"    except MemoryError as error:\n        {recorded}",
+            "        raise out_of_memory(error, row.called)",
         ])  # fmt: skip
 
 
@@ -281,12 +296,14 @@ def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
     if a.type == "Scalar":
         w(f"if {n}.__class__ not in NUMBERS: {n} = need_scalar(row, {n!r}, {n})")
         w(f"k{i} = {n}.__class__; x{i} = {n}; g{i} = False")
+        w(f"if k{i} is int and not LEAST <= {n} <= MOST: too_big(row, {n!r})")
         return
     depth = 1
     if a.type == "Operand":
         w(f"k{i} = {n}.__class__")
         w(f"if k{i} is float or k{i} is int:")
         w(f"x{i} = {n}; g{i} = False", 2)
+        w(f"if k{i} is int and not LEAST <= {n} <= MOST: too_big(row, {n!r})", 2)
         w("else:")
         depth = 2
     elif a.type == "Tensor?":
@@ -481,10 +498,10 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "row": row, "memo": row.memo, "infer": infer, "infer_view": infer_view, "Value": Value,
         "Storage": Storage, "Tensor": Tensor, "new": object.__new__, "state": state,
         "read": read, "convert": convert, "record": record, "uncount": uncount, "Aval": Aval,
-        "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
+        "LEAST": arguments.LEAST, "MOST": arguments.MOST, "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view, "unfollowed": inplace.unfollowed,
-        "joined": joined, "MISSING": MISSING, "Intercept": Intercept, "lifted": lifted,
+        "joined": joined, "MISSING": MISSING, "Intercept": Intercept, "lifted": lifted, "out_of_memory": shortage.named,
         "multi_view": inplace.multi_view, "dtype_class": arguments.dtype,
         "as_dtype": arguments.to_dtype,
         "result_type": result_type(row.name if row.forms else row.called, sig.results) if sig.results else None,
@@ -501,7 +518,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 
 
 _HELPERS = (
-    "old_order", "oldest_order",
+    "old_order", "oldest_order", "too_big",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
     "from_varargs", "missing_argument", "to_index", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip
@@ -536,8 +553,10 @@ def _composite(row: Row) -> Callable[..., Any]:
             if overriding._inside_composite(2):
                 raise
             return overriding.called(composite, args, kwargs)
-        except AttributeError:
-            _tensors_given(row, args, kwargs)
+        except MemoryError as error:
+            raise shortage.named(error, row.called) from None
+        except MISUSE as error:
+            _check_given(row, args, kwargs, error)
             raise
 
     if row.grads:
@@ -561,15 +580,29 @@ def _composite(row: Row) -> Callable[..., Any]:
     return redirecting.made(_described(composite, row))
 
 
-def _tensors_given(row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """TypeError where a composite was given something else for a tensor."""
+MISUSE = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, AssertionError, RecursionError)
+"""What comes out of a composite's body that was given something else than its schema says."""
+
+
+def _check_given(
+    row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> None:
+    """TypeError where a composite was given an argument of another type than its schema's."""
     for i, a in enumerate(signature.parse(row.schema).arguments):
-        given = args[i] if i < len(args) and not a.keyword_only else kwargs.get(a.name, a)
-        if a.type == "Tensor" or (a.type == "Tensor?" and given is not None):
-            if given is not a and not hasattr(given, "_aval"):
-                if overriding.overrides(given):
-                    raise overriding.Overriding
-                arguments.need_tensor(row, a.name, given)
+        positional = i < len(args) and not a.keyword_only
+        if not positional and a.name not in kwargs:
+            continue
+        given = args[i] if positional else kwargs[a.name]
+        if a.type == "Tensor" and overriding.overrides(given) and not hasattr(given, "_aval"):
+            raise overriding.Overriding
+        arguments.check_type(row, a, given)
+    if isinstance(error, (AttributeError, RecursionError)):  # within what no type is said of
+        raise TypeError(f"{row.called}(): an argument is of a wrong type: {error}") from error
+    if isinstance(error, ZeroDivisionError):
+        raise RuntimeError(f"{row.called}(): an argument must not be zero: {error}") from error
+    foreign = type(error).__module__.startswith("numpy")
+    if foreign or (isinstance(error, OverflowError) and "(): " not in str(error)):
+        raise named(row.called, error) from None
 
 
 _made: dict[str, Callable[..., Any]] = {}

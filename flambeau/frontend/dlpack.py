@@ -4,6 +4,7 @@ it does not know travel as bits, with their own code written into the capsule.""
 from __future__ import annotations
 
 import ctypes
+import math
 import warnings
 from typing import Any
 
@@ -56,13 +57,19 @@ _CAPSULE = type(np.zeros(1).__dlpack__())
 
 
 def _inside(capsule: Any) -> _Tensor | None:
-    """The tensor that a capsule holds; None where it holds none (any more)."""
+    """The tensor that a capsule holds; None where it holds none (any more). BufferError where its
+    form is of a later version, in which nothing but the version may be read."""
     for name, kind in ((b"dltensor", _Tensor), (b"dltensor_versioned", _Versioned)):
         if _api.PyCapsule_IsValid(capsule, name):
             address = _api.PyCapsule_GetPointer(capsule, name)
             found: Any = kind.from_address(address)
             if isinstance(found, _Versioned):
-                return None if found.major > 1 else found.tensor  # type: ignore[no-any-return]
+                if found.major != 1:
+                    raise BufferError(
+                        f"from_dlpack(): the capsule is of DLPack {found.major}.{found.minor}, and "
+                        "version 1 is read"
+                    )
+                return found.tensor  # type: ignore[no-any-return]
             return found  # type: ignore[no-any-return]
     return None
 
@@ -138,11 +145,13 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             "only once, so you might have already constructed a tensor from it once."
         )
     opaque = _check(inside)
+    code = inside.dtype.code
     if opaque is not None:
         inside.dtype.code = _UINT
     try:
         array = np.from_dlpack(_Given(capsule))
     except (TypeError, BufferError, ValueError) as error:
+        inside.dtype.code = code
         raise RuntimeError(f"from_dlpack(): {error}") from None
     t = _over(array, opaque)
     return t.clone() if copy else t  # type: ignore[no-any-return]
@@ -182,10 +191,27 @@ def _check(inside: _Tensor) -> dtype | None:
         raise RuntimeError(f"from_dlpack(): negative sizes or strides: {sizes}, {steps}")
     if not inside.data and 0 not in sizes:
         raise RuntimeError(f"from_dlpack(): the capsule has no memory for its sizes {sizes}")
+    _check_extent(inside, sizes, steps)
     opaque = _BY_CODE.get((kind.code, kind.bits))
     if opaque is None and kind.code in (_BFLOAT, *range(7, 18)):
         raise RuntimeError(f"from_dlpack(): Unsupported dtype code {kind.code} of {kind.bits} bits")
     return opaque
+
+
+def _check_extent(inside: _Tensor, sizes: list[int], steps: list[int]) -> None:
+    """Refuse a layout whose bytes no address space holds: its products would wrap around."""
+    bytes_each = max(inside.dtype.bits // 8, 1)
+    if math.prod(max(n, 1) for n in sizes) * bytes_each >= 1 << 62:
+        raise RuntimeError(f"from_dlpack(): no memory holds the sizes {sizes}")
+    reach = inside.byte_offset
+    if steps:
+        reach += bytes_each * sum((max(n, 1) - 1) * s for n, s in zip(sizes, steps, strict=True))
+        reach = max(reach, bytes_each * max(steps, default=0))
+    if (inside.data or 0) + reach >= 1 << 63:
+        raise RuntimeError(
+            f"from_dlpack(): sizes {sizes}, strides {steps} and byte offset {inside.byte_offset} lead "
+            "out of the address space"
+        )
 
 
 def _over(array: np.ndarray, opaque: dtype | None) -> Any:

@@ -6,6 +6,7 @@ fills a tensor in the order of its memory, whatever the order of its dimensions.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from ..core import dtypes
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..ops.table import call
+from ..runtime import shortage
 from . import inplace
 from .creation import wrap
 from .generator import default_generator, stream_of
@@ -37,31 +39,48 @@ def memory_order(t: Tensor) -> Shape | None:
     return None if moved == sorted(moved) else order
 
 
-def drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any = None, gaps: bool = False) -> Tensor:
+LONG = 16 << 10
+"""From so many draws on a failed one leaves the stream where it was."""
+
+
+def drawn(
+    g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any = None, gaps: bool = False,
+    name: str = "random numbers",
+) -> Tensor:  # fmt: skip
     """A new tensor of draws, in the memory order of `like`; `gaps`: its elements do not lie one
-    behind the other. Inside of vmap its randomness decides how many are drawn."""
+    behind the other. Inside of vmap its randomness decides how many are drawn. `name` is whose draws
+    they are where there is no memory for them."""
     if levels.running.levels:
         from ..autograd.batching import random_batch
 
         def draw_outside(whole: Shape) -> Tensor:
-            return _drawn(g, draw, whole, dt, None if whole != shape else like, gaps)
+            return _drawn(g, draw, whole, dt, None if whole != shape else like, gaps, name)
 
         found = random_batch(shape, draw_outside)
         if found is not None:
             return found  # type: ignore[no-any-return]
-    return _drawn(g, draw, shape, dt, like, gaps)
+    return _drawn(g, draw, shape, dt, like, gaps, name)
 
 
-def _drawn(g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any, gaps: bool) -> Tensor:
-    order = None if like is None else memory_order(like)
-    if order is None:
-        array = draw(g, shape, dt.name, not gaps)
-    else:
-        array = draw(g, tuple(shape[k] for k in order), dt.name, False)
-        array = np.ascontiguousarray(array.transpose(np.argsort(order)))
-    if dt is dtypes.bfloat16:  # these draws come as float32 that bfloat16 can hold
-        array = (array.reshape(-1).view(np.uint32) >> np.uint32(16)).astype(np.uint16).reshape(shape)
-    return wrap(array, dt)
+def _drawn(
+    g: Any, draw: Draw, shape: Shape, dt: dtype, like: Any, gaps: bool, name: str
+) -> Tensor:
+    mark = g.mark() if math.prod(shape) >= LONG else None
+    try:
+        order = None if like is None else memory_order(like)
+        if order is None:
+            array = draw(g, shape, dt.name, not gaps)
+        else:
+            array = draw(g, tuple(shape[k] for k in order), dt.name, False)
+            array = np.ascontiguousarray(array.transpose(np.argsort(order)))
+        if dt is dtypes.bfloat16:  # these draws come as float32 that bfloat16 can hold
+            array = (array.reshape(-1).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+            array = array.reshape(shape)
+        return wrap(array, dt)
+    except MemoryError as error:
+        if mark is not None:
+            g.go_back(mark)
+        raise shortage.named(error, name) from None
 
 
 def into(out: Any, name: str, g: Any, draw: Draw, shape: Shape, dt: dtype) -> Tensor:
@@ -69,7 +88,8 @@ def into(out: Any, name: str, g: Any, draw: Draw, shape: Shape, dt: dtype) -> Te
     if out.shape != shape:
         out.resize_(shape)
     inplace.check_target(out, name)
-    write(out, drawn(g, draw, shape, dt, out, not out.is_contiguous())._storage.value)
+    made = drawn(g, draw, shape, dt, out, not out.is_contiguous(), name)
+    write(out, made._storage.value)
     return out  # type: ignore[no-any-return]
 
 
@@ -144,7 +164,7 @@ def _arguments(
 def _filled(self: Tensor, name: str, node: str, g: Any, draw: Draw) -> Tensor:
     """Replace a tensor's content by draws; in the graph, they have a node of their own."""
     inplace.check_target(self, name)
-    made = drawn(g, draw, tuple(self.shape), self.dtype, self, not self.is_contiguous())
+    made = drawn(g, draw, tuple(self.shape), self.dtype, self, not self.is_contiguous(), name)
     if state.grad and self.requires_grad:
         return inplace.assign(self, call.drawn(made, self, None, node))  # type: ignore[no-any-return]
     inplace.replace(self, made)

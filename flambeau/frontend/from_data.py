@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
+from ..core.aval import MOST_DIMENSIONS
 from ..core.dtypes import dtype
+from ..runtime.shortage import possible
 from .tensor import Tensor
 
 SCALARS = frozenset((bool, int, float, complex))
@@ -33,7 +36,8 @@ def read_data(data: Any, wanted: dtype | None = None) -> tuple[np.ndarray, dtype
         odd = _collect(data, kinds)
         if odd is not None:
             raise _no_dtype(data, odd)
-        plain = _without_tensors(data) if Tensor in kinds else data
+        plain = data if kinds.isdisjoint((Tensor, _OTHER)) else _as_lists(data)
+        kinds.discard(_OTHER)
         array = _array(plain, wanted, bool(kinds) and kinds <= _WHOLE)
         found = _promoted(kinds - {Tensor})
     elif isinstance(data, (bool, int, float, complex)):  # a subclass of one
@@ -55,9 +59,62 @@ def is_sequence(x: Any) -> bool:
     )
 
 
+_MANY = 1 << 24
+_SEQUENCES = (list, tuple, range, bytearray)
+_OTHER = object()
+"""Among kinds: sequences of other types than these."""
+
+
+def _items(data: Any) -> Any:
+    """What is in a sequence. Of one of the user's, as many as its length says: its iteration need
+    not end."""
+    if isinstance(data, _SEQUENCES):
+        return data
+    return data.tolist() if isinstance(data, memoryview) else [data[i] for i in range(len(data))]
+
+
+def _lengths(data: Any) -> list[int]:
+    """The lengths of nested sequences by the first of each. ValueError where they nest too deep, and
+    OutOfMemoryError where so many numbers can't be."""
+    lengths: list[int] = []
+    while is_sequence(data):
+        if len(lengths) == MOST_DIMENSIONS:
+            kind = type(data).__name__
+            raise ValueError(f"too many dimensions '{kind}': {MOST_DIMENSIONS} at most")
+        if isinstance(data, memoryview):
+            lengths += data.shape or ()
+            break
+        lengths.append(len(data))
+        if not lengths[-1]:
+            break
+        data = data[0]
+    if math.prod(lengths) > _MANY:
+        possible(math.prod(lengths), "tensor", lengths)
+    return lengths + list(data.shape) if isinstance(data, np.ndarray) else lengths
+
+
 def _collect(data: Any, kinds: set[Any]) -> str | None:
-    """Add the types of the numbers in nested sequences to `kinds`: Python's types, dtypes, and
-    Tensor where one is among them. Gives the name of a type that is no number's."""
+    """Add the types of the numbers in nested sequences to `kinds`: Python's types, dtypes, Tensor
+    where one is among them and _OTHER where a sequence is of another type than Python's. Gives the
+    name of a type that is no number's. ValueError and TypeError as for `_ragged`."""
+    if type(data) in (list, tuple):
+        here = set(map(type, data))
+        if here <= SCALARS:
+            kinds |= here
+            return None
+    return _collect_in(data, kinds, _lengths(data), 0)
+
+
+def _collect_in(data: Any, kinds: set[Any], lengths: list[int], depth: int) -> str | None:
+    """The same at a depth. No sequence is walked before its length is known to be right, so that the
+    walk is no longer than the tensor is large."""
+    if depth >= len(lengths):
+        return _deeper(data, depth)
+    if len(data) != lengths[depth]:
+        raise _unequal(lengths[depth], depth, len(data))
+    if not isinstance(data, _SEQUENCES):
+        kinds.add(_OTHER)
+        data = _items(data)
     here = set(map(type, data))
     if here <= SCALARS:
         kinds |= here
@@ -77,7 +134,7 @@ def _collect(data: Any, kinds: set[Any]) -> str | None:
         elif isinstance(item, (np.generic, np.ndarray)) and item.dtype.kind in "biufc":
             kinds.add(dtypes.from_numpy(item.dtype))
         elif is_sequence(item):
-            odd = _collect(item, kinds)
+            odd = _collect_in(item, kinds, lengths, depth + 1)
             if odd is not None:
                 return odd
         else:
@@ -94,11 +151,11 @@ def _promoted(kinds: set[Any]) -> dtype:
     return found or dtypes.get_default()
 
 
-def _without_tensors(data: Any) -> Any:
-    """Nested sequences with one-element tensors replaced by their numbers."""
+def _as_lists(data: Any) -> Any:
+    """Nested sequences as lists, with one-element tensors replaced by their numbers."""
     return [
-        x.item() if isinstance(x, Tensor) else _without_tensors(x) if is_sequence(x) else x
-        for x in data
+        x.item() if isinstance(x, Tensor) else _as_lists(x) if is_sequence(x) else x
+        for x in _items(data)
     ]
 
 
@@ -125,6 +182,21 @@ def _unsigned(numbers: np.ndarray) -> np.ndarray:
     return np.asarray(numbers % 2**64, np.uint64)
 
 
+def _deeper(data: Any, depth: int) -> str | None:
+    """What is wrong with a sequence where the first of its depth is a number: TypeError for that, or
+    the name of the type that is no number's in it."""
+    first = data[0] if len(data) else None
+    if isinstance(first, (str, bytes)):
+        return type(first).__name__
+    raise TypeError(
+        f"expected a number at depth {depth}, but got {type(data).__name__}: {_EXPECTED}"
+    )
+
+
+def _unequal(expected: int, depth: int, found: int) -> ValueError:
+    return ValueError(f"expected sequence of length {expected} at dim {depth} (got {found})")
+
+
 def _ragged(data: Any) -> Exception:
     """What is wrong with sequences of unequal length: the first that differs from those before."""
     lengths = []
@@ -145,9 +217,7 @@ def _ragged(data: Any) -> Exception:
         if not (is_sequence(item) or isinstance(item, np.ndarray)):
             return TypeError(f"not a sequence: {item!r} beside sequences at depth {depth}")
         if len(item) != lengths[depth]:
-            return ValueError(
-                f"expected sequence of length {lengths[depth]} at dim {depth} (got {len(item)})"
-            )
+            return _unequal(lengths[depth], depth, len(item))
         return next(filter(None, (find(x, depth + 1) for x in item)), None)
 
     return find(data, 0) or ValueError("expected sequences of equal length at every level")

@@ -121,7 +121,8 @@ def _array_item(array: np.ndarray) -> Any:
     if array.dtype.kind not in "biuf":
         raise IndexError(f"{_VALID} are valid indices (got an array of {array.dtype})")
     if array.dtype.kind != "b":
-        array = array.astype(np.int64)
+        with np.errstate(invalid="ignore"):
+            array = array.astype(np.int64)
     if not array.ndim:
         return array.item()
     return wrap(np.array(array, order="C"), dtypes.from_numpy(array.dtype))

@@ -16,7 +16,7 @@ from ..errors import shape_text
 from ..graph.trace import state
 from ..ops.table import Row, call
 from ..runtime.storage import Storage
-from .memory import bump, convert, read, stride, write
+from .memory import bump, check_writable, convert, read, stride, write
 
 SEVERAL, NO_GRAD, INFERENCE, FUNCTION = "several", "no_grad", "inference", "function"
 """Origins of views that autograd can't follow through writes: one of several results, made while
@@ -376,11 +376,17 @@ def as_before(t: Any) -> Any:
 
 def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     """`x.add_(y)`: the function's result becomes the content of its first argument."""
+    from .arguments import need_tensor  # its module needs `overriding`, which needs the levels
+
     name, uniform, strict = row.name + "_", row.uniform, row.out in ("exact", "apart")
 
     def inplace(input: Any, *args: Any, **kwargs: Any) -> Any:
         operands = (*args, *kwargs.values()) if kwargs else args
-        tracked = check_target(input, name, operands, uniform=uniform)
+        try:
+            tracked = check_target(input, name, operands, uniform=uniform)
+        except AttributeError:
+            need_tensor(row, "input", input)
+            raise
         result = function(as_before(input) if tracked else input, *args, **kwargs)
         if result._aval is not input._aval:
             check_result(input, result, name, strict)
@@ -394,10 +400,16 @@ def make_inplace(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def make_relayout(row: Row, function: Callable[..., Any]) -> Callable[..., Any]:
     """`x.t_()`: the tensor itself shows its memory through the layout of a view from now on."""
+    from .arguments import need_tensor
+
     name = row.name + "_"
 
     def relayout(input: Any, *args: Any, **kwargs: Any) -> Any:
-        tracked = check_graph(input, name)
+        try:
+            tracked = check_graph(input, name)
+        except AttributeError:
+            need_tensor(row, "input", input)
+            raise
         old, old_nr = input._node, input._nr
         found = function(input, *args, **kwargs)
         input._aval, input._strides = found._aval, found._strides
@@ -442,6 +454,8 @@ def into_out(
     if len(results) != len(outs):
         raise TypeError(f"{name}(): expected {len(results)} out tensors, got {len(outs)}")
     for o, r in zip(outs, results, strict=True):
+        if not hasattr(r, "_aval"):
+            raise TypeError(f"{name}(): out= needs tensors to compute with, got {type(r).__name__}")
         if state.grad and r._rg is True:
             raise RuntimeError(
                 f"{name}(): functions with out=... arguments don't support automatic "
@@ -456,16 +470,18 @@ def into_out(
             raise RuntimeError(
                 f"{name}(): expected an out tensor of dtype {r._aval.dtype}, got {o._aval.dtype}"
             )
-    for o, r in zip(outs, results, strict=True):
+    for o in outs:  # all of them before the first is written
         check_target(o, name, operands)
-        if o._aval.shape != r._aval.shape:
-            _resize_out(o, r, name)
         if "apart" in row.out and any(_touch(o, x) for x in operands):
             raise RuntimeError(
                 f"{name}(): unsupported operation: some elements of the input tensor and the "
                 "written-to tensor refer to a single memory location. Please clone() the tensor "
                 "before performing the operation."
             )
+    for o, r in zip(outs, results, strict=True):
+        if o._aval.shape != r._aval.shape:
+            check_writable(o._storage)
+            _resize_out(o, r, name)
         write(o, convert(read(r), o._aval.dtype))
     return out
 

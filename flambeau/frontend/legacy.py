@@ -96,6 +96,9 @@ def _replace_elements(t: Tensor, function: Callable[..., Any], *others: Tensor) 
     if t.requires_grad:
         raise RuntimeError("Can't call a Python function on the elements of a Variable that "
                            "requires grad. Use var.detach() instead.")  # fmt: skip
+    for x in others:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"map_(): argument 'tensor' must be Tensor, not {type(x).__name__}")
     columns = [x.expand_as(t).reshape(-1).tolist() for x in (t, *others)]
     values = [function(*row) for row in zip(*columns, strict=True)]
     from .creation import tensor

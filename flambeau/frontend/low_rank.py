@@ -82,6 +82,8 @@ def lobpcg(
     are small enough. Where A or B requires grad, the whole spectrum is computed instead: that is
     differentiable.
     """
+    if not isinstance(A, Tensor):
+        raise TypeError(f"lobpcg(): argument 'A' must be Tensor, not {type(A).__name__}")
     largest = True if largest is None else bool(largest)
     k = (1 if X is None else X.shape[-1]) if k is None else int(k)
     size = A.shape[-1]

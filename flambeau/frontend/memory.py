@@ -12,13 +12,20 @@ from ..autograd.wrapped import Intercept
 from ..core.aval import Aval, aval
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
+from ..engine import flush
 from ..engine.buffers import as_array
 from ..engine.flush import realise
-from ..graph.trace import record, state
+from ..graph.trace import note_bytes, record, state
 from ..graph.value import Value, leaf
 from ..ops.core import CONVERT, REINTERPRET, VIEW, WRITE, WRITE_AS, as_elements, strided
+from ..runtime import truncation
 from ..runtime.blocks import Block
+from ..runtime.shortage import refused
 from ..runtime.storage import Storage
+from ..runtime.truncation import hit as too_short
+
+UNREADABLE = 1 << 42
+"""Bytes of an expanded view that nobody reads to its end."""
 
 
 def read(t: Any) -> Value:
@@ -26,11 +33,17 @@ def read(t: Any) -> Value:
     storage = t._storage
     value = storage.value
     if value is None:
-        if storage.is_shared():
-            return leaf(t._aval, window(t).copy())
-        value = unshare(storage)
+        with flush.lock():  # other threads may see that it can be lazy again
+            if storage.is_shared():
+                value = leaf(t._aval, window(t).copy())
+                if t._aval.big:
+                    note_bytes(t._aval)
+                return value
+            value = unshare(storage)
     if t._plain:
         return value  # type: ignore[no-any-return]
+    if t._aval.nbytes >= UNREADABLE:
+        raise refused(t._aval.nbytes, "", f"a view of shape {list(t._aval.shape)} is read")
     if t._aval.dtype is not storage.aval.dtype:
         flat = aval((room(t),), t._aval.dtype)
         value = record(REINTERPRET, flat, (value,), (t._aval.dtype,))
@@ -45,6 +58,8 @@ def room(t: Any) -> int:
 def array_of(t: Any, reason: str) -> np.ndarray:
     """The content as an array that must not be written or kept: observed now. Nothing that is
     pending runs for it where the content is there."""
+    if too_short:
+        truncation.tell()
     storage = t._storage
     try:
         value = storage.value
@@ -55,7 +70,10 @@ def array_of(t: Any, reason: str) -> np.ndarray:
     if value.buffer is not None and not t._plain and t._aval.dtype is storage.aval.dtype:
         state.looks += 1
         return strided(as_array(value).reshape(-1), t._aval.shape, stride(t), t._offset)
-    return realise(read(t), reason)  # type: ignore[no-any-return]
+    found: np.ndarray = realise(read(t), reason)
+    if too_short:  # a mapped file, for what was computed just now
+        truncation.tell()
+    return found
 
 
 def bump(t: Any) -> None:
@@ -69,16 +87,17 @@ def bump(t: Any) -> None:
 def write(t: Any, value: Value) -> None:
     """Replace a tensor's content by a value of its very aval. Counts a version."""
     storage = t._storage
-    current = storage.value  # before the write is counted: it may be intercepted
-    bump(t)
-    if current is None:
-        if storage.is_shared():
-            buffer = realise(value, "memory that is shared with the outside is written")
-            _writable(storage)
-            window(t)[...] = buffer
-            return
-        unshare(storage)
+    if storage.value is None:
+        with flush.lock():
+            if storage.is_shared():
+                buffer = realise(value, "memory that is shared with the outside is written")
+                check_writable(storage)
+                window(t)[...] = buffer
+                bump(t)
+                return
+            unshare(storage)
     if t._plain:
+        bump(t)
         storage.value = value
         return
     whole: Aval = storage.aval
@@ -92,9 +111,11 @@ def write(t: Any, value: Value) -> None:
     else:
         inputs = (storage.value, value, t._offset or None)
         storage.value = record(WRITE, whole, inputs, (shape, strides))
+    bump(t)  # only now: recording may have run what was pending, and failed
 
 
-def _writable(storage: Storage) -> None:
+def check_writable(storage: Storage) -> None:
+    """Refuse to write memory that NumPy sees and that must not be written."""
     buffer = storage.buffer
     if buffer is not None and not buffer.flags.writeable:
         raise RuntimeError(
@@ -107,13 +128,18 @@ def convert(value: Value, target: dtype) -> Value:
     source = value.aval.dtype
     if source is target:
         return value
-    return record(CONVERT, value.aval.with_dtype(target), (value,), (source, target))
+    made = record(CONVERT, value.aval.with_dtype(target), (value,), (source, target))
+    if made.aval.big:
+        note_bytes(made.aval)
+    return made
 
 
 def window(t: Any) -> np.ndarray:
     """The array over a shared storage's memory that is a tensor's content."""
     a = t._aval
     buffer = t._storage.buffer
+    if buffer is None:  # another thread has made it lazy meanwhile
+        buffer = as_array(t._storage.value).reshape(-1)
     if a.dtype is not t._storage.aval.dtype:
         buffer = as_elements(buffer, a.dtype)
     return strided(buffer, a.shape, stride(t), t._offset)
@@ -128,8 +154,14 @@ def stride(t: Any) -> tuple[int, ...]:
 
 def unshare(storage: Storage) -> Value:
     """Nobody outside sees the memory any more: it becomes a lazy value again."""
-    buffer = storage.buffer
-    assert buffer is not None
+    with flush.lock():  # two threads may find at once that nobody is outside
+        if storage.buffer is None:
+            assert storage.value is not None
+            return storage.value  # type: ignore[no-any-return]
+        return _unshared(storage, storage.buffer)
+
+
+def _unshared(storage: Storage, buffer: np.ndarray) -> Value:
     base = buffer.base
     whole = storage.aval
     if base is not None and base.shape == tuple(whole.shape) and base.dtype == buffer.dtype:

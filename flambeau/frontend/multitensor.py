@@ -18,6 +18,7 @@ from .memory import read, write
 
 new = object.__new__
 
+_steps = {table[name] for name in formulas}
 _LIMIT = 256
 """How many steps are remembered, each with the avals of all its tensors."""
 
@@ -79,15 +80,52 @@ def update_(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool
     # Memory that the outside sees is written at once. The step must then be held by its picks
     # alone: as a whole it cannot be the output of a program.
     del value
-    for t, pick in zip(written, picks, strict=True):
-        storage = t._storage
-        if t._plain and storage.value is not None and not t._count:
-            storage.version += 1
-            storage.value = pick
-        else:
-            write(t, pick)
+    try:
+        for t, pick in zip(written, picks, strict=True):
+            storage = t._storage
+            if t._plain and storage.value is not None and not t._count:
+                storage.version += 1
+                storage.value = pick
+            else:
+                write(t, pick)
+    except MemoryError:
+        take_back(written)
+        raise
     if len(state.nodes) >= config.max_pending_nodes:
         overflow(picks[-1])
+
+
+def take_back(tensors: Sequence[Any]) -> None:
+    """Give tensors the content that they had before a step of `update_` that could not be computed
+    for lack of memory."""
+    for t in tensors:
+        old = before(t)
+        if old is not None:
+            t._storage.value = old
+
+
+def before(t: Any) -> Any:
+    """The value that a tensor had before the last step of `update_`; None where that was computed, or
+    the tensor has been written otherwise since."""
+    pick = t._storage.value
+    if pick is None or pick.op is not PICK or pick.buffer is not None:
+        return None
+    step: Any = pick.inputs[0]
+    if step.op not in _steps or step.buffer is not None:
+        return None
+    count = len(step.aval) // (step.params[0] - 1)
+    place = pick.params[0]
+    return step.inputs[place if place < count else place + count]  # gradients are not written
+
+
+class Unbroken:
+    """Context manager: what is recorded inside does not run in parts, however much it is."""
+
+    def __enter__(self) -> None:
+        state.unbroken = True
+
+    def __exit__(self, *_: object) -> None:
+        state.unbroken = False
 
 
 _Plan = tuple[Row, tuple[Aval, ...], int, list[tuple[Aval, tuple[int], int]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from ..core import dtypes
@@ -128,7 +129,13 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def promote_types(type1: dtypes.dtype, type2: dtypes.dtype) -> dtypes.dtype:
-    return dtypes.promote(type1, type2)
+    return dtypes.promote(_dtype("promote_types", type1), _dtype("promote_types", type2))
+
+
+def _dtype(name: str, x: Any) -> dtypes.dtype:
+    if isinstance(x, dtypes.dtype):
+        return x
+    raise TypeError(f"{name}(): expected torch.dtype, not {type(x).__name__}")
 
 
 def result_type(
@@ -148,7 +155,8 @@ def result_type(
 
 def can_cast(from_: Any, to: dtypes.dtype) -> bool:
     """Whether a dtype (or a tensor's) goes into another one without leaving its kind."""
-    return dtypes.can_cast(from_.dtype if isinstance(from_, Tensor) else from_, to)
+    source = from_.dtype if isinstance(from_, Tensor) else from_
+    return dtypes.can_cast(_dtype("can_cast", source), _dtype("can_cast", to))
 
 
 def broadcast_shapes(*shapes: Any) -> Any:
@@ -156,12 +164,18 @@ def broadcast_shapes(*shapes: Any) -> Any:
     from ..core.layout import broadcast
     from ..core.size import Size
 
-    return Size(broadcast(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+    sizes = [(s,) if isinstance(s, int) else tuple(map(operator.index, s)) for s in shapes]
+    return Size(broadcast(*sizes))
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to their common shape; those that have it already are returned."""
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    for i, t in enumerate(given):
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"broadcast_tensors(): expected Tensor as element {i}, but got {type(t).__name__}"
+            )
     shape = broadcast_shapes(*[t.shape for t in given])
     return tuple(t if t.shape == shape else t.expand(shape) for t in given)
 

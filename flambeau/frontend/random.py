@@ -13,6 +13,7 @@ from ..core.device import usable
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..ops.table import call
+from ..runtime.shortage import naming, room
 from . import draws
 from .creation import sizes, wanted, wrap
 from .draws import Draw, Shape
@@ -56,7 +57,7 @@ def _made(
 ) -> Tensor:
     if out is not None:
         return draws.into(out, name, g, draw, shape, dt)
-    t = draws.drawn(g, draw, shape, dt)
+    t = draws.drawn(g, draw, shape, dt, name=name)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -65,7 +66,7 @@ def _like(
 ) -> Tensor:
     """Draws of the shape of `x`, in its memory order."""
     usable(device)
-    t = draws.drawn(stream_of(generator), draw, tuple(x.shape), dt, x)
+    t = draws.drawn(stream_of(generator), draw, tuple(x.shape), dt, x, name=name)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -226,6 +227,7 @@ def randperm(
     if count < 0:
         raise RuntimeError(f"randperm(): n must be non-negative, got {count}")
     dt: dtypes.dtype = wanted("randperm", dtype, out) or dtypes.int64
+    room(8 * count, "randperm")
     return _made(
         "randperm", stream_of(generator),
         lambda g, shape, name, dense: g.randperm(count, name), (count,), dt, out, requires_grad,
@@ -235,6 +237,7 @@ def randperm(
 # --- with parameters in tensors -----------------------------------------------------------------
 
 
+@naming
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """Ones with the probabilities in `input` (or `p`), else zeros."""
     _need_tensor("bernoulli", "input", input)
@@ -256,6 +259,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     return call.drawn(found, input, None, "BernoulliBackward0")  # type: ignore[no-any-return]
 
 
+@naming
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None,
     out: Any = None,
@@ -295,6 +299,7 @@ def _elementwise(name: str, x: Tensor, draw: Any) -> Tensor:
     return wrap(np.array(dtypes.narrow(array, x.dtype), order="C"), x.dtype)
 
 
+@naming
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers for the rates in `input`."""
     _need_tensor("poisson", "input", input)
@@ -304,6 +309,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     return call.drawn(found, input, None, "PoissonBackward0")  # type: ignore[no-any-return]
 
 
+@naming
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Binomial numbers: of `count` trials, how many succeed with probability `prob`."""
     _need_tensor("binomial", "count", count)

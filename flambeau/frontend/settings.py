@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.device import device, usable
+from ..engine import tiering
 
 _deterministic = {"mode": False, "warn_only": False}
 _precision = "highest"
@@ -13,8 +14,15 @@ _PRECISIONS = ("highest", "high", "medium")
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Ask for algorithms that give the same result in every run. flambeau has no others."""
+    """Ask for algorithms that give the same result in every run. flambeau has no others: the same
+    program gives the same bits, on any number of threads.
+
+    Where it is on, bits don't depend either on what ran before in this process: everything is
+    compiled before it runs the first time, and that is waited for. So a run that was resumed equals
+    one that was not interrupted. (Otherwise a program's first runs are interpreted.)
+    """
     _deterministic.update(mode=bool(mode), warn_only=bool(warn_only))
+    tiering.at_once = bool(mode)
 
 
 def are_deterministic_algorithms_enabled() -> bool:

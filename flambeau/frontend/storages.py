@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from typing import Any
@@ -13,9 +14,12 @@ from ..core.dtypes import dtype
 from ..errors import users_line
 from . import shared_memory
 from .creation import from_numpy
+from .mapped import map_file
 from .memory import expose, pin
 from .storage_common import Common, contents, whole
 from .tensor import Tensor
+
+_DTYPE = dtype  # where a parameter has its name
 
 
 class UntypedStorage(Common):
@@ -37,7 +41,20 @@ class UntypedStorage(Common):
     def from_buffer(buffer: Any, byte_order: str = "native", count: int = -1, offset: int = 0, *,
                     dtype: Any = dtypes.uint8) -> UntypedStorage:  # fmt: skip
         """A storage of a copy of `count` elements (all) of a buffer, from byte `offset`."""
-        element = dtype.np.newbyteorder({"little": "<", "big": ">", "native": "="}[byte_order])
+        if dtype.__class__ is not _DTYPE:
+            raise TypeError(f"from_buffer(): argument 'dtype' must be torch.dtype, not {dtype!r:.60}")
+        order = {"little": "<", "big": ">", "native": "="}.get(byte_order)
+        if order is None:
+            raise ValueError(
+                f"from_buffer(): byte_order must be 'native', 'little' or 'big', not {byte_order!r:.60}"
+            )
+        room = max(operator.index(count), operator.index(offset))
+        if room > memoryview(buffer).nbytes or offset < 0:
+            raise ValueError(
+                f"from_buffer(): a buffer of {memoryview(buffer).nbytes} bytes does not have {count} "
+                f"elements of {dtype} from byte {offset}"
+            )
+        element = dtype.np.newbyteorder(order)
         array = np.frombuffer(buffer, element, count, offset).astype(dtype.np)
         made = UntypedStorage(array.nbytes)
         made._tensor.copy_(from_numpy(array.view(np.uint8)))
@@ -46,12 +63,9 @@ class UntypedStorage(Common):
     @staticmethod
     def from_file(filename: str | os.PathLike[str], shared: bool = False, size: int = 0) -> UntypedStorage:
         """A file's first `size` bytes as memory. `shared`: writes go into the file, which is made
-        or grows as needed; else they stay here."""
+        or grows as needed; else they stay here. RuntimeError where it can't be opened or is too short."""
         path = os.fspath(filename)
-        if shared:
-            with open(path, "ab") as file:
-                file.truncate(max(size, file.tell()))
-        array = np.memmap(path, np.uint8, "r+" if shared else "c", shape=(size,))
+        array = map_file(path, bool(shared), operator.index(size), dtypes.uint8)
         made = object.__new__(UntypedStorage)
         made._tensor = from_numpy(array)
         made._filename = path  # type: ignore[attr-defined]

@@ -19,6 +19,8 @@ from ..core.layout import contiguous_strides, is_contiguous, span, wrap_dim
 from ..core.size import Size
 from ..graph.trace import state
 from ..ops.table import call, table
+from ..runtime.shortage import named
+from ..runtime.shortage import room as room_for
 from ..runtime.storage import Storage
 from . import dispatch, inplace, lacking, operators, overriding, tensor_subclasses
 from .conversions import Conversions
@@ -37,6 +39,12 @@ class RowMethod:
         function = self.make(self.row)
         setattr(Tensor, self.name, function)
         return function if instance is None else function.__get__(instance, owner)
+
+
+def _tensor(name: str, x: Any) -> Any:
+    if not hasattr(x, "_aval"):
+        raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(x).__name__}")
+    return x
 
 
 class Tensor(Conversions, Outside, Differentiable):
@@ -214,6 +222,7 @@ class Tensor(Conversions, Outside, Differentiable):
 
     def is_set_to(self, other: Tensor) -> bool:
         """Whether both show the same memory through the same layout."""
+        _tensor("is_set_to", other)
         return (
             self._storage is other._storage
             and self._offset == other._offset
@@ -373,13 +382,13 @@ class Tensor(Conversions, Outside, Differentiable):
         return call.view_as_size(self, *shape, size=size)
 
     def view_as(self, other: Any) -> Any:
-        return call.view_as_size(self, other._aval.shape)
+        return call.view_as_size(self, _tensor("view_as", other)._aval.shape)
 
     def reshape_as(self, other: Any) -> Any:
-        return self.reshape(other._aval.shape)  # type: ignore[attr-defined]
+        return self.reshape(_tensor("reshape_as", other)._aval.shape)  # type: ignore[attr-defined]
 
     def expand_as(self, other: Any) -> Any:
-        return self.expand(other._aval.shape)  # type: ignore[attr-defined]
+        return self.expand(_tensor("expand_as", other)._aval.shape)  # type: ignore[attr-defined]
 
     def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Any:
         """Any layout of the storage: sizes, strides and offset in elements.
@@ -509,7 +518,11 @@ class Tensor(Conversions, Outside, Differentiable):
                 f"(of {room(self)} elements, {new.numel} are needed)"
             )
         old = self._array("resize_()").reshape(-1)
-        grown = np.zeros(new.numel, new.dtype.np)
+        room_for(new.nbytes, "resize_", new.shape)
+        try:
+            grown = np.zeros(new.numel, new.dtype.np)
+        except MemoryError as error:
+            raise named(error, "resize_") from None
         grown[: old.size] = old
         from ..graph.value import leaf
 
@@ -518,13 +531,17 @@ class Tensor(Conversions, Outside, Differentiable):
         return self
 
     def resize_as_(self, other: Any) -> Any:
-        return self.resize_(tuple(other.shape))
+        return self.resize_(tuple(_tensor("resize_as_", other).shape))
 
     def set_(self, source: Any = None, storage_offset: int = 0, size: Any = None,
              stride: Any = None) -> Any:  # fmt: skip
         """Show the memory of `source` from now on."""
         if source is None:
             source = call.empty((0,), dtype=self._aval.dtype)
+        if not isinstance(source, Tensor) and not hasattr(source, "_as"):
+            raise TypeError(
+                f"set_(): argument 'source' must be Tensor or a storage, not {type(source).__name__}"
+            )
         if not isinstance(source, Tensor):  # a storage
             source = source._as(self._aval.dtype)
         if size is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import usable
+from ..runtime.shortage import named, room
 from .creation import wrap
 from .tensor import Tensor
 
@@ -35,7 +36,12 @@ def _window(
     if n < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got window_length={n}")
     last = n if periodic else n - 1
-    array = np.ones(n) if n <= 1 else values(np.arange(n, dtype=np.float64), last)
+    room(32 * n, name)  # with what comes up on the way
+    try:
+        with np.errstate(all="ignore"):
+            array = np.ones(n) if n <= 1 else values(np.arange(n, dtype=np.float64), last)
+    except MemoryError as error:
+        raise named(error, name) from None
     return wrap(dtypes.narrow(array, dt), dt, requires_grad)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import count
 from operator import gt
 from sys import getrefcount
@@ -73,7 +74,7 @@ class Program:
 
     __slots__ = (
         "key", "inputs", "scalars", "instructions", "outputs", "uses", "interpreter", "compiled",
-        "state", "seen", "number", "history",
+        "state", "seen", "number", "history", "job",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +102,8 @@ class Program:
         """Counts the programs of this process, for people."""
         self.history: list[str] = []
         """Why it was compiled again, for people."""
+        self.job: Any = None
+        """What the compiler was told to make of it, until it is used."""
 
     def verify(self) -> None:
         """Check the grammar above; AssertionError where it is broken."""
@@ -142,6 +145,10 @@ class Capture(NamedTuple):
     scalars: list[Any]
     results: list[Value]
     """The values that the program's outputs belong to, in order."""
+    nodes: Sequence[Value] = ()
+    """The trace."""
+    places: Sequence[int] = ()
+    """Which of its nodes the program's instructions are."""
 
 
 class Straggler(Exception):
@@ -160,6 +167,7 @@ class _Outcome(NamedTuple):
     scalars: list[tuple[int, int]]
     """Of which node they are, and which of its inputs."""
     results: list[int]
+    instructions: list[int]
 
 
 class _Plan:
@@ -232,6 +240,8 @@ def capture(nodes: list[Value]) -> Capture:
         [leaves[i] for i in outcome.leaves],
         [nodes[i].inputs[k] for i, k in outcome.scalars],
         [nodes[i] for i in outcome.results],
+        nodes,
+        outcome.instructions,
     )
 
 
@@ -308,7 +318,7 @@ def _outcome(
     inputs = tuple([leaves[i].aval for i in used])
     dying = tuple([k for k, i in enumerate(used) if not held[n + i]])
     key = intern((tuple(entries), inputs, tuple(outputs), dying))
-    return _Outcome(key, used, scalars, results)
+    return _Outcome(key, used, scalars, results, [i for i in range(n) if read[i]])
 
 
 def build(key: Key) -> Program:

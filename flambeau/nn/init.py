@@ -107,6 +107,9 @@ def trunc_normal_(
     it lie in [a, b], otherwise from the uniform one over [a, b], kept in proportion to the
     normal density.
     """
+    mean, std, a, b = float(mean), float(std), float(a), float(b)
+    if not std > 0:
+        raise ValueError(f"trunc_normal_(): std must be positive, got {std}")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
@@ -172,7 +175,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     dimensions = tensor.dim()
     if dimensions not in (3, 4, 5):
         raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got {dimensions}")
-    if tensor.size(0) % groups:
+    if groups < 1 or tensor.size(0) % groups:
         raise ValueError(f"dim 0 must be divisible by groups, got {tensor.size(0)} and {groups}")
     outputs = tensor.size(0) // groups
     centre = [n // 2 for n in tensor.shape[2:]]

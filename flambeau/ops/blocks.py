@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..runtime.shortage import room
 from .table import call, row
 
 
@@ -18,6 +19,11 @@ def _places(
 ) -> tuple[list[list[int]], list[list[int]]]:
     """For rows and for columns: the index into the padded image of each kernel position and block."""
     found = []
+    if min(*kernel, *dilation, *stride) < 1 or min(padding) < 0:
+        raise RuntimeError(
+            f"sliding blocks: kernel {tuple(kernel)}, dilation {tuple(dilation)} and stride "
+            f"{tuple(stride)} must be greater than zero, padding {tuple(padding)} not below"
+        )
     for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True):
         blocks = (n + 2 * p - d * (k - 1) - 1) // s + 1
         if blocks < 1:
@@ -25,6 +31,7 @@ def _places(
                 f"sliding blocks: size {tuple(size)} with kernel {tuple(kernel)} and padding "
                 f"{tuple(padding)} leaves no block"
             )
+        room(16 * k * blocks, "sliding blocks")
         found.append([[i * d + b * s for b in range(blocks)] for i in range(k)])
     return found[0], found[1]
 

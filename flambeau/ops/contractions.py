@@ -232,6 +232,11 @@ def _expand_dots(
     terms: list[str], operands: Any, spare: list[str], equation: str
 ) -> tuple[list[str], str]:
     """Letters for "...", the same for all operands, counted from the last dimension."""
+    for i, o in enumerate(operands):
+        if not hasattr(o, "_aval"):
+            raise TypeError(
+                f"einsum(): expected Tensor as element {i} of the operands, but got {type(o).__name__}"
+            )
     widest = max(
         (o.ndim - len(t) + 3 for t, o in zip(terms, operands, strict=True) if "..." in t), default=0
     )

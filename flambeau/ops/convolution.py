@@ -254,7 +254,7 @@ def _groups(value: Any, operation: str) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{operation}(): argument 'groups' must be int, not {value!r}") from None
+        raise TypeError(f"{operation}(): argument 'groups' must be int, not {type(value).__name__}") from None
 
 
 def _batched(x: Any, weight: Any, n: int, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -220,7 +221,7 @@ row(
 
 
 def _permutation(pivots: np.ndarray, m: int, dt: Any) -> np.ndarray:
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.astype(np.int64).reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     out = np.zeros((len(flat), m, m), dt.compute)
     for matrix, steps in zip(out, flat, strict=True):
         order = np.arange(m)
@@ -230,9 +231,27 @@ def _permutation(pivots: np.ndarray, m: int, dt: Any) -> np.ndarray:
     return out.reshape(*pivots.shape[:-1], m, m)
 
 
+def _permutation_rule(pivots: Aval, m: int, dt: Any) -> Spec:
+    if pivots.dtype.category != dtypes.INT or not pivots.ndim or pivots.shape[-1] > m:
+        raise RuntimeError(
+            f"expected pivots, at most {m} integers a matrix as lu_factor() gives them, got a tensor "
+            f"of shape {list(pivots.shape)} and dtype {pivots.dtype}"
+        )
+    return Spec(aval((*pivots.shape[:-1], m, m), dt, pivots.device))
+
+
+def _check_pivots(fetch: Any, pivots: Aval, m: int, dt: Any) -> None:
+    found = fetch(0)
+    if found.size and not (1 <= found.min() and found.max() <= m):
+        raise RuntimeError(
+            f"pivots must be between 1 and {m} inclusive, the rows of LU, got "
+            f"{found.min()} to {found.max()}: did you properly pass the result of lu_factor()?"
+        )
+
+
 row(
     "lu_permutation(Tensor pivots, int size, dtype dtype) -> Tensor",
-    rule=lambda pivots, m, dt: Spec(aval((*pivots.shape[:-1], m, m), dt, pivots.device)),
+    rule=_permutation_rule, check=_check_pivots, called="lu_unpack",
     numpy=_permutation, forms="", doc="The permutation matrix of exchanged rows.",
 )  # fmt: skip
 

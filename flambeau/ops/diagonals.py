@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..core.layout import contiguous_strides, wrap_dim
+from ..runtime.shortage import room
 from .core import strided
 from .lowering import moves as low
 from .lowering import reductions
@@ -22,10 +23,15 @@ def _matrix_rule(x: Aval, diagonal: int) -> Spec:
     return Spec(x)
 
 
+def _triangle(find: Any) -> Any:
+    """Of empty matrices NumPy would make a mask first, however long they are."""
+    return lambda x, diagonal: find(x, diagonal) if x.size else x
+
+
 for _name, _np in (("triu", np.triu), ("tril", np.tril)):
     row(
         f"{_name}(Tensor input, int diagonal=0) -> Tensor", rule=_matrix_rule, moves=True,
-        numpy=_np, forms="fmio", out="exact",
+        numpy=_triangle(_np), forms="fmio", out="exact",
         lower=low.triangle(_name == "triu"),
         grads={"input": (lambda n: lambda grad, diagonal: getattr(grad, n)(diagonal))(_name)},
         samples=lambda m: [((m(3, 3),), {}), ((m(2, 3, 4), 1), {}), ((m(3, 2), -1), {}), ((m(0, 2),), {})],
@@ -46,6 +52,7 @@ def _indices_of(name: str) -> Any:
                 raise RuntimeError(f"{name}_indices(): {what} must be non-negative, got {size}")
         if dt not in (dtypes.int64, dtypes.int32):
             raise RuntimeError(f'"{name}_indices" not implemented for {dt}')
+        room(row * col, f"{name}_indices")
         return call.tensor_of(np.array(find(row, offset, col)).astype(dt.np), dt)
 
     indices.__doc__ = f"(2, n) row and column indices of a {name[2:]} triangle, row by row."
@@ -136,6 +143,8 @@ def _fill_diagonal_rule(x: Aval, value: type, wrap: bool) -> Spec:
         raise RuntimeError("dimensions must larger than 1")
     if x.ndim > 2 and len(set(x.shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
+    if value is complex and not x.dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
     return Spec(x, x.dtype)
 
 

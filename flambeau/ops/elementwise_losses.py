@@ -10,7 +10,7 @@ from ..core import dtypes, layout
 from ..core.aval import Aval, aval
 from .losses import check_reduction, elementwise_rule, numpy_reduce, reduce
 from .lowering import losses as low
-from .rules import common_dtype
+from .rules import common_dtype, floating
 from .table import Spec, call, row
 
 
@@ -158,6 +158,11 @@ def _logits_rule(x: Aval, y: Aval, w: Any, p: Any, reduction: str) -> Spec:
         raise ValueError(
             f"Target size ({y.shape}) must be the same as input size ({x.shape})"
         )
+    if y.dtype.category == dtypes.BOOL:
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported")
+    floating("log_sigmoid_cpu", x)
+    if any(a is not None and a.dtype.is_complex for a in (y, w, p)) and not x.dtype.is_complex:
+        raise RuntimeError(f"expected real targets and weights for an input of dtype {x.dtype}")
     shape = layout.broadcast(*[a.shape for a in (x, y, w, p) if a is not None])
     return Spec(aval(shape if reduction == "none" else (), common_dtype((x, y)), x.device))
 

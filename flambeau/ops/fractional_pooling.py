@@ -31,7 +31,7 @@ def _rule(x: Aval, samples: Aval, kernel: Ints, size: Ints) -> Spec:
         )
     for width, k, s in zip(image, kernel, size, strict=True):
         # PyTorch leaves an element over in three dimensions.
-        if s < 1 or s + k - 1 > width - (n == 3):
+        if k < 1 or s < 1 or s + k - 1 > width - (n == 3):
             raise RuntimeError(
                 f"output size {list(size)} is too large or below 1: windows of {list(kernel)} in "
                 f"an input of {shape_text(image)} allow at most "

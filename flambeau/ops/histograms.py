@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
+from ..runtime.shortage import room
 from .table import call, row
 
 
@@ -63,7 +65,9 @@ def _counts(array: np.ndarray, bins: int, low: float, high: float, w: Any = None
     """Elements of [low, high] counted in equal bins, the last one closed."""
     wide = array.astype(np.float64).reshape(-1)
     inside = (wide >= low) & (wide <= high)
-    place = ((wide[inside] - low) * (bins / (high - low))).astype(np.int64)
+    with np.errstate(all="ignore"):  # far from zero the range may have no width
+        place = np.nan_to_num((wide[inside] - low) * (bins / (high - low)))
+    place = np.clip(place, 0, bins - 1).astype(np.int64)
     weights = None if w is None else w.reshape(-1)[inside]
     return np.bincount(np.minimum(place, bins - 1), weights, bins)
 
@@ -72,6 +76,8 @@ def _histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """How many elements fall into each of `bins` equal parts of [min, max]."""
     if not input.is_floating_point():
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{input.dtype.legacy}'")
+    bins = operator.index(bins)
+    room(8 * bins, "histc")
     if bins <= 0:
         raise RuntimeError(f"histc(): bins must be > 0, but got {bins}")
     array = call.observe(input, "histc: the range depends on data")
@@ -164,7 +170,8 @@ def _places_in(values: np.ndarray, edges: np.ndarray, equal: bool) -> np.ndarray
     count = len(edges) - 1
     if equal:
         low, high = edges[0], edges[-1]
-        place = np.nan_to_num((values - low) * (count / (high - low)), nan=-1.0)
+        with np.errstate(all="ignore"):  # far from zero the range may have no width
+            place = np.nan_to_num((values - low) * (count / (high - low)), nan=-1.0)
         place = np.clip(place, -1, count).astype(np.int64)
         place[(values < low) | (values > high) | np.isnan(values)] = -1
         return np.where(values == high, count - 1, np.minimum(place, count - 1))

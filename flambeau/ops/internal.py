@@ -48,6 +48,8 @@ row("native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Te
 
 def _within(indices: Any, shape: Any) -> list[Any]:
     """Indices, those out of bounds moved to the nearest end."""
+    if not all(i is None or hasattr(i, "_aval") for i in indices):
+        raise TypeError(f"expected a list of index tensors, got {indices!r}")
     return [None if i is None else i.clamp(-n, n - 1) for i, n in zip(indices, shape)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..errors import users_line
+from ..runtime.shortage import room
 from .lowering import moves as low
 from .rules import common_dtype
 from .table import Spec, call, row
@@ -98,8 +100,12 @@ def _combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return call.empty((0,), dtype=input.dtype)
+    n = input.shape[0]
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    found = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
+    count = r * (math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r))
+    room(8 * count, "combinations")
+    places = itertools.chain.from_iterable(choose(range(n), r))
+    found = np.fromiter(places, np.int64, count).reshape(-1, r)
     columns = [call.tensor_of(np.ascontiguousarray(c), dtypes.int64) for c in found.T]
     return call.stack([input.index_select(0, c) for c in columns], 1)
 

@@ -12,7 +12,7 @@ from ..core.aval import Aval, aval
 from .linalg import hermitian, need_matrix
 from .matmul import adjoint
 from .rules import matching
-from .spectra import svdvals
+from .spectra import check_numbers, svdvals
 from .table import Spec, call, row
 
 
@@ -85,7 +85,7 @@ def _pinv_grad(grad: Any, a: Any, p: Any) -> Any:
 
 
 row(
-    "pinv_above(Tensor A, float atol, float rtol, bool hermitian=False) -> Tensor", rule=_pinv_rule, numpy=_pinv_numpy,
+    "pinv_above(Tensor A, float atol, float rtol, bool hermitian=False) -> Tensor", rule=_pinv_rule, numpy=_pinv_numpy, check=check_numbers,
     forms="", node="LinalgPinvBackward0", called="linalg.pinv",
     grads={"A": lambda grad, A, result: _pinv_grad(grad, A, result)},
     samples=lambda m: [((m(3, 2), 0.0, 1e-9), {})],

@@ -19,6 +19,10 @@ class LinAlgError(RuntimeError):
     """A decomposition or solution that does not exist."""
 
 
+MOST_DIMENSIONS = 32
+"""What NumPy's linear algebra, and its broadcasting, is sure to take."""
+
+
 def need_matrix(x: Aval, name: str = "A", missing: str = "") -> None:
     """Refuse what is no floating matrix or batch of them. `missing`: LAPACK's name of an operation
     that PyTorch says is not implemented for integers."""
@@ -26,10 +30,24 @@ def need_matrix(x: Aval, name: str = "A", missing: str = "") -> None:
         raise RuntimeError(
             f"The input tensor {name} must have at least 2 dimensions, got {list(x.shape)}."
         )
+    if x.ndim > MOST_DIMENSIONS:
+        raise RuntimeError(
+            f"The input tensor {name} must have at most {MOST_DIMENSIONS} dimensions, got {x.ndim}"
+        )
     if x.dtype.category < dtypes.FLOAT:
         if missing:
             raise NotImplementedError(f'"{missing}" not implemented for \'{x.dtype.legacy}\'')
         raise RuntimeError(f"Expected a floating point or complex tensor as input. Got {x.dtype}")
+
+
+def or_nan(find: Any, x: np.ndarray) -> tuple[Any, ...]:
+    """What `find` says of matrices; NaN for those that are not finite, if it fails."""
+    try:
+        return tuple(find(x))
+    except np.linalg.LinAlgError:
+        odd = ~np.isfinite(x).all((-2, -1), keepdims=True)
+        found = find(np.where(odd, 0, x))
+        return tuple(np.where(odd if p.ndim == x.ndim else odd[..., 0], np.nan, p) for p in found)
 
 
 def need_square(x: Aval, missing: str = "") -> None:
@@ -95,7 +113,7 @@ def lu_pivoted(x: np.ndarray) -> tuple[Any, Any, Any]:
     exchanged (from 0), and the first step (from 1) with a zero pivot, or 0."""
     a = np.array(x, order="C")
     *lead, m, n = a.shape
-    flat = a.reshape(-1, m, n)
+    flat = a.reshape(math.prod(lead), m, n)
     k = min(m, n)
     pivots = np.zeros((len(flat), k), np.int64)
     info = np.zeros(len(flat), np.int32)
@@ -125,8 +143,11 @@ def _inv_ex(x: np.ndarray, check_errors: bool) -> tuple[Any, Any]:
     except np.linalg.LinAlgError:
         info = lu_pivoted(x)[2]
         out = np.full(x.shape, np.inf, x.dtype)
-        good = info == 0
-        out[good] = np.linalg.inv(x[good])
+        for i in np.ndindex(info.shape):
+            try:
+                out[i] = np.linalg.inv(x[i]) if info[i] == 0 else out[i]
+            except np.linalg.LinAlgError:  # by rounding
+                info[i] = x.shape[-1]
         return out, info
 
 
@@ -175,7 +196,7 @@ def _det_rule(x: Aval) -> Spec:
 def _cofactors(x: np.ndarray) -> np.ndarray:
     """det(A) A^-T without dividing by det(A), which may be zero: from the singular values, each
     replaced by the product of the others."""
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = or_nan(np.linalg.svd, x)
     n = x.shape[-1]
     others = np.ones_like(s)
     for i in range(n):

@@ -21,7 +21,7 @@ def _reshape(input: Any, *shape: Any, **keyword: Any) -> Any:
     """The same elements in another shape (one size may be -1): a view where memory allows it, else
     a copy. RuntimeError where the number of elements differs."""
     if input.is_contiguous():
-        return call.reshape_view(input, *(shape or (_sizes(shape, keyword),)))
+        return call.reshape_view(input, *(shape if shape and not keyword else (_sizes(shape, keyword),)))
     new = layout.infer_size(_sizes(shape, keyword), input.numel())
     if layout.view_strides(tuple(input.shape), input.stride(), new) is not None:
         return call.reshape_alias(input, new)
@@ -32,6 +32,9 @@ def _sizes(given: tuple[Any, ...], keyword: dict[str, Any]) -> tuple[int, ...]:
     """The sizes from `reshape(2, 3)`, `reshape((2, 3))` or `reshape(shape=(2, 3))`."""
     if not given and "shape" not in keyword:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
+    if keyword and set(keyword) != {"shape"}:
+        other = next(k for k in keyword if k != "shape")
+        raise TypeError(f"reshape() got an unexpected keyword argument '{other}'")
     items = keyword["shape"] if keyword else given
     if len(items) == 1 and hasattr(items[0], "__iter__") and not hasattr(items[0], "__index__"):
         items = items[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import layout
 from .formulas import Samples
 from .rules import pointwise, with_a_tensor
 from .table import row
@@ -25,10 +26,8 @@ def _polynomial(first: Callable[[Array], Array], step: Step, closed: Closed) -> 
     """A NumPy reference: degree 1 is `first`, degree k is `step` of those before it."""
 
     def reference(x: Any, n: Any) -> Array:
-        dt = np.result_type(x, n) if isinstance(n, np.ndarray) and isinstance(x, np.ndarray) else (
-            x if isinstance(x, np.ndarray) else n
-        ).dtype
-        x, n = (np.array(v, np.float64, order="C") for v in np.broadcast_arrays(x, n))
+        dt = np.result_type(*[v.dtype for v in (x, n) if hasattr(v, "dtype")])
+        x, n = (np.array(v, np.float64, order="C") for v in _together(x, n))
         with np.errstate(all="ignore"):
             n = np.where(np.isfinite(n), np.trunc(n), -1)  # as what is no integer is converted in C
             out = np.where(n < 0, 0.0, closed(x, n))
@@ -41,12 +40,22 @@ def _polynomial(first: Callable[[Array], Array], step: Step, closed: Closed) -> 
     return reference
 
 
+def _together(*arrays: Any) -> list[Array]:
+    """Broadcast, whatever the number of dimensions: NumPy's function for it stops at 32."""
+    shape = layout.broadcast(*[np.shape(a) for a in arrays])
+    return [np.broadcast_to(a, shape) for a in arrays]
+
+
+HIGHEST = 100_000
+"""The degree up to which recurrences go, a second of work: NaN beyond."""
+
+
 def _recurred(x: Array, n: Array, first: Any, step: Step) -> Array:
     out = np.full_like(x, np.nan)
     before, this = np.ones_like(x), first(x)
     top = n.max(initial=0.0)
     k = 2
-    while k <= top and not np.isnan(this).all():
+    while k <= min(top, HIGHEST) and not np.isnan(this).all():
         before, this = this, step(x, before, this, k)
         out[n == k] = this[n == k]
         k += 1

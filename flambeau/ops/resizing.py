@@ -264,6 +264,11 @@ def _named(name: str, kind: str, dims: int, aligned: bool, antialias: bool) -> t
 
     def backward(grad_output: Any, output_size: Any, input_size: Any, *rest: Any, **named: Any) -> Any:
         align, given = _split(rest, named, aligned)
+        if not grad_output.ndim == len(input_size) == dims + 2:
+            raise RuntimeError(
+                f"{name}_backward: expected a gradient and an input_size of {dims + 2} dimensions, got "
+                f"{list(grad_output.shape)} and {list(input_size)}"
+            )
         size = tuple(input_size)[2:]
         return call.resize_image_backward(grad_output, size, scales(given), kind, align, antialias)
 

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import dtypes, layout
-from ..core.aval import Aval, aval
+from ..core.aval import MOST_DIMENSIONS, Aval, aval
 from ..core.device import CPU
 from ..core.dtypes import dtype
 from .table import Spec
-
-MOST_DIMENSIONS = 64
-"""NumPy's limit, and that of PyTorch's reductions."""
 
 
 def common_dtype(operands: tuple[Any, ...]) -> dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -438,6 +439,10 @@ row(
 
 def _index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """input with indices of a dimension set to a number or 0-d tensor."""
+    if isinstance(value, float) and not input.dtype.is_differentiable and not math.isfinite(value):
+        raise RuntimeError(
+            f"index_fill(): value {value} cannot be converted to type {input.dtype} without overflow"
+        )
     kind = call.index_fill_tensor if hasattr(value, "_aval") else call.index_fill_number
     return kind(input, index, value, dim)
 

@@ -11,7 +11,7 @@ from ..core.aval import Aval
 from .formulas import conj
 from .lowering import reductions as low
 from .reductions import restore
-from .rules import floating, reduced_shape, same
+from .rules import floating, reduced_shape
 from .table import Spec, call, row
 
 
@@ -20,16 +20,19 @@ def _rule(x: Aval, dim: int, dt: Any) -> Spec:
     if dt is None:
         floating("softmax_lastdim_kernel_impl", x)
         return Spec(x)
+    floating("softmax_lastdim_kernel_impl", x.with_dtype(dt))
     return Spec(x.with_dtype(dt), dt)
 
 
 def _shifted(x: np.ndarray, dim: int) -> np.ndarray:
-    return x - x.max(axis=dim, keepdims=True) if x.size else x.copy()
+    return x - x.max(axis=dim, keepdims=True)
 
 
 def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
         return _softmax(x[None], 0, dt)[0]
+    if not x.size:  # sums of nothing may be many
+        return x.copy()
     e = _shifted(x, dim)
     np.exp(e, out=e)
     e /= e.sum(axis=dim, keepdims=True)
@@ -39,6 +42,8 @@ def _softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
 def _log_softmax(x: np.ndarray, dim: int, dt: Any) -> np.ndarray:
     if not x.ndim:
         return _log_softmax(x[None], 0, dt)[0]
+    if not x.size:
+        return x.copy()
     e = _shifted(x, dim)
     e -= np.log(np.exp(e).sum(axis=dim, keepdims=True))
     return e
@@ -63,6 +68,18 @@ row(
 )  # fmt: skip
 
 
+def _backward_rule(outer: Aval, output: Aval, dim: int) -> Spec:
+    if outer.dtype.is_complex != output.dtype.is_complex:
+        raise RuntimeError(f"expected a gradient of the output's dtype {output.dtype}, got {outer.dtype}")
+    if outer.shape != output.shape:
+        raise RuntimeError(
+            f"expected the gradient to have the same size as the output; but {list(outer.shape)} does "
+            f"not equal {list(output.shape)}"
+        )
+    layout.wrap_dim(dim, outer.ndim)
+    return Spec(outer)
+
+
 def _sum(x: np.ndarray, dim: int) -> Any:
     return x.sum(axis=dim, keepdims=True) if x.ndim else x
 
@@ -74,7 +91,7 @@ def _softmax_backward(g: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
 
 row(
     "softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
-    rule=same, numpy=_softmax_backward, forms="", node="SoftmaxBackwardDataBackward0",
+    rule=_backward_rule, numpy=_softmax_backward, forms="", node="SoftmaxBackwardDataBackward0",
     lower=low.softmax_backward,
     grads={"outer": lambda grad, output, dim: call.softmax_backward(grad, output, dim),
            "output": lambda grad, outer, output, dim:
@@ -85,7 +102,7 @@ row(
 
 row(
     "log_softmax_backward(Tensor outer, Tensor output, int dim) -> Tensor",
-    rule=same, forms="", node="LogSoftmaxBackwardDataBackward0",
+    rule=_backward_rule, forms="", node="LogSoftmaxBackwardDataBackward0",
     numpy=lambda g, y, dim: g - np.exp(y) * _sum(g, dim),
     lower=low.log_softmax_backward,
     grads={"outer": lambda grad, output, dim: grad - (grad * output.exp()).sum(dim, True),

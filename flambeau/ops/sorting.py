@@ -172,6 +172,8 @@ def _unique_rule(name: str, input: Any, dim: Any) -> None:
         raise NotImplementedError(f"{name}() not implemented for '{input.dtype.legacy}'")
     if dim is None:
         return
+    if not input.ndim:
+        raise IndexError(f"{name}(): Dimension specified as {dim} but tensor has no dimensions")
     d = layout.wrap_dim(dim, input.ndim)
     shape = list(input.shape)
     if shape.count(0) > (1 if shape and shape[d] == 0 else 0):

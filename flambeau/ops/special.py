@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import finfo
+from ..runtime.shortage import room
 from . import special_functions as special
 from .formulas import one
 from .lowering.common import primitive
@@ -103,6 +104,7 @@ def _mvlgamma_places(x: Any, p: int) -> Any:
 def _mvlgamma_rule(x: Any, p: int) -> Spec:
     if p < 1:
         raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
+    room(8 * max(x.numel, 1) * p, "mvlgamma")  # it is computed of all terms at once
     return _real(x)
 
 

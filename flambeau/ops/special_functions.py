@@ -240,7 +240,24 @@ def polygamma(x: Array, n: int) -> Array:
     """The n-th derivative of digamma: recurrence to large x, there the asymptotic series
     (Abramowitz and Stegun, 6.3.18 and 6.4.11), below zero the derivative of the reflection
     formula digamma(1 - x) - digamma(x) = pi * cot(pi * x)."""
-    return _in_chunks(lambda piece: _polygamma(piece, n), x, np.float64)
+    order = _polygamma if n <= MOST_FACTORIAL else _polygamma_of_high_order
+    return _in_chunks(lambda piece: order(piece, n), x, np.float64)
+
+
+MOST_FACTORIAL = 170
+"""Of larger numbers the factorial is infinite in float64."""
+
+
+def _polygamma_of_high_order(x: Array, n: int) -> Array:
+    """(-1)^(n+1) n! times the sum of (x + k)^-(n+1), by logarithms: some terms, and an integral for
+    the others. Below zero the nearest pole decides, and all is infinite."""
+    sign, terms = 1.0 if n % 2 else -1.0, 64
+    with np.errstate(all="ignore"):
+        total = sum((x / (x + k)) ** float(n + 1) for k in range(terms))
+        total += (x / (x + terms)) ** float(n + 1) * ((x + terms) / n + 0.5)
+        above = np.exp(math.lgamma(n + 1.0) - (n + 1.0) * np.log(x) + np.log(total))
+        below = np.where((n % 2 == 0) & (x - np.round(x) < 0), -np.inf, np.inf)
+    return sign * np.where(x > 0, above, np.where(np.isnan(x), x, below))
 
 
 def _polygamma(x: Array, n: int) -> Array:

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval
-from .linalg import eye_like, need_matrix, need_square, plus, positive_sample, real_part
+from .linalg import (
+    LinAlgError,
+    eye_like,
+    need_matrix,
+    need_square,
+    or_nan,
+    plus,
+    positive_sample,
+    real_part,
+)
 from .matmul import adjoint
 from .table import Spec, call, row
 
@@ -64,16 +73,34 @@ def _svd_numpy(x: np.ndarray, full: bool, driver: Any) -> tuple[Any, Any, Any]:
     if 0 in x.shape:  # LAPACK has no opinion on empty matrices
         *lead, n, m = x.shape
         k = min(n, m)
-        eye = lambda size: np.broadcast_to(np.eye(size, dtype=x.dtype), (*lead, size, size))  # noqa: E731
-        u, vh = eye(n), eye(m)
-        return u[..., : n if full else k], np.zeros((*lead, k), x.real.dtype), vh[..., : m if full else k, :]
-    return tuple(np.linalg.svd(x, full))  # type: ignore[return-value]
+        u, vh = np.eye(n, n if full else k, dtype=x.dtype), np.eye(m if full else k, m, dtype=x.dtype)
+        whole = [np.broadcast_to(part, (*lead, *part.shape)) for part in (u, vh)]
+        return whole[0], np.zeros((*lead, k), x.real.dtype), whole[1]
+    return or_nan(lambda x: np.linalg.svd(x, full), x)
+
+
+def check_numbers(fetch: Any, x: Aval, *params: Any) -> None:
+    """LinAlgError where a matrix holds NaN: what LAPACK makes of that never converges."""
+    if np.isnan(fetch(0)).any():
+        raise LinAlgError(
+            "The algorithm failed to converge because the input matrix contained non-finite values."
+        )
+
+
+def _check_finite(fetch: Any, x: Aval, *params: Any) -> None:
+    if not np.isfinite(fetch(0)).all():
+        raise RuntimeError("input tensor should not contain infs or NaNs.")
+
+
+def _eigh(x: np.ndarray, triangle: str) -> tuple[Any, ...]:
+    side: Any = triangle.upper()
+    return or_nan(lambda x: np.linalg.eigh(x, side), x)
 
 
 row(
     "linalg_svd(Tensor A, bool full_matrices=True, *, any driver=None) -> (U, S, Vh)",
     rule=_svd_rule, numpy=_svd_numpy, forms="fo", where="linalg", alias=("svd",),
-    called="linalg.svd",
+    called="linalg.svd", check=check_numbers,
     grads={"A": lambda grads, U, S, Vh: _svd_grad(*grads, U, S, Vh)},  # type: ignore[call-arg]
     samples=lambda m: [((m(3, 2).detach(), False), {}), ((m(2, 2, 3).detach(),), {})],
     doc="U, S, Vh with U diag(S) Vh = A. `driver` is for CUDA.",
@@ -130,7 +157,7 @@ def _eigh_grad(gl: Any, gv: Any, values: Any, v: Any) -> Any:
 
 row(
     "linalg_eigh(Tensor A, str UPLO='L') -> (eigenvalues, eigenvectors)", rule=_eigh_rule,
-    numpy=lambda x, triangle: tuple(np.linalg.eigh(x, triangle.upper())), forms="fo",
+    numpy=_eigh, forms="fo",
     where="linalg", alias=("eigh",), called="linalg.eigh",
     samples=lambda m: [((positive_sample(m, 3),), {}), ((positive_sample(m, 2), "U"), {})],
     grads={"A": lambda grads, eigenvalues, eigenvectors:
@@ -166,7 +193,7 @@ def _eig_grad(gl: Any, gv: Any, values: Any, v: Any) -> Any:
 row(
     "linalg_eig(Tensor A) -> (eigenvalues, eigenvectors)", rule=_eig_rule,
     numpy=lambda x: tuple(np.linalg.eig(x)), forms="fo", where="linalg", alias=("eig",),
-    called="linalg.eig", samples=lambda m: [((m(3, 3).detach(),), {})],
+    called="linalg.eig", check=_check_finite, samples=lambda m: [((m(3, 3).detach(),), {})],
     grads={"A": lambda grads, eigenvalues, eigenvectors:
            _eig_grad(*grads, eigenvalues, eigenvectors)},  # type: ignore[call-arg]
     doc="Eigenvalues and eigenvectors of square matrices, as complex numbers.",

@@ -6,8 +6,12 @@ import operator
 from typing import Any
 
 from ..core.layout import Ints, wrap_dim
+from ..runtime.shortage import room
 from .table import Layout, call, row
 from .views import slice_layout
+
+PART = 500
+"""Bytes of a view, about."""
 
 
 def _parts(shape: Ints, strides: Ints, offset: int, sizes: Ints, dim: int) -> list[Layout]:
@@ -46,6 +50,7 @@ def _split(shape: Ints, strides: Ints, offset: int, step: int, dim: int) -> list
         raise RuntimeError(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {have}"
         )
+    room(PART * (have // max(step, 1)), "split")
     return _parts(shape, strides, offset, _equal_sizes(have, step), dim)
 
 
@@ -113,6 +118,7 @@ def _chunk(input: Any, chunks: int, dim: int = 0) -> Any:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     step = -(-input.size(dim) // chunks)
     if step == 0:
+        room(PART * chunks, "chunk")
         return call.split_with_sizes(input, (0,) * chunks, dim)
     return call.split_equal(input, step, dim)
 
@@ -143,6 +149,7 @@ def _unbind(shape: Ints, strides: Ints, offset: int, dim: int) -> list[Layout]:
     if not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, len(shape))
+    room(PART * shape[d], "unbind")
     sizes, steps = (*shape[:d], *shape[d + 1 :]), (*strides[:d], *strides[d + 1 :])
     return [Layout(sizes, steps, offset + i * strides[d]) for i in range(shape[d])]
 
@@ -188,6 +195,7 @@ def _even_ends(size: int, n: int) -> list[int]:
     """Where n parts end whose sizes differ by one at most, the last one's end left out."""
     if n <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {n}")
+    room(PART * n, "tensor_split")
     each, extra = divmod(size, n)
     return [each * i + min(i, extra) for i in range(1, n)]
 

@@ -151,6 +151,14 @@ def _solve_rule(ld: Aval, pivots: Aval, b: Aval, hermitian: bool) -> Spec:
     return Spec(b.with_shape((*lead, *b.shape[-2:])))
 
 
+def _check_pivots(fetch: Any, ld: Aval, pivots: Aval, *rest: Any) -> None:
+    found = np.abs(fetch(1).astype(np.int64))
+    if found.size and not (1 <= found.min() and found.max() <= ld.shape[-1]):
+        raise RuntimeError(
+            f"pivots must be rows of LD, from 1 to {ld.shape[-1]} or below zero, got up to {found.max()}"
+        )
+
+
 def _solve_one(ld: np.ndarray, pivots: np.ndarray, x: np.ndarray, hermitian: bool) -> None:
     """sytrs: exchanges and columns of L down, blocks of D, the same upwards; in `x`'s memory."""
     n, k, blocks = len(ld), 0, []
@@ -188,7 +196,7 @@ def _solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -
 row(
     "linalg_ldl_solve(Tensor LD, Tensor pivots, Tensor B, *, bool hermitian=False) -> Tensor",
     rule=_solve_rule, numpy=_solve, forms="fo", where="linalg", alias=("ldl_solve",),
-    called="linalg.ldl_solve", not_differentiable="use linalg.solve",
+    called="linalg.ldl_solve", check=_check_pivots, not_differentiable="use linalg.solve",
     samples=lambda m: [((m(2, 2).detach(), call.tensor([1, 2], dtype=dtypes.int32), m(2, 3).detach()), {})],
     doc="X with A X = B, from what linalg.ldl_factor gave of A.",
 )  # fmt: skip

@@ -38,10 +38,15 @@ class Bucket:
             column.append(buffer)
 
     def write(self, *values: float) -> None:
-        """Store the scalar states in every parameter's state."""
-        for arrays in self._arrays:
-            for array, value in zip(arrays, values, strict=True):
-                array.fill(value)
+        """Store the scalar states in every parameter's state, once the step is recorded."""
+        write_all(self._arrays, values)
+
+
+def write_all(states: list[list[np.ndarray]], values: tuple[float, ...]) -> None:
+    """Give every parameter's scalar states the values."""
+    for arrays in states:
+        for array, value in zip(arrays, values, strict=True):
+            array.fill(value)
 
 
 class ElementwiseOptimizer(Optimizer):
@@ -54,10 +59,12 @@ class ElementwiseOptimizer(Optimizer):
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._shared: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
+        self._forget_step()
         super().__init__(params, defaults)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._shared = {}
+        self._forget_step()
         super().__setstate__(state)
 
     def step(self, closure: Closure | None = None) -> Any:
@@ -69,13 +76,44 @@ class ElementwiseOptimizer(Optimizer):
         Returns the closure's loss, or None.
         """
         loss = None
+        self._forget_step()
         with torch.set_grad_enabled(bool(self.defaults.get("differentiable"))):
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            for group in self.param_groups:
-                self._update(group)
+            with torch._Unbroken():
+                for group in self.param_groups:
+                    self._update(group)
         return loss
+
+    def _forget_step(self) -> None:
+        """What it takes to take a step back is known of the last one only."""
+        self._counted: list[tuple[list[list[np.ndarray]], tuple[float, ...]]] = []
+        self._made: list[tuple[torch.Tensor, str]] = []
+
+    def _take_back(self) -> None:
+        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        recorded = [torch._before(p) is not None for p in params]
+        if any(recorded) and all(recorded):
+            buffers = [t for p in params for t in self.state[p].values()]
+            torch._take_back([*params, *[t for t in buffers if isinstance(t, torch.Tensor)]])
+            for arrays, values in self._counted:
+                write_all(arrays, values)
+        elif any(recorded) or self._has_written():
+            return  # some are computed, the others can be: the step is done
+        for p, name in self._made:
+            self._shared.pop(id(self.state[p].pop(name)), None)
+            if not self.state[p]:
+                del self.state[p]
+
+    def _has_written(self) -> bool:
+        """Whether the step got as far as to change anything."""
+        return any(
+            array.item() != value
+            for states, values in self._counted
+            for arrays in states
+            for array, value in zip(arrays, values, strict=True)
+        ) or any(self.state[p][name]._version for p, name in self._made)
 
     def _update(self, group: Group) -> None:
         raise NotImplementedError
@@ -111,7 +149,7 @@ class ElementwiseOptimizer(Optimizer):
             for name in self._scalar_states:
                 entry = shared.get(id(state.get(name)))
                 arrays.append(
-                    self._memory(self._scalar(name, group, state)) if entry is None else entry[1]
+                    self._memory(self._scalar(name, group, p)) if entry is None else entry[1]
                 )
             buffers = [self._buffer(name, group, p, state) for name in names]
             values = tuple([array.item() for array in arrays])
@@ -119,6 +157,7 @@ class ElementwiseOptimizer(Optimizer):
             if bucket is None:
                 bucket = buckets[values] = Bucket(values, len(names))
             bucket.add(p, grad, buffers, arrays)
+        self._counted += [(bucket._arrays, bucket.values) for bucket in buckets.values()]
         yield from buckets.values()
 
     def _memory(self, scalar: torch.Tensor) -> np.ndarray:
@@ -130,12 +169,14 @@ class ElementwiseOptimizer(Optimizer):
 
     # ---- state ------------------------------------------------------------------------
 
-    def _scalar(self, name: str, group: Group, state: dict[str, Any]) -> torch.Tensor:
+    def _scalar(self, name: str, group: Group, p: torch.Tensor) -> torch.Tensor:
+        state = self.state[p]
         scalar = state.get(name)
         if scalar is None:
             value = self._first_scalar(name, group)
             dtype = scalar_dtype(bool(group.get("fused")))
             scalar = state[name] = torch.tensor(value, dtype=dtype)
+            self._made.append((p, name))
         return scalar
 
     def _buffer(
@@ -144,6 +185,7 @@ class ElementwiseOptimizer(Optimizer):
         buffer = state.get(name)
         if buffer is None:
             buffer = state[name] = self._first_buffer(name, group, p)
+            self._made.append((p, name))
         return buffer
 
     def _first_scalar(self, name: str, group: Group) -> float:

@@ -257,19 +257,31 @@ def sparse_adam(
     """The step of `SparseAdam`: Adam, in the rows that the gradient names. `state_steps` are
     numbers that have been counted already.
 
-    The gradients are dense here: a row is named if one of its elements is not zero.
+    A sparse gradient names the rows of its indices; of a dense one, which flambeau's embeddings
+    give, a row is named if one of its elements is not zero.
     """
     for p, grad, exp_avg, exp_avg_sq, step in zip(
         params, grads, exp_avgs, exp_avg_sqs, state_steps, strict=True
     ):
         if not grad.numel():
             continue
+        grad, rows = _with_rows(grad)
         grad = -grad if maximize else grad
-        named = grad != 0
-        if grad.dim() > 1:
-            named = named.flatten(1).any(1).reshape((-1,) + (1,) * (grad.dim() - 1))
-        rows = named.to(grad.dtype)
         exp_avg.add_((grad - exp_avg) * rows, alpha=1 - beta1)
         exp_avg_sq.add_((grad * grad - exp_avg_sq) * rows, alpha=1 - beta2)
         size = lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)
         p.add_(exp_avg / (exp_avg_sq.sqrt() + eps) * rows, alpha=-size)
+
+
+def _with_rows(grad: Tensor) -> tuple[Tensor, Tensor]:
+    """A gradient, dense, and 1 for the rows that it names (0 for the others), to be broadcast."""
+    if grad.is_sparse:
+        grad = grad.coalesce()
+        found: Any = grad.sparse_dim()
+        rows = torch.zeros(grad.size()[:found], dtype=grad.dtype)
+        rows[tuple(grad.indices())] = 1
+        return grad.to_dense(), rows.reshape((*rows.size(), *(1,) * (grad.dim() - found)))
+    named = grad != 0
+    if grad.dim() > 1:
+        named = named.flatten(1).any(1).reshape((-1,) + (1,) * (grad.dim() - 1))
+    return grad, named.to(grad.dtype)

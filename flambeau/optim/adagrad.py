@@ -86,7 +86,7 @@ class Adagrad(ElementwiseOptimizer):
         # As in PyTorch the state is there from the start, also of parameters without gradient.
         for group in self.param_groups:
             for p in group["params"]:
-                self._scalar("step", group, self.state[p])
+                self._scalar("step", group, p)
                 self._buffer("sum", group, p, self.state[p])
 
     def _first_buffer(self, name: str, group: Group, p: Tensor) -> Tensor:

@@ -76,6 +76,9 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             for hook in pre:
                 args, kwargs = _changed_arguments(hook, optimizer, args, kwargs)
             result = step(*args, **kwargs)
+        except MemoryError:
+            optimizer._take_back()
+            raise
         finally:
             optimizer._in_step = False
         if optimizer._opt_called is not None:
@@ -85,7 +88,11 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             hook(optimizer, args, kwargs)
         flush = getattr(torch, "_flush", None)
         if flush is not None:
-            flush()
+            try:
+                flush()
+            except MemoryError:
+                optimizer._take_back()
+                raise
         return result
 
     wrapper.hooked = True  # type: ignore[attr-defined]
@@ -187,6 +194,8 @@ class Optimizer:
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        if "params" not in param_group:
+            raise KeyError(f"'params' is missing in the param_group, which has {list(param_group)}")
         params, names = _split_names(param_group["params"])
         self._check_params(params)
         for name, default in self.defaults.items():
@@ -255,6 +264,10 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define step()")
 
+    def _take_back(self) -> None:
+        """Undo a step that is recorded and could not be computed for lack of memory, if this
+        optimizer can: it is done as a whole, or not at all."""
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters: drop them, or with `set_to_none=False` fill
         them with zeros. A parameter whose gradient is None is skipped by `step`; one whose
@@ -313,38 +326,61 @@ class Optimizer:
         learning rate when they are created.
 
         Raises:
-            ValueError: another number of groups, or of parameters in one of them. The
-                optimizer is unchanged then.
+            ValueError: another number of groups, or of parameters in one of them, or something
+                else than an optimizer's `state_dict()` gives. The optimizer is unchanged then.
+            KeyError: "state" or "param_groups" is missing.
         """
-        from copy import deepcopy
-
+        if not isinstance(state_dict, dict):
+            raise TypeError(
+                f"load_state_dict(): expected an optimizer's state dict, not {type(state_dict)}"
+            )
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)
             if changed is not None:
                 state_dict = changed
         groups = self.param_groups
-        saved = deepcopy(state_dict["param_groups"])
-        _check_sizes(groups, saved)
-
-        owners: dict[Any, tuple[torch.Tensor, Group]] = {}
+        _check_form(state_dict)
+        _check_sizes(groups, state_dict["param_groups"])
+        try:
+            state, saved = self._adopted(state_dict)
+        except RecursionError:
+            raise ValueError("load_state_dict(): the state dict nests too deep") from None
         for group, new in zip(groups, saved, strict=True):
+            new["params"] = group["params"]
+            if "param_names" in group:
+                new.setdefault("param_names", group["param_names"])
+        before = self.__dict__.copy()
+        try:
+            self.__setstate__({"state": state, "param_groups": saved})
+        except Exception:
+            self.__dict__.update(before)
+            raise
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    def _adopted(self, state_dict: StateDict) -> tuple[defaultdict[Any, Any], list[Group]]:
+        """Copies of a loaded state, by parameter, and of its groups."""
+        from copy import deepcopy
+
+        saved = deepcopy(state_dict["param_groups"])
+        owners: dict[Any, tuple[torch.Tensor, Group]] = {}
+        for group, new in zip(self.param_groups, saved, strict=True):
             for number, p in zip(new["params"], group["params"], strict=True):
                 owners[number] = (p, new)
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in owners:
                 p, new = owners[key]
-                state[p] = _adopted(p, value, new)
+                if not isinstance(value, dict):
+                    raise ValueError(
+                        f"load_state_dict(): the state of parameter {key} is a "
+                        f"{type(value).__name__}, not a dict"
+                    )
+                state[p] = _adopted(p, value, new, None, {})
             else:
                 state[key] = value
-        for group, new in zip(groups, saved, strict=True):
-            new["params"] = group["params"]
-            if "param_names" in group:
-                new.setdefault("param_names", group["param_names"])
-        self.__setstate__({"state": state, "param_groups": saved})
-        for hook in self._optimizer_load_state_dict_post_hooks.values():
-            hook(self)
+        return state, saved
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -436,9 +472,23 @@ def _check_sizes(groups: list[Group], saved: list[Group]) -> None:
             )
 
 
-def _adopted(p: torch.Tensor, value: Any, group: Group, key: Any = None) -> Any:
-    """A copy of a loaded value that fits parameter `p`; containers are copied with it."""
+def _check_form(state_dict: StateDict) -> None:
+    """Refuses what is no optimizer's state dict, so that nothing is changed by half."""
+    state, groups = state_dict["state"], state_dict["param_groups"]
+    if not isinstance(state, dict) or not isinstance(groups, list):
+        raise ValueError(
+            "load_state_dict(): expected a dict as 'state' and a list as 'param_groups', not "
+            f"{type(state).__name__} and {type(groups).__name__}"
+        )
+    for i, group in enumerate(groups):
+        if not isinstance(group, dict) or not isinstance(group.get("params"), (list, tuple)):
+            raise ValueError(f"load_state_dict(): param_groups[{i}] is no dict with 'params'")
+
+
+def _adopted(p: torch.Tensor, value: Any, group: Group, key: Any, seen: dict[int, Any]) -> Any:
+    """A copy of a loaded value that fits parameter `p`; containers are copied with it, each once."""
     if isinstance(value, torch.Tensor):
+        _check_extent(p, value, key)
         if key == "step" and not (group.get("fused") or group.get("capturable")):
             return value.clone()
         if key == "step":
@@ -446,11 +496,25 @@ def _adopted(p: torch.Tensor, value: Any, group: Group, key: Any = None) -> Any:
         if p.is_floating_point():
             return value.to(dtype=p.dtype, device=p.device).clone()
         return value.to(device=p.device).clone()
-    if isinstance(value, dict):
-        return {k: _adopted(p, v, group, k) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)([_adopted(p, v, group) for v in value])
-    return value
+    if not isinstance(value, (dict, list, tuple)):
+        return value
+    if id(value) not in seen:
+        if isinstance(value, dict):
+            copied: Any = {k: _adopted(p, v, group, k, seen) for k, v in value.items()}
+        else:
+            copied = type(value)([_adopted(p, v, group, None, seen) for v in value])
+        seen[id(value)] = copied
+    return seen[id(value)]
+
+
+def _check_extent(p: torch.Tensor, value: torch.Tensor, key: Any) -> None:
+    """Refuses a tensor that strides of zero make larger than its memory and the parameter."""
+    if value.numel() > p.numel() and not value.is_sparse:
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(
+                f"load_state_dict(): {key!r:.40} of shape {list(value.shape)} is larger than its "
+                f"storage, and belongs to a parameter of shape {list(p.shape)}"
+            )
 
 
 def scalar_dtype(fused: bool = False) -> torch.dtype:

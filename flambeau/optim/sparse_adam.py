@@ -21,9 +21,9 @@ __all__ = ["SparseAdam"]
 class SparseAdam(Optimizer):
     """Adam that updates moments and parameters only in the rows that a step's gradient names.
 
-    For embeddings with `sparse=True`. PyTorch reads the rows off sparse gradients. flambeau's
-    gradients are dense, and the rows are those that have an element that is not zero: the same,
-    unless a row is looked up and its gradient is exactly zero.
+    For embeddings with `sparse=True`. The rows are read off sparse gradients. Those that flambeau's
+    embeddings give are dense, and the rows are those that have an element that is not zero: the
+    same, unless a row is looked up and its gradient is exactly zero.
 
     Args:
         params: parameters, `(name, parameter)` pairs, or dicts that make parameter groups.

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import pool
+from . import pool, shortage
 
 ALIGN = 64
 SMALL = 32 << 10
@@ -223,7 +223,22 @@ class _Pages:
 
 
 def _map(nbytes: int) -> mmap.mmap:
-    """Fresh pages, not shared with forked children."""
+    """Fresh pages; where there are none, after all that is free was given back. OutOfMemoryError
+    where there still are none, or too few to be filled."""
+    if nbytes >= shortage.LARGE:
+        shortage.admit(nbytes)
+    try:
+        return _fresh(nbytes)
+    except (OSError, MemoryError, OverflowError):
+        shortage.relieve()
+    try:
+        return _fresh(nbytes)
+    except (OSError, MemoryError, OverflowError) as error:
+        raise shortage.refused(nbytes) from error
+
+
+def _fresh(nbytes: int) -> mmap.mmap:
+    """Pages from the system, not shared with forked children."""
     if not hasattr(mmap, "MAP_PRIVATE"):
         return mmap.mmap(-1, nbytes)
     mapping = mmap.mmap(-1, nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -301,6 +316,17 @@ def stats() -> dict[str, int]:
         "slabs": _pages.slab_bytes,
         "slabs_free": sum(len(b.free) * b.size for b in bins if b.size <= SMALL),
     }
+
+
+def _held() -> dict[str, int]:
+    found = stats()
+    return {
+        "in blocks in use": found["live"] + found["slabs"] - found["slabs_free"],
+        "in free blocks": found["cached"] + found["slabs_free"],
+    }
+
+
+shortage.keeps(_held, release)
 
 
 def _slow_address(array: np.ndarray) -> int:

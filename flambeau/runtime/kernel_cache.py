@@ -3,13 +3,15 @@
 A kernel is anything with `name`, `key` and `emit(target, symbol)` (see `codegen/kernel.py`). Its
 object code lies in a file of its own, named by a hash of everything that the code depends on:
 flambeau's sources, LLVM, the machine, the kernel's key. Files are written whole or not at all, and
-carry a checksum; one that is not what it should be is deleted and made anew. A directory that can't
-be read or written only costs the cache.
+carry a checksum of name and content; one that is not what it should be is deleted and made anew. A
+directory that can't be read or written only costs the cache, and one that other users can write to
+is not used: what lies there runs (docs/decisions/0024-the-kernel-cache-and-strangers.md).
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 import time
@@ -24,10 +26,12 @@ from typing import Any, Protocol
 from .. import config
 from . import native
 
-MAGIC = b"flambeau kernel\n"
+MAGIC = b"flambeau kernel 2\n"
 KEEP = 4096
 """Kernels that stay in memory although no program uses them."""
 MAX_FILES, MAX_BYTES = 4000, 256 << 20
+MAX_FILE = 32 << 20
+"""A file that is larger is none of ours; kernels take some 10 KB."""
 LOOK_EVERY = 256
 """Files written by this process between two looks at the directory's size."""
 DAY = 86400.0
@@ -143,24 +147,73 @@ def _digest(text: str, target: Any) -> str:
 
 
 @cache
-def _prepared(path: str) -> Path | None:
-    """The directory, made if need be; None if it can't be had or is another user's."""
+def _prepared(path: str) -> tuple[Path | None, str]:
+    """The directory, made if need be, or None and why it is not used."""
     directory = Path(path)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = directory.stat().st_uid
-    except OSError:
-        return None
-    return directory if owner == getattr(os, "getuid", lambda: owner)() else None
+        about = directory.stat()
+    except OSError as error:
+        return None, f"{path} can't be had: {error.strerror}"
+    if about.st_uid != _user(about.st_uid):
+        return None, f"{path} belongs to another user"
+    if os.name == "posix" and about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None, f"other users can write to {path}: chmod go-w would make it usable"
+    return directory, ""
+
+
+def _user(default: int) -> int:
+    """Whose files we trust; the default where there are no users."""
+    getuid: Callable[[], int] = getattr(os, "geteuid", lambda: default)
+    return getuid()
 
 
 def directory() -> Path | None:
     """Where kernels are kept, or None where they are not."""
-    return _prepared(config.cache_dir) if config.cache_dir else None
+    return _prepared(config.cache_dir)[0] if config.cache_dir else None
 
 
-def _checksum(code: bytes) -> bytes:
-    return blake2b(code, digest_size=16).digest()
+def refusal() -> str:
+    """Why kernels are not kept on disk; empty where they are."""
+    return _prepared(config.cache_dir)[1] if config.cache_dir else "FLAMBEAU_CACHE_DIR is empty"
+
+
+def checksum(digest: str, code: bytes) -> bytes:
+    """What stands before the code in the file `digest`: of another name it is another."""
+    return blake2b(code, digest_size=16, key=digest.encode()[:64]).digest()
+
+
+def parse(content: bytes, digest: str) -> bytes | None:
+    """The code in the content of the file `digest`; None where that is not what was written."""
+    head = len(MAGIC) + 16
+    code = content[head:]
+    return code if content[:head] == MAGIC + checksum(digest, code) else None
+
+
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
+
+def _content(path: Path) -> bytes | None:
+    """A file of ours; b"" for what is none, None where there is nothing or it can't be read.
+
+    Links are not followed, and a pipe in its place is not waited for.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | _FLAGS)
+    except OSError:
+        return None
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_FILE:
+            return b""
+        if about.st_uid != _user(about.st_uid):
+            return b""
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(MAX_FILE + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 def _from_disk(digest: str, symbol: str) -> native.Library | None:
@@ -168,13 +221,11 @@ def _from_disk(digest: str, symbol: str) -> native.Library | None:
     if place is None:
         return None
     path = place / digest
-    try:
-        content = path.read_bytes()
-    except OSError:
+    content = _content(path)
+    if content is None:
         return None
-    head = len(MAGIC) + 16
-    code = content[head:]
-    if content[:head] == MAGIC + _checksum(code):
+    code = parse(content, digest)
+    if code is not None:
         with suppress(RuntimeError):
             library = native.load([code], [symbol])
             stats.from_disk += 1
@@ -200,7 +251,9 @@ def _to_disk(digest: str, code: bytes) -> None:
         return
     temporary = place / f"{digest}.{os.getpid()}.{threading.get_ident()}.tmp"
     try:
-        temporary.write_bytes(MAGIC + _checksum(code) + code)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        with open(handle, "wb") as file:
+            file.write(MAGIC + checksum(digest, code) + code)
         os.replace(temporary, place / digest)
     except OSError:
         with suppress(OSError):
@@ -217,10 +270,11 @@ def _shrink(place: Path) -> None:
     files = []
     with os.scandir(place) as entries:
         for entry in entries:
-            about = entry.stat()
+            about = entry.stat(follow_symlinks=False)
             if entry.name.endswith(".tmp"):
                 if time.time() - about.st_mtime > DAY:
-                    os.unlink(entry.path)
+                    with suppress(OSError):
+                        os.unlink(entry.path)
             else:
                 files.append((about.st_mtime, about.st_size, entry.path))
     total = sum(size for _, size, _ in files)

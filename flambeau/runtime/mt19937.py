@@ -7,6 +7,7 @@ uniform pseudo-random number generator" (1998). NumPy's bit generator of that na
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,7 @@ DEFAULT_SEED = 67280421310721
 STATE_BYTES = 5056
 
 _WORDS = 624
+_NATIVE_BYTES = 4 * native_random.STATE_WORDS
 _MASK32 = 0xFFFFFFFF
 
 # CPUGeneratorImplState as a C compiler lays it out: type and offset of each field.
@@ -148,6 +150,20 @@ class Stream:
         self._spare = float(fields["double"]) if fields["has_double"] else None
         self._float_spare = float(fields["float"]) if fields["has_float"] else None
         return self
+
+    def mark(self) -> Any:
+        """Where the stream is, for `go_back`; in less than a microsecond once native code draws."""
+        if not self._address:
+            return self.get_state()
+        return ctypes.string_at(self._address, _NATIVE_BYTES), self._fresh, self._spare
+
+    def go_back(self, mark: Any) -> None:
+        """Draw again from `mark` on, as if nothing had been drawn since."""
+        if isinstance(mark, np.ndarray):
+            self.set_state(mark)
+            return
+        words, self._fresh, self._spare = mark
+        ctypes.memmove(self._address, words, _NATIVE_BYTES)
 
     def clone_state(self) -> Self:
         """A new generator that goes on from this one's state, each on its own."""

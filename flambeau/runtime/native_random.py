@@ -53,12 +53,10 @@ class Kernels:
     short: dict[str, Any]
     long: dict[str, Any]
     address_of: Callable[[NDArray[Any]], int]
-    empty: Callable[[Any, Any], NDArray[Any]]
-    """Memory for results."""
 
     def __init__(self, machine: Any = None) -> None:
         """For this machine, or for one as `native.host` describes it whose code runs here too."""
-        from . import kernel_cache, native, random_kernels, recycled
+        from . import kernel_cache, native, random_kernels
         from .blocks import address_of
 
         host = machine or native.host()
@@ -69,7 +67,7 @@ class Kernels:
         text = random_kernels.text("@", host.vector_bytes, sincos)
         source = _Source("random", text)
         self.code = kernel_cache.addresses([source], host)
-        self.address_of, self.empty = address_of, recycled.empty
+        self.address_of = address_of
         entries = random_kernels.ENTRIES
         table = (ctypes.c_void_p * len(entries)).from_address(self.code[repr(text)])
         self.short, self.long = (

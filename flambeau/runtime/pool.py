@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from .. import config
 from . import cores, driver, kernel_cache, native
-from .driver_layout import LAYOUT, LINE, MAX_THREADS, SIZE
+from .driver_layout import LAYOUT, LINE, MAX_THREADS, RING, SIZE
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 
@@ -117,6 +118,9 @@ _lock = threading.RLock()
 """Held by whoever puts programs into the stream or runs one: thread 0 is one thread at a time."""
 _driver: _Driver | None = None
 _threads: list[threading.Thread] = []
+held: deque[tuple[int, Any]] = deque()
+"""What must live until a ticket's program has run, in the tickets' order: memory of others that
+it reads. Append to it, and `let_go` from time to time."""
 _wanted = 0
 """The number of threads, 0 if not decided yet."""
 _running = False
@@ -200,22 +204,26 @@ def _stop() -> None:
     _running = False
 
 
-def submit(program: int, table: int) -> int:
+def submit(program: int, table: int, done: list[int] | None = None) -> int:
     """Put a program (its address) with a table into the stream: its ticket. Returns at once unless
-    64 programs are waiting. Both must stay alive until it is done."""
+    64 programs are waiting. Both must stay alive until it is done.
+
+    Where a signal's handler raises an error meanwhile, `done` is empty unless the program is in the
+    stream: what one call of C does, it does without looking for signals.
+    """
+    done = [] if done is None else done
     with _lock:
         if not _running:
             _start()
             if not _running:
-                _run(_address, program, table)
+                done.extend(map(_run, (_address,), (program,), (table,)))
                 _words[_HEAD] += 1
                 _words[_TAIL] += 1
                 return int(_words[_HEAD])
-        ticket: int = _submit(_address, program, table)
-        while not ticket:
+        while _words[_HEAD] - _words[_TAIL] >= RING:  # it is the only one that adds
             wait(_words[_TAIL] + 1)
-            ticket = _submit(_address, program, table)
-        return ticket
+        done.extend(map(_submit, (_address,), (program,), (table,)))
+        return done[0]
 
 
 def done(ticket: int) -> bool:
@@ -233,16 +241,34 @@ def wait(ticket: int) -> None:
 def synchronize() -> None:
     """Wait until all that was submitted has run."""
     wait(_words[_HEAD])
+    if held:
+        let_go()
 
 
-def run_now(program: int, table: int) -> None:
-    """Run a program (its address) on this thread, after all that was submitted."""
+def let_go() -> None:
+    """Drop what was held for programs that have run."""
+    try:
+        while True:
+            first = held.popleft()
+            if not done(first[0]):
+                held.appendleft(first)
+                return
+    except IndexError:
+        return
+
+
+def run_now(program: int, table: int, done: list[int] | None = None) -> None:
+    """Run a program (its address) on this thread, after all that was submitted. `done`: see
+    `submit`."""
     with _lock:
         if not _running:
             _start()
         if _words[_TAIL] != _words[_HEAD]:
             synchronize()
-        _run(_address, program, table)
+        if done is None:
+            _run(_address, program, table)
+        else:
+            done.extend(map(_run, (_address,), (program,), (table,)))
 
 
 def get_num_threads() -> int:

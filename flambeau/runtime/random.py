@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flambeau.runtime import native_random
+from flambeau.runtime import native_random, recycled
 from flambeau.runtime.box_muller import box_muller32
 from flambeau.runtime.mt19937 import Stream
 from flambeau.runtime.random_rules import (
@@ -319,7 +319,7 @@ class Generator(Stream):
             raise RuntimeError(f"exponential_: expected lambd > 0, got lambd={rate}")
         factor = -1.0 / rate
         if native_random.kernels is not None:
-            logs = np.empty(shape)
+            logs = _empty(shape, np.float64)
             self._native("log1p64", logs, logs.size)
             return narrow(np.multiply(logs, factor, out=logs), dtype)
         return self._from_doubles(shape, dtype, lambda u: factor * _each(math.log1p, -u))
@@ -364,7 +364,7 @@ class Generator(Stream):
             raise NotImplementedError(f"log_normal_: expected a float dtype, got {dtype}")
         if not std > 0:
             raise RuntimeError(f"log_normal_: expected std > 0, got std={std}")
-        out = np.empty(shape, FLOATS[dtype][0])
+        out = _empty(shape, FLOATS[dtype][0])
         for part in _chunks(out):
             normals = fma64(self._normals(part.size), float(std), float(mean))
             part[...] = narrow(_each(_exp, normals), dtype)
@@ -373,7 +373,7 @@ class Generator(Stream):
     def _from_doubles(
         self, shape: Shape, dtype: str, formula: Callable[[Doubles], Doubles]
     ) -> Array:
-        out = np.empty(shape, (FLOATS.get(dtype) or INTEGERS[dtype])[0])
+        out = _empty(shape, (FLOATS.get(dtype) or INTEGERS[dtype])[0])
         for part in _chunks(out):
             part[...] = narrow(formula(self.doubles(part.size)), dtype)
         return out
@@ -457,8 +457,7 @@ class Generator(Stream):
 
 
 def _empty(shape: Shape, storage: Any) -> Array:
-    kernels = native_random.kernels
-    return np.empty(shape, storage) if kernels is None else kernels.empty(shape, storage)
+    return recycled.empty(shape, storage)
 
 
 def _chunks(out: Array) -> Iterator[Array]:

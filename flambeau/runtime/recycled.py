@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import shortage
 from .blocks import Block, address_of, size_class
 
 SMALL = 64 << 10
@@ -48,7 +49,7 @@ class Bin:
             owner = self.free.pop()
             _free -= self.size
         except IndexError:
-            owner = np.empty(self.size, np.uint8)
+            owner = _fresh(self.size, np.uint8)
         piece: Piece = Piece.from_address(address_of(owner))
         piece.address, piece.nbytes = address_of(owner), self.size
         piece.owner, piece._home = owner, self
@@ -74,12 +75,29 @@ def empty(shape: Any, dtype: Any) -> np.ndarray:
     sizes = tuple(shape) if hasattr(shape, "__len__") else (shape,)
     nbytes = math.prod(sizes) * kind.itemsize
     if nbytes <= SMALL or nbytes > MOST_FREE // 4:
-        return np.empty(sizes, kind)
+        return _fresh(sizes, kind)
     size = size_class(nbytes)
     found = _bins.get(size)
     if found is None:
         found = _bins.setdefault(size, Bin(size))
     return found.take().array(kind, sizes)
+
+
+def _fresh(shape: Any, dtype: Any) -> np.ndarray:
+    """An array of NumPy's; OutOfMemoryError where there is no memory for it even when all that is
+    free was given back."""
+    nbytes = math.prod(shape) * dtype.itemsize if shape.__class__ is tuple else shape
+    if nbytes >= shortage.LARGE:
+        shortage.possible(nbytes, "", shape)
+        shortage.admit(nbytes)
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError:
+        shortage.relieve()
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError as error:
+        raise shortage.refused(nbytes) from error
 
 
 def release() -> None:
@@ -88,3 +106,11 @@ def release() -> None:
     for each in list(_bins.values()):
         each.free.clear()
     _free = 0
+
+
+def free_bytes() -> int:
+    """Bytes that are free."""
+    return _free
+
+
+shortage.keeps(lambda: {"in free arrays": _free}, release)

@@ -50,8 +50,9 @@ def save(
     """Save an object to a file that this library and PyTorch can load.
 
     A path is written whole or not at all: what was there before stays until the new file is
-    complete and on the disk. The same content gives the same bytes. A path that ends in
-    `.safetensors` gets that form, which holds a flat dict of tensors.
+    complete and on the disk, whatever happens (`serialization/whole_files.py` says how). The same
+    content gives the same bytes. A path that ends in `.safetensors` gets that form, which holds a
+    flat dict of tensors.
 
     Args:
         obj: tensors, parameters, numbers, text, bytes, None, dtypes, devices, sizes, NumPy arrays,
@@ -66,9 +67,10 @@ def save(
     Raises:
         pickle.PicklingError: `obj` holds what no name leads to, such as a lambda.
         RuntimeError: the folder does not exist, or tensors of different dtypes share memory.
+        OSError: the file can't be written; what was there before is as it was.
     """
     from flambeau.serialization import legacy, safe_tensors, zipform
-    from flambeau.serialization.files import atomic_file
+    from flambeau.serialization.whole_files import atomic_file, sink
 
     _check_pickle_module(pickle_module)
     if not isinstance(f, (str, os.PathLike)):
@@ -78,9 +80,9 @@ def save(
                 f"but got {type(f).__name__!r}"
             )
         if _use_new_zipfile_serialization:
-            zipform.write(obj, f, "archive")
+            zipform.write(obj, sink(f), "archive")
         else:
-            legacy.write(obj, f)
+            legacy.write(obj, sink(f))
         return
     path = os.fspath(f)
     if path.endswith(".safetensors"):
@@ -105,7 +107,8 @@ def load(
     """Load what `save`, or PyTorch's own, has saved. The form is found from the content.
 
     Args:
-        f: a path, or a file object opened in binary mode.
+        f: a path, or a file object opened in binary mode; also the index of safetensors files,
+            `….safetensors.index.json`, or a folder with one or with a `model.safetensors`.
         map_location: where storages go: a device or its name, a dict from the places in the file
             to places here, or a function of storage and place; None keeps the file's places.
         pickle_module: accepted for PyTorch's sake; only Python's own `pickle` can be named.
@@ -113,7 +116,10 @@ def load(
             library or the program defines: for files that you trust. Nothing else that a file
             names is imported or called even then. With True, classes of your own that only hold
             data can be allowed with `torch.serialization.add_safe_globals`.
-        mmap: map the file's tensors into memory instead of reading them (paths only).
+        mmap: map the file's tensors into memory instead of reading them (paths only). Programs
+            must not write into the file while it is mapped: `save` replaces files and is safe.
+            Where one makes it shorter, Linux gives zeros and a `TruncatedMapError`, an OSError;
+            elsewhere the process may end.
         pickle_load_args: `encoding`, for text in files that Python 2 has written.
 
     Raises:
@@ -121,7 +127,7 @@ def load(
         RuntimeError: it is no checkpoint, or its tensors are on a device that is not here.
         EOFError: it is empty.
     """
-    from flambeau.serialization import legacy, safe_tensors, zipform
+    from flambeau.serialization import legacy, safe_shards, safe_tensors, zipform
     from flambeau.serialization.files import Source
 
     _check_pickle_module(pickle_module)
@@ -133,6 +139,8 @@ def load(
         )
     if mmap and not isinstance(f, (str, os.PathLike)):
         raise ValueError("f must be a path in order to use the mmap argument")
+    if safe_shards.is_sharded(f):
+        return safe_shards.load_sharded(f, map_location, mmap=bool(mmap))
     with Source(f) as source:
         if source.size == 0:
             raise EOFError(
@@ -142,7 +150,7 @@ def load(
         if source.read(0, 4) == zipform.MAGIC:
             return zipform.read(source, map_location, mmap=bool(mmap), encoding=encoding, whole=whole)
         if source.name.endswith(".safetensors") or safe_tensors.looks_like(source):
-            return safe_tensors.read(source, map_location)
+            return safe_tensors.read(source, map_location, mmap=bool(mmap))
         if mmap:
             raise RuntimeError(
                 f"mmap can only be used with the ZIP form, and {source.name} has another one: "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO, Self
 
 import numpy as np
+
+from flambeau.serialization.whole_files import atomic_file
+
+__all__ = ["Source", "atomic_file"]
 
 
 class Source:
@@ -62,6 +63,18 @@ class Source:
             raise EOFError(f"{self.name}: the file ended while it was read")
         return array
 
+    def map(self) -> np.ndarray[Any, Any]:
+        """The whole file as memory, read when it is touched; writes stay in this process."""
+        import mmap
+
+        from flambeau.frontend.mapped import guard
+
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if len(mapped) < self.size:
+            raise EOFError(f"{self.name}: the file became shorter while it was read")
+        guard(mapped, self.name)
+        return np.frombuffer(mapped, np.uint8)
+
     def whole(self) -> BinaryIO:
         """A file object over exactly these bytes, for readers of archives."""
         if self._base:
@@ -88,46 +101,3 @@ def _seekable(f: Any) -> bool:
     except (AttributeError, OSError):
         return False
     return True
-
-
-@contextmanager
-def atomic_file(path: Any) -> Iterator[BinaryIO]:
-    """A file for writing that appears under `path` only when it is complete and on the disk.
-
-    It is written beside its target and renamed over it at the end, so that a crash, a full disk
-    or an error leaves what was there before. Devices and pipes are written directly.
-
-    Raises:
-        RuntimeError: the folder does not exist.
-    """
-    target = os.path.realpath(os.fspath(path))
-    folder, name = os.path.split(target)
-    if not os.path.isdir(folder):
-        raise RuntimeError(f"Parent directory {folder} does not exist.")
-    mode = _mode(target)
-    if mode is not None and not stat.S_ISREG(mode):
-        with open(target, "wb") as file:
-            yield file
-        return
-    # os.open rather than tempfile: the file gets the permissions that the user's umask says.
-    scratch = os.path.join(folder, f".{name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(scratch, flags, 0o666)
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(scratch, stat.S_IMODE(mode))
-        os.replace(scratch, target)
-    except BaseException:
-        os.unlink(scratch)
-        raise
-
-
-def _mode(path: str) -> int | None:
-    try:
-        return os.stat(path).st_mode
-    except FileNotFoundError:
-        return None

@@ -15,9 +15,10 @@ from typing import Any
 
 from flambeau.serialization import locations, tensors, torch_globals
 from flambeau.serialization.files import Source
-from flambeau.serialization.pickle_reader import PickleReader, Truncated
+from flambeau.serialization.pickle_reader import PickleReader, Truncated, full_name
 from flambeau.serialization.pickle_writer import PickleWriter
 from flambeau.serialization.reductions import Reductions
+from flambeau.serialization.shown import shown
 from flambeau.serialization.tensors import LoadedStorage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -51,6 +52,21 @@ class _Scanner(PickleReader):
         pass
 
 
+class NameCollector(_Scanner):
+    """Walks through a pickle and keeps the names of the globals it asks for, in `names`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names: dict[str, None] = {}
+
+    def find_global(self, module: str, name: str) -> Any:
+        self.names[full_name(module, name)] = None
+        return _Inert()
+
+    def persistent(self, reference: Any) -> Any:
+        return _Inert()
+
+
 class _Loader:
     """Reads one stream. The object's pickle precedes the sizes of the storages that it refers to,
     so it is walked through once to learn the storages' dtypes, and read when they are there."""
@@ -65,6 +81,7 @@ class _Loader:
         self._storages: dict[str, LoadedStorage] = {}
 
     def load(self) -> Any:
+        _refuse_tar(self._source)
         start = self._preamble()
         _, end = self._with_enough(lambda: self._pickle(start, self._describe, _Scanner))
         keys, position = self._with_enough(lambda: self._pickle(end, _no_storage))
@@ -92,7 +109,7 @@ class _Loader:
     ) -> tuple[Any, int]:
         reader = torch_globals.reader(
             self._head, persistent_load, kind=kind, encoding=self._encoding, start=start,
-            whole=self._whole,
+            whole=self._whole, size=self._source.size,
         )  # fmt: skip
         return reader.load(), reader.position
 
@@ -106,7 +123,7 @@ class _Loader:
             )
         version, position = self._with_enough(lambda: self._pickle(position, _no_storage))
         if type(version) is not int or version != VERSION:
-            raise RuntimeError(f"Invalid protocol version: {version!r:.40}")
+            raise RuntimeError(f"Invalid protocol version: {shown(version)}")
         _machine, position = self._with_enough(lambda: self._pickle(position, _no_storage))
         return position
 
@@ -125,7 +142,7 @@ class _Loader:
         if type(keys) is not list or any(type(key) not in (str, bytes) for key in keys):
             raise UnpicklingError("the list of the storages is damaged")
         for name in keys:
-            key = name.decode("ascii") if type(name) is bytes else name
+            key = name.decode("ascii", "replace") if type(name) is bytes else name
             described = self._described.get(key)
             if described is None or key in self._storages:
                 raise UnpicklingError(f"storage {key!r} is not one that the object refers to")
@@ -161,6 +178,14 @@ class _Loader:
         if storage is None:
             raise UnpicklingError(f"storage {key!r} is not in the file")
         return storage if view is None else storage.part(*view)
+
+
+def _refuse_tar(source: Source) -> None:
+    if source.read(257, 5) == b"ustar":
+        raise RuntimeError(
+            f"{source.name} is a tar archive. PyTorch wrote those before version 0.1.10, and "
+            "flambeau does not read them: load it with an old PyTorch and save it again"
+        )
 
 
 def _no_storage(_reference: Any) -> Any:

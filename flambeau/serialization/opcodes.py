@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
+from flambeau.serialization.shown import shown
+
 if TYPE_CHECKING:
     from flambeau.serialization.pickle_reader import PickleReader
 
@@ -19,6 +21,7 @@ Operation = Callable[["PickleReader"], None]
 STOP = ord(".")
 OPCODES: dict[int, Operation] = {}
 """Every opcode but STOP."""
+_MEMO = 1 << 32
 
 
 def _opcode(*codes: bytes) -> Callable[[Operation], Operation]:
@@ -193,9 +196,18 @@ def _dup(reader: PickleReader) -> None:
     reader.push(reader.stack[-1])
 
 
+def _memo_line(reader: PickleReader) -> int:
+    """A place in the memo, written out. It is bounded, since numbers that are chosen to collide
+    would make the memo's dictionary slow."""
+    number = int(reader.line())
+    if not 0 <= number < _MEMO:
+        raise UnpicklingError(f"the memo has no place {shown(number)}")
+    return number
+
+
 @_opcode(b"g")
 def _get(reader: PickleReader) -> None:
-    reader.push(reader.memo[int(reader.line())])
+    reader.push(reader.memo[_memo_line(reader)])
 
 
 @_opcode(b"h")
@@ -210,7 +222,7 @@ def _long_binget(reader: PickleReader) -> None:
 
 @_opcode(b"p")
 def _put(reader: PickleReader) -> None:
-    reader.memo[int(reader.line())] = reader.stack[-1]
+    reader.memo[_memo_line(reader)] = reader.stack[-1]
 
 
 @_opcode(b"q")

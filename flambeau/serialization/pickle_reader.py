@@ -6,26 +6,41 @@ asks for a global, the name is looked up in a fixed table (`Known`) that the cal
 that is not there is an error, never an import.
 
 What a hostile file can still try is to cost time and memory, so lengths are checked against the
-bytes that are there before anything is allocated, nothing recurses, and copies that are made
-from values the file mentions again and again are charged against the file's own size.
+bytes that are there before anything is allocated, and nothing recurses. Copies that are made from
+values the file mentions again and again, and the work of hashing and comparing keys, are charged
+against the file's own size.
 """
 
 from __future__ import annotations
 
 import struct
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
 from pickle import UnpicklingError
 from typing import Any
 
 from flambeau.serialization.opcodes import OPCODES, STOP
+from flambeau.serialization.shown import shown
 
 # Hashing a tuple recurses in C without a check: a key that nests deeper is refused.
 _KEY_DEPTH = 32
-_KEY_NODES = 10_000
-# Values may be copied this many times the file's size (plus a little) by constructors.
-_COPIES = 4
+# What is in keys that are tuples and frozen sets, for each byte of the file and to begin with. It
+# is looked at when the key is hashed, and again when it is compared.
+_KEY_PARTS = 8
+_KEY_SLACK = 200_000
+# Hashes of numbers are no secret, so that keys can be made that all have the same one: then each
+# is compared with all before it. Text and bytes are safe, and these numbers are their own hash.
+_SAME_HASH = 100
+_OWN_HASH = (1 << 61) - 1
+# Bytes that constructors may copy for each byte of the file, and to begin with. An item counts as
+# eight bytes.
+_COPIES = 16
 _COPY_SLACK = 1 << 20
+_ITEM = 8
+# Python frees these without its guard against deep recursion when they lie in each other.
+_UNGUARDED = (defaultdict, deque)
+_NESTED = 1000
+_LONGEST_NAME = 1000
 
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "UserDict": "collections"}
 _RENAMED_NAMES = {
@@ -39,22 +54,36 @@ class Truncated(UnpicklingError):
     """The data end before the pickle does."""
 
 
+def full_name(module: str, name: str) -> str:
+    """A global's name as Python 3 has it. Raises `UnpicklingError` if it is too long for one."""
+    full = f"{_RENAMED.get(module, module)}.{name}"
+    full = _RENAMED_NAMES.get(full, full)
+    if len(full) > _LONGEST_NAME:
+        raise UnpicklingError(f"the file refers to a name of {len(full)} characters")
+    return full
+
+
 class Known:
     """What one global name stands for.
 
     `value` is what the name itself is worth in the data (a dtype, a class). `construct` is what
     a call of it gives (REDUCE), and `new` what `cls.__new__` gives (NEWOBJ; `construct` where it
-    is left out). A name without `construct` can't be called by a file.
+    is left out). A name without `construct` can't be called by a file. `keys` tells which of the
+    arguments' values become keys or members, and `cost` how many bytes the call allocates.
     """
 
-    __slots__ = ("construct", "new", "value")
+    __slots__ = ("construct", "cost", "keys", "new", "value")
 
     def __init__(
         self,
         value: Any,
         construct: Callable[..., Any] | None = None,
         new: Callable[..., Any] | None = None,
+        keys: Callable[[tuple[Any, ...]], Iterable[Any]] | None = None,
+        cost: Callable[[tuple[Any, ...]], int] | None = None,
     ) -> None:
+        self.keys = keys
+        self.cost = cost
         self.value = value
         self.construct = construct
         self.new = new or construct
@@ -70,6 +99,7 @@ class PickleReader:
         persistent_load: receives what the file holds instead of an outside object.
         encoding: how Python 2's byte strings become text; `"bytes"` leaves them bytes.
         hint: a sentence to add to the error about an unknown global, made from its name.
+        size: bytes of the whole file, where that is more than `data`.
     """
 
     def __init__(
@@ -82,6 +112,7 @@ class PickleReader:
         encoding: str = "utf-8",
         hint: Callable[[str], str] | None = None,
         start: int = 0,
+        size: int = 0,
     ) -> None:
         self._data = bytes(data)
         self._known = known
@@ -96,10 +127,25 @@ class PickleReader:
         # What may be called, by identity: only what GLOBAL has pushed in this very file.
         self._callable: dict[int, Known] = {}
         self._outside = False
-        self._copies_left = _COPIES * len(self._data) + _COPY_SLACK
+        self._copies_left = _COPIES * max(len(self._data), size) + _COPY_SLACK
+        self._parts_left = _KEY_PARTS * len(self._data) + _KEY_SLACK
+        self._same: dict[tuple[int, int], int] = {}
+        self._unguarded: list[Any] = []
 
     def load(self) -> Any:
         """The object. Raises `pickle.UnpicklingError` for anything that is not well-formed."""
+        try:
+            found = self._run()
+            if len(self._unguarded) > _NESTED:
+                _check_nesting(self._unguarded)
+            return found
+        except BaseException:
+            # What was built so far is freed, which must not recurse.
+            for container in self._unguarded:
+                container.clear()
+            raise
+
+    def _run(self) -> Any:
         begin = self.position
         try:
             while (code := self.take(1)[0]) != STOP:
@@ -117,7 +163,7 @@ class PickleReader:
         ) as error:  # fmt: skip
             if self._outside:
                 raise
-            what = str(error) or type(error).__name__
+            what = str(error)[:500] or type(error).__name__
             raise UnpicklingError(f"the pickle is damaged at byte {begin}: {what}") from error
 
     # ------------------------------------------------------------- bytes
@@ -175,8 +221,7 @@ class PickleReader:
     # A subclass that only walks through a file overrides these.
 
     def find_global(self, module: str, name: str) -> Any:
-        full = f"{_RENAMED.get(module, module)}.{name}"
-        full = _RENAMED_NAMES.get(full, full)
+        full = full_name(module, name)
         known = self._known.get(full)
         if known is None:
             hint = self._hint(full) if self._hint else ""
@@ -189,29 +234,39 @@ class PickleReader:
             self._callable[id(known.value)] = known
         return known.value
 
-    def _callee(self, function: Any, args: Any) -> Known:
+    def _callee(self, function: Any, args: Any, kwargs: Any) -> Known:
         known = self._callable.get(id(function))
         if known is None:
             raise UnpicklingError(
                 f"the file calls an object of type {type(function).__name__!r}; only the names "
                 "that flambeau knows can be called"
             )
-        if type(args) is not tuple:
-            raise UnpicklingError(f"arguments are a {type(args).__name__}, not a tuple")
-        self._charge(args)
+        if type(args) is not tuple or type(kwargs) is not dict:
+            raise UnpicklingError(f"{shown(args)} and {shown(kwargs)} are no arguments")
+        self._charge((*args, *kwargs.values()))
+        if known.cost is not None:
+            self._pay(known.cost(args))
+        if known.keys is not None:
+            for key in known.keys(args):
+                self._check_key(args, key)
         return known
 
+    def _made(self, found: Any) -> Any:
+        if type(found) in _UNGUARDED:
+            self._unguarded.append(found)
+        return found
+
     def call(self, function: Any, args: Any) -> Any:
-        construct = self._callee(function, args).construct
+        construct = self._callee(function, args, {}).construct
         if construct is None:
-            raise UnpicklingError(f"{function!r:.100} can't be called by a file")
-        return construct(*args)
+            raise UnpicklingError(f"{_name(function)} can't be called by a file")
+        return self._made(construct(*args))
 
     def make(self, cls: Any, args: Any, kwargs: Any) -> Any:
-        new = self._callee(cls, args).new
+        new = self._callee(cls, args, kwargs).new
         if new is None:
-            raise UnpicklingError(f"{cls!r:.100} can't be made by a file")
-        return new(*args, **kwargs)
+            raise UnpicklingError(f"{_name(cls)} can't be made by a file")
+        return self._made(new(*args, **kwargs))
 
     def build(self, target: Any, state: Any) -> None:
         builder = self._builders.get(type(target))
@@ -232,15 +287,41 @@ class PickleReader:
         if len(items) % 2:
             raise UnpicklingError("a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            check_hashable(key)
+            if type(key) is not str:
+                self._check_key(target, key)
             target[key] = value
 
     def add(self, target: Any, items: list[Any]) -> None:
         if type(target) is not set:
             raise UnpicklingError(f"the file adds to a {type(target).__name__}")
         for item in items:
-            check_hashable(item)
+            if type(item) is not str:
+                self._check_key(target, item)
             target.add(item)
+
+    def _check_key(self, container: Any, key: Any) -> None:
+        """Refuses a key whose hash would recurse too deep, and keys that cost too much time."""
+        kind = type(key)
+        if kind is str or kind is bytes or (kind is int and -_OWN_HASH < key < _OWN_HASH):
+            return
+        if isinstance(key, (tuple, frozenset)):
+            self._walk_key(key)
+        place = (id(container), hash(key))
+        count = self._same[place] = self._same.get(place, 0) + 1
+        if count > _SAME_HASH:
+            raise UnpicklingError(f"more than {_SAME_HASH} keys of a container have the same hash")
+
+    def _walk_key(self, key: Any) -> None:
+        pending: list[tuple[Any, int]] = [(key, 0)]
+        while pending:
+            item, depth = pending.pop()
+            if isinstance(item, (tuple, frozenset)):
+                self._parts_left -= len(item)
+                if depth > _KEY_DEPTH or self._parts_left < 0:
+                    raise UnpicklingError(
+                        "a key or a member of a set nests too deep or is too large"
+                    )
+                pending.extend((child, depth + 1) for child in item)
 
     def persistent(self, reference: Any) -> Any:
         if self._persistent_load is None:
@@ -253,25 +334,45 @@ class PickleReader:
 
     def _charge(self, values: tuple[Any, ...]) -> None:
         for value in values:
-            if isinstance(value, (str, bytes, bytearray, list, tuple, dict, set, frozenset)):
+            if isinstance(value, (str, bytes, bytearray)):
                 self._copies_left -= len(value)
+            elif isinstance(value, (list, tuple, dict, set, frozenset)):
+                self._copies_left -= _ITEM * len(value)
+        self._pay(0)
+
+    def _pay(self, count: int) -> None:
+        """Count bytes that the file makes flambeau allocate."""
+        self._copies_left -= count
         if self._copies_left < 0:
-            raise UnpicklingError("the file copies the same values over and over")
+            raise UnpicklingError("the file copies the same values over and over, or blows them up")
 
 
-def check_hashable(key: Any) -> None:
-    """Refuses a key whose hash would recurse too deep or cost too much."""
-    if not isinstance(key, tuple):
-        return
-    pending: list[tuple[Any, int]] = [(key, 0)]
-    nodes = 0
+def _name(found: Any) -> str:
+    """A class's or a function's name; only those that flambeau knows come here."""
+    return str(getattr(found, "__qualname__", type(found).__name__))[:100]
+
+
+def _check_nesting(containers: list[Any]) -> None:
+    """Refuses containers of Python's that lie in each other so deep that freeing them recurses."""
+    depth: dict[int, int] = {}  # 0 for those whose content is being looked at: a loop comes there
+    pending = [(container, False) for container in containers]
     while pending:
-        item, depth = pending.pop()
-        if isinstance(item, tuple):
-            nodes += len(item)
-            if depth > _KEY_DEPTH or nodes > _KEY_NODES:
-                raise UnpicklingError("a key or a member of a set nests too deep or is too large")
-            pending.extend((child, depth + 1) for child in item)
+        container, looked = pending.pop()
+        if not looked and id(container) in depth:
+            continue
+        inner = [item for item in _items(container) if type(item) in _UNGUARDED]
+        if not looked:
+            depth[id(container)] = 0
+            pending.append((container, True))
+            pending.extend((item, False) for item in inner if id(item) not in depth)
+            continue
+        depth[id(container)] = 1 + max((depth[id(item)] or _NESTED for item in inner), default=0)
+        if depth[id(container)] > _NESTED:
+            raise UnpicklingError("defaultdicts or deques nest too deep in each other")
+
+
+def _items(container: Any) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def read_plain_pickle(data: bytes, encoding: str = "latin1") -> Any:

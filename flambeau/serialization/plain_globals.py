@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 
-from flambeau.serialization.pickle_reader import Known, check_hashable
+from flambeau.serialization.pickle_reader import Known
+from flambeau.serialization.shown import shown
 
 _DTYPE = re.compile(
     r"[<>=|]?(b1|\?|i[1248]|u[1248]|f[248]|c8|c16|[bBhHiIlLqQefdFD]|[SU][1-9]\d{0,6})"
 )
+_DIMENSIONS = 64  # NumPy's limit
 _FACTORIES = (list, dict, set, tuple, int, float, str, bool, OrderedDict)
 
 
@@ -25,9 +27,6 @@ def _plain(kind: type, *accepted: type) -> Callable[..., Any]:
     def construct(*args: Any) -> Any:
         if len(args) > 1 or (args and type(args[0]) not in accepted):
             raise UnpicklingError(f"{kind.__name__} can't be made from what the file gives it")
-        if kind in (set, frozenset):
-            for item in args[0] if args else ():
-                check_hashable(item)
         return kind(*args)
 
     return construct
@@ -52,12 +51,44 @@ def _encode(text: str, encoding: str = "utf-8", *_errors: str) -> bytes:
 
 
 def _ordered_dict(items: Any = ()) -> OrderedDict[Any, Any]:
-    made: OrderedDict[Any, Any] = OrderedDict()
-    pairs = items.items() if isinstance(items, dict) else items
-    for key, value in pairs:
-        check_hashable(key)
-        made[key] = value
-    return made
+    if isinstance(items, dict):
+        return OrderedDict(dict.items(items))
+    if type(items) not in (list, tuple) or any(not _is_pair(pair) for pair in items):
+        raise UnpicklingError(f"a dict of {shown(items)}, which are no pairs")
+    return OrderedDict(items)
+
+
+def _is_pair(pair: Any) -> bool:
+    return type(pair) in (list, tuple) and len(pair) == 2
+
+
+def _keys(args: tuple[Any, ...]) -> Iterator[Any]:
+    """What the items of the constructors' arguments make keys or members."""
+    for items in args:
+        if isinstance(items, dict):
+            yield from dict.keys(items)
+        elif type(items) in (list, tuple):
+            for item in items:
+                yield item[0] if _is_pair(item) else item
+
+
+def _members(args: tuple[Any, ...]) -> Iterator[Any]:
+    for items in args:
+        if type(items) in (list, tuple):
+            yield from items
+
+
+def _slice(*args: Any) -> slice:
+    # Of whole numbers only: slices of slices are freed by a recursion without a guard.
+    if not 1 <= len(args) <= 3 or any(n is not None and type(n) is not int for n in args):
+        raise UnpicklingError(f"a slice of {shown(args)}")
+    return slice(*args)
+
+
+def _range(*args: Any) -> range:
+    if not 1 <= len(args) <= 3 or any(type(n) is not int or abs(n) >= 2**63 for n in args):
+        raise UnpicklingError(f"a range of {shown(args)}")
+    return range(*args)
 
 
 def _default_dict(factory: Any = None, items: Any = ()) -> defaultdict[Any, Any]:
@@ -71,8 +102,9 @@ def set_attributes(target: Any, state: Any) -> None:
     if type(state) is not dict:
         raise UnpicklingError(f"the state of {type(target).__name__} is not a dict")
     for name, value in state.items():
-        if type(name) is not str or hasattr(type(target), name) or name in target.__dict__:
-            raise UnpicklingError(f"the file sets {name!r:.60} of {type(target).__name__}")
+        private = type(name) is not str or name.startswith("__")
+        if private or hasattr(type(target), name) or name in target.__dict__:
+            raise UnpicklingError(f"the file sets {shown(name)} of {type(target).__name__}")
         target.__dict__[name] = value
 
 
@@ -88,7 +120,11 @@ def _as_bytes(data: Any) -> bytes:
 
 
 def _as_text(text: Any) -> str:
-    return text.decode("ascii") if isinstance(text, bytes) else str(text)
+    if type(text) is bytes:
+        return text.decode("ascii")
+    if type(text) is not str:
+        raise UnpicklingError(f"{shown(text)} where a dtype's code or byte order should be")
+    return text
 
 
 def _dtype(code: Any, *_align_and_copy: Any) -> np.dtype[Any]:
@@ -127,11 +163,13 @@ def _checked_shape(shape: Any, dtype: Any, data: bytes) -> tuple[int, ...]:
         raise UnpicklingError("an array without a plain dtype")
     if type(shape) is int:
         shape = (shape,)
-    if type(shape) is not tuple or any(type(n) is not int or n < 0 for n in shape):
-        raise UnpicklingError(f"{shape!r:.60} is no shape")
+    if type(shape) is not tuple or len(shape) > _DIMENSIONS:
+        raise UnpicklingError(f"{shown(shape)} is no shape")
+    if any(type(n) is not int or not 0 <= n < 2**63 for n in shape):
+        raise UnpicklingError(f"{shown(shape)} is no shape")
     if math.prod(shape) * dtype.itemsize != len(data):
         raise UnpicklingError(
-            f"an array of shape {shape} and dtype {dtype} does not take {len(data)} bytes"
+            f"an array of shape {shown(shape)} and dtype {dtype} does not take {len(data)} bytes"
         )
     return shape
 
@@ -161,8 +199,12 @@ def _scalar(dtype: Any, data: Any) -> Any:
     return np.frombuffer(raw, dtype)[0]
 
 
-def _constructor(value: Any, construct: Callable[..., Any] | None = None) -> Known:
-    return Known(value, construct or value)
+def _constructor(
+    value: Any,
+    construct: Callable[..., Any] | None = None,
+    keys: Callable[[tuple[Any, ...]], Iterator[Any]] | None = None,
+) -> Known:
+    return Known(value, construct or value, keys=keys)
 
 
 def _numpy_globals() -> dict[str, Known]:
@@ -178,19 +220,19 @@ def _numpy_globals() -> dict[str, Known]:
 
 
 PLAIN_GLOBALS: dict[str, Known] = {
-    "collections.OrderedDict": _constructor(OrderedDict, _ordered_dict),
-    "collections.defaultdict": _constructor(defaultdict, _default_dict),
-    "collections.Counter": _constructor(Counter, _plain(Counter, dict)),
-    "builtins.set": _constructor(set, _plain(set, list, tuple)),
-    "builtins.frozenset": _constructor(frozenset, _plain(frozenset, list, tuple)),
+    "collections.OrderedDict": _constructor(OrderedDict, _ordered_dict, _keys),
+    "collections.defaultdict": _constructor(defaultdict, _default_dict, _keys),
+    "collections.Counter": _constructor(Counter, _plain(Counter, dict), _keys),
+    "builtins.set": _constructor(set, _plain(set, list, tuple), _members),
+    "builtins.frozenset": _constructor(frozenset, _plain(frozenset, list, tuple), _members),
     "builtins.list": _constructor(list, _plain(list, list, tuple)),
     "builtins.tuple": _constructor(tuple, _plain(tuple, list, tuple)),
     "builtins.dict": _constructor(dict, _plain(dict)),
     "builtins.bytes": _constructor(bytes, _plain(bytes)),
     "builtins.bytearray": _constructor(bytearray, _bytearray),
     "builtins.complex": _constructor(complex, _complex),
-    "builtins.slice": _constructor(slice),
-    "builtins.range": _constructor(range),
+    "builtins.slice": _constructor(slice, _slice),
+    "builtins.range": _constructor(range, _range),
     **{f"builtins.{kind.__name__}": Known(kind) for kind in (int, float, str, bool, object)},
     "_codecs.encode": _constructor(_encode),
     **_numpy_globals(),

@@ -27,18 +27,24 @@ class Reductions:
     def __init__(self, legacy: bool = False) -> None:
         self._tail = (None,) if legacy else ()
         self._keys: dict[int, str] = {}
-        self._tensors: dict[str, Any] = {}
+        self._storages: dict[str, tuple[Any, Any]] = {}
 
     def storages(self) -> Iterator[tuple[str, Any, np.ndarray[Any, Any]]]:
         """Each storage once, in the order in which it was met: key, dtype, bytes."""
-        for key, tensor in self._tensors.items():
-            yield key, tensor.dtype, tensors.storage_bytes(tensor)
+        for key, (owner, dtype) in self._storages.items():
+            data = tensors.storage_bytes(owner)
+            yield key, dtype, data[: data.size - data.size % dtype.itemsize]
 
     def __call__(self, obj: Any) -> Global | Reduced | Persistent:
+        if torch.nn.parameter.is_lazy(obj):
+            return Reduced(_name_of_lazy(obj), (bool(obj.requires_grad),))
         if isinstance(obj, torch.nn.Parameter):
             return _parameter(obj)
         if isinstance(obj, torch.Tensor):
             return _sparse(obj) if obj.is_sparse else self._tensor(obj)
+        if isinstance(obj, (torch.UntypedStorage, torch.TypedStorage)):
+            flat = obj._tensor
+            return self._storage(flat, flat.dtype)
         if isinstance(obj, torch.layout):
             return Reduced(Global("torch.serialization", "_get_layout"), (str(obj),))
         if isinstance(obj, torch.Size):
@@ -53,36 +59,41 @@ class Reductions:
         return _other(obj)
 
     def _tensor(self, obj: Any) -> Reduced:
+        later = tensors.dtype_name(obj.dtype) in tensors.UNTYPED
         args: tuple[Any, ...] = (
-            self._storage(obj),
+            self._storage(obj, obj.dtype),
             int(obj.storage_offset()),
             tuple(obj.size()),
             tuple(obj.stride()),
             bool(obj.requires_grad),
             OrderedDict(),
+            *((obj.dtype,) if later else ()),
         )
-        rebuild = Global("torch._utils", "_rebuild_tensor_v2")
+        rebuild = Global("torch._utils", "_rebuild_tensor_v3" if later else "_rebuild_tensor_v2")
         state = _attributes(obj)
         if not state:
             return Reduced(rebuild, args)
         whole = (rebuild, Global("torch", "Tensor"), args, state)
         return Reduced(Global("torch._tensor", "_rebuild_from_type_v2"), whole)
 
-    def _storage(self, tensor: Any) -> Persistent:
-        name = tensors.dtype_name(tensor.dtype)
-        if name not in tensors.STORAGE_CLASSES:
-            raise PicklingError(f"a tensor of dtype {tensor.dtype}, which no file form has")
-        identity = tensors.storage_id(tensor)
+    def _storage(self, owner: Any, dtype: Any) -> Persistent:
+        """A reference to a storage: of a tensor, or one that stands for itself."""
+        name = tensors.dtype_name(dtype)
+        kind = Global("torch", tensors.STORAGE_CLASSES.get(name, ""))
+        if name in tensors.UNTYPED:
+            kind, dtype = Global("torch.storage", "UntypedStorage"), torch.uint8
+        elif not kind.name:
+            raise PicklingError(f"a tensor of dtype {dtype}, which no file form has")
+        identity = tensors.storage_id(owner)
         key = self._keys.setdefault(identity, str(len(self._keys)))
-        first = self._tensors.setdefault(key, tensor)
-        if first.dtype != tensor.dtype:
+        first = self._storages.setdefault(key, (owner, dtype))[1]
+        if first != dtype:
             raise RuntimeError(
                 "Cannot save multiple tensors or storages that view the same data as different "
-                f"types ({first.dtype} and {tensor.dtype}): clone() one of them before saving"
+                f"types ({first} and {dtype}): clone() one of them before saving"
             )
-        numel = tensors.storage_nbytes(tensor) // tensor.dtype.itemsize
-        kind = Global("torch", tensors.STORAGE_CLASSES[name])
-        return Persistent(("storage", kind, key, str(tensor.device), numel, *self._tail))
+        numel = tensors.storage_nbytes(owner) // dtype.itemsize
+        return Persistent(("storage", kind, key, str(owner.device), numel, *self._tail))
 
 
 def _parameter(obj: Any) -> Reduced:
@@ -92,6 +103,11 @@ def _parameter(obj: Any) -> Reduced:
     if not state:
         return Reduced(Global("torch._utils", "_rebuild_parameter"), args)
     return Reduced(Global("torch._utils", "_rebuild_parameter_with_state"), (*args, state))
+
+
+def _name_of_lazy(obj: Any) -> Global:
+    kind = "Parameter" if isinstance(obj, torch.nn.Parameter) else "Buffer"
+    return Global("torch.nn.parameter", f"Uninitialized{kind}")
 
 
 def _sparse(obj: Any) -> Reduced:

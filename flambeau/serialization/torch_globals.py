@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pickle import UnpicklingError
+from random import Random
+from types import MemberDescriptorType
 from typing import Any
 
 import flambeau as torch
 from flambeau.serialization import tensors
 from flambeau.serialization.pickle_reader import Known, PickleReader
 from flambeau.serialization.plain_globals import PLAIN_BUILDERS, PLAIN_GLOBALS, set_attributes
+from flambeau.serialization.shown import shown
 from flambeau.serialization.tensors import LoadedStorage, StoragePart
+
+_WIDEST = 16  # bytes of an element
+_SLOT = MemberDescriptorType
 
 
 class StorageType:
@@ -62,6 +69,8 @@ def _rebuild_tensor_v3(
 
 def _finish(tensor: Any, requires_grad: Any, metadata: Any) -> Any:
     if metadata:
+        if type(metadata) is not dict:
+            raise UnpicklingError(f"a tensor whose metadata are {shown(metadata)}")
         bits = [name for name in ("conj", "neg") if metadata.get(name)]
         if bits or set(metadata) - {"conj", "neg"}:
             tensor = _resolve(tensor, bits)
@@ -98,8 +107,10 @@ def _rebuild_from_type(rebuild: Any, kind: Any, args: Any, state: Any) -> Any:
         _rebuild_tensor_v3: _rebuild_tensor_v3,
         _rebuild_parameter: _rebuild_parameter,
     }
-    if rebuild not in builders or kind not in (torch.Tensor, torch.nn.Parameter):
+    if rebuild not in builders or not (kind is torch.Tensor or kind is torch.nn.Parameter):
         raise UnpicklingError("a tensor of a class that flambeau does not know")
+    if type(args) is not tuple:
+        raise UnpicklingError(f"a tensor is made of {shown(args)}")
     tensor = builders[rebuild](*args)
     if kind is torch.nn.Parameter and not isinstance(tensor, torch.nn.Parameter):
         tensor = tensors.parameter(tensor, tensor.requires_grad)
@@ -108,10 +119,24 @@ def _rebuild_from_type(rebuild: Any, kind: Any, args: Any, state: Any) -> Any:
     return tensor
 
 
+def _uninitialized(kind: type) -> Callable[..., Any]:
+    """A constructor of the parameters or buffers of lazy modules that have no shape yet."""
+
+    def construct(requires_grad: Any = False) -> Any:
+        if type(requires_grad) is not bool:
+            raise UnpicklingError(f"{kind.__name__} with requires_grad={shown(requires_grad)}")
+        return kind(requires_grad)
+
+    return construct
+
+
 def _set_tensor_attributes(tensor: Any, state: Any) -> None:
-    private = [name for name in state if str(name).startswith("_")]
-    if private:
-        raise UnpicklingError(f"the file sets {private[0]!r:.60} of a tensor")
+    if isinstance(state, dict):
+        # PyTorch's mark of a `torch.nn.Buffer`, which is a class of its own here.
+        state = {name: value for name, value in state.items() if name != "_is_buffer"}
+        for name in state:
+            if type(name) is not str or name.startswith("_"):
+                raise UnpicklingError(f"the file sets {shown(name)} of a tensor")
     set_attributes(tensor, state)
 
 
@@ -119,7 +144,7 @@ def _set_tensor_attributes(tensor: Any, state: Any) -> None:
 
 
 def _size(items: Any = ()) -> Any:
-    if any(type(n) is not int for n in items):
+    if type(items) not in (tuple, list) or any(type(n) is not int for n in items):
         raise UnpicklingError("a torch.Size of something else than integers")
     return torch.Size(items)
 
@@ -129,21 +154,43 @@ def _device(kind: Any, index: Any = None) -> Any:
 
 
 def _layout(name: Any) -> Any:
-    if name not in ("torch.strided", "torch.sparse_coo"):
+    if type(name) is not str or name not in ("torch.strided", "torch.sparse_coo"):
         raise UnpicklingError(
-            f"a tensor of layout {name!r:.40}: flambeau has torch.strided and torch.sparse_coo"
+            f"a tensor of layout {shown(name)}: flambeau has torch.strided and torch.sparse_coo"
         )
     return getattr(torch, name.removeprefix("torch."))
 
 
 def _rebuild_sparse_tensor(layout: Any, parts: Any) -> Any:
     """A tensor of coordinates, whose indices are checked to lie inside."""
-    if layout != torch.sparse_coo:
-        raise UnpicklingError(f"a sparse tensor of layout {layout!r:.40}: torch.sparse_coo is read")
+    if layout is not torch.sparse_coo:
+        raise UnpicklingError(f"a sparse tensor of layout {shown(layout)}: torch.sparse_coo is read")
+    if type(parts) is not tuple or not 3 <= len(parts) <= 4:
+        raise UnpicklingError(f"a sparse tensor made of {shown(parts)}")
     indices, values, size, *coalesced = parts
     if not isinstance(indices, torch.Tensor) or not isinstance(values, torch.Tensor):
         raise UnpicklingError("a sparse tensor without indices or values")
+    size = _size(tuple(size) if isinstance(size, torch.Size) else size)
+    if any(not 0 <= n < 2**63 for n in size) or indices.dtype != torch.int64:
+        raise UnpicklingError(f"a sparse tensor of size {shown(tuple(size))}")
+    if values.dim() and tuple(values.shape[1:]) != tuple(size[indices.size(0) :]):
+        raise UnpicklingError("a sparse tensor whose values do not have its size")
     return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced == [True])
+
+
+def _cost_of_view(args: tuple[Any, ...]) -> int:
+    """A tensor whose values are computed (`_resolve`) is copied; strides of zero make it large."""
+    size = args[2] if len(args) > 2 else ()
+    if not args or not args[-1] or type(args[-1]) is not dict or type(size) not in (tuple, list):
+        return 0
+    if len(size) > tensors.MAX_DIMENSIONS or any(type(n) is not int for n in size):
+        return 0  # and refused where it is made
+    return _WIDEST * math.prod(n % 2**64 for n in size)
+
+
+def _cost_of_sparse(args: tuple[Any, ...]) -> int:
+    parts = args[-1] if args and type(args[-1]) is tuple else ()
+    return _WIDEST * sum(p.numel() for p in parts[:2] if isinstance(p, torch.Tensor))
 
 
 @functools.cache
@@ -151,7 +198,9 @@ def _torch_globals() -> dict[str, Known]:
     table = dict(PLAIN_GLOBALS)
     for name, dtype in tensors.dtypes().items():
         table[f"torch.{name}"] = Known(dtype)
-        cls = tensors.STORAGE_CLASSES[name]
+        cls = tensors.STORAGE_CLASSES.get(name)
+        if cls is None:
+            continue
         # One object for both names: two storages of a dtype are the same kind.
         known = Known(StorageType(cls, dtype))
         table[f"torch.{cls}"] = table[f"torch.cuda.{cls}"] = known
@@ -161,7 +210,14 @@ def _torch_globals() -> dict[str, Known]:
     table["torch.device"] = Known(torch.device, _device)
     table["torch.Tensor"] = Known(torch.Tensor)
     table["torch.nn.parameter.Parameter"] = Known(torch.nn.Parameter)
+    for lazy in (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer):
+        table[f"torch.nn.parameter.{lazy.__name__}"] = Known(lazy, _uninitialized(lazy))
     table["torch.serialization._get_layout"] = Known(_layout, _layout)
+    costs = {
+        _rebuild_tensor_v2: _cost_of_view,
+        _rebuild_tensor_v3: _cost_of_view,
+        _rebuild_sparse_tensor: _cost_of_sparse,
+    }
     for rebuild in (
         _rebuild_tensor,
         _rebuild_tensor_v2,
@@ -170,7 +226,8 @@ def _torch_globals() -> dict[str, Known]:
         _rebuild_parameter_with_state,
         _rebuild_sparse_tensor,
     ):
-        table[f"torch._utils.{rebuild.__name__}"] = Known(rebuild, rebuild)
+        known = Known(rebuild, rebuild, cost=costs.get(rebuild))
+        table[f"torch._utils.{rebuild.__name__}"] = known
     table["torch._tensor._rebuild_from_type_v2"] = Known(_rebuild_from_type, _rebuild_from_type)
     return table
 
@@ -258,28 +315,27 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         f: a path, or a file object.
 
     Raises:
-        ValueError: the file does not have the form that `torch.save` writes since PyTorch 1.6.
+        ValueError: the file does not have the form that `torch.save` writes since PyTorch 1.6, or
+            is damaged.
     """
-    import pickletools
-    import zipfile
+    from flambeau.serialization.files import Source
+    from flambeau.serialization.legacy import NameCollector
+    from flambeau.serialization.zipform import pickled_object
 
+    with Source(f) as source:
+        try:
+            collector = NameCollector(pickled_object(source), {})
+        except RuntimeError as error:
+            raise ValueError(
+                f"{source.name}: not a checkpoint in the zip form, which alone can be asked: {error}"
+            ) from None
+        source.leave_at(0)
     try:
-        with zipfile.ZipFile(f) as archive:
-            name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
-            data = archive.read(name)
-    except (zipfile.BadZipFile, StopIteration):
-        raise ValueError(f"{f}: not a checkpoint in the zip form, which alone can be asked") from None
+        collector.load()
+    except UnpicklingError as error:
+        raise ValueError(f"{source.name}: the object in it is damaged: {error}") from None
     known = {*_torch_globals(), *(_global_name(item)[1] for item in _allowed)}
-    found: dict[str, None] = {}
-    text: list[str] = []
-    for code, argument, _ in pickletools.genops(data):
-        if code.name == "GLOBAL":
-            found[str(argument).replace(" ", ".").replace("__builtin__.", "builtins.")] = None
-        elif code.name == "STACK_GLOBAL":
-            found[".".join(text[-2:])] = None
-        elif isinstance(argument, str):
-            text.append(argument)
-    return [name for name in found if name not in known]
+    return [name for name in collector.names if name not in known]
 
 
 def _global_name(item: Any) -> tuple[Any, str]:
@@ -314,15 +370,21 @@ def _user_known(found: Any) -> Known:
 
 
 def _user_state(target: Any, state: Any) -> None:
+    if isinstance(target, torch.Tensor):
+        _set_tensor_attributes(target, state)
+        return
     if hasattr(target, "__setstate__"):
         target.__setstate__(state)
         return
-    slots = None
+    slots: Any = None
     if type(state) is tuple and len(state) == 2:
         state, slots = state
     if state:
         target.__dict__.update(state)
     for name, value in (slots or {}).items():
+        # A slot and nothing else: `__class__` and properties can be set as well.
+        if type(name) is not str or type(getattr(type(target), name, None)) is not _SLOT:
+            raise UnpicklingError(f"the file sets {shown(name)} of a {type(target).__name__}")
         setattr(target, name, value)
 
 
@@ -334,6 +396,7 @@ def reader(
     encoding: str = "utf-8",
     start: int = 0,
     whole: bool = False,
+    size: int = 0,
 ) -> PickleReader:
     """A pickle reader that knows PyTorch's names and those that the user has allowed.
 
@@ -349,8 +412,10 @@ def reader(
             if isinstance(found, type):
                 builders.setdefault(found, _user_state)
     if whole:
+        from flambeau.serialization.program_classes import set_random_state
         from flambeau.serialization.program_names import ProgramBuilders, ProgramNames
 
+        builders[Random] = set_random_state
         known, builders = ProgramNames(known), ProgramBuilders(builders, _user_state)
     return kind(
         data,
@@ -360,6 +425,7 @@ def reader(
         encoding=encoding,
         hint=_hint_to_import if whole else hint,
         start=start,
+        size=size,
     )
 
 
@@ -379,9 +445,13 @@ def storage_reference(reference: Any, fields: int) -> tuple[Any, str, str, int]:
     if type(key) is not str or type(location) is not str:
         raise UnpicklingError("a storage without a key or a location")
     if type(numel) is not int or not 0 <= numel < 2**62:
-        raise UnpicklingError(f"a storage of {numel!r:.40} elements")
+        raise UnpicklingError(f"a storage of {shown(numel)} elements")
     return kind.dtype, key, location, numel
 
 
 def _text(field: Any) -> Any:
-    return field.decode("ascii") if type(field) is bytes else field
+    if type(field) is not bytes:
+        return field
+    if not field.isascii():
+        raise UnpicklingError(f"a storage is described by {shown(field)}")
+    return field.decode()

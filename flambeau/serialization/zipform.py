@@ -26,6 +26,8 @@ ALIGNMENT = 64
 # From this size on, numbers are written in the ZIP64 fields, and a field of ones refers to them.
 ZIP64_FROM = 0xFFFFFFFF
 _ELSEWHERE = 0xFFFFFFFF
+_UTF_8 = 0x800  # a record's flag: how its name is encoded
+_ALIGNED = 16  # every dtype's elements are at their place in memory if a mapped record begins so
 _DATE = 33  # 1980-01-01: the earliest that ZIP has, since the same content gives the same bytes
 
 
@@ -68,7 +70,7 @@ class _ZipWriter:
         crc = zlib.crc32(data)
         self._content.update(f"{name} {size} {crc}\n".encode())
         raw_name = f"{self._prefix}/{name}".encode()
-        flags = 0 if raw_name.isascii() else 0x800
+        flags = 0 if raw_name.isascii() else _UTF_8
         large = size >= ZIP64_FROM
         extra = struct.pack("<HHQQ", 1, 16, size, size) if large else b""
         sizes = (_ELSEWHERE,) * 2 if large else (size, size)
@@ -120,9 +122,10 @@ class _ZipWriter:
 
 
 class _Record:
-    __slots__ = ("crc", "header", "size")
+    __slots__ = ("crc", "header", "name", "size")
 
-    def __init__(self, header: int, size: int, crc: int) -> None:
+    def __init__(self, header: int, size: int, crc: int, name: bytes) -> None:
+        self.name = name
         self.header = header
         self.size = size
         self.crc = crc
@@ -151,20 +154,44 @@ class _ZipReader:
                     f"{source.name}: the record {entry.filename!r} is compressed or encrypted, "
                     "which a checkpoint's records never are. Unpack the archive first."
                 )
-            self.records[entry.filename] = _Record(entry.header_offset, entry.file_size, entry.CRC)
-        sizes = [record.size for record in self.records.values()]
-        if sum(sizes) > source.size or any(r.header < 0 for r in self.records.values()):
-            raise RuntimeError(f"{source.name} has records that overlap or reach beyond its end")
+            code = "utf-8" if entry.flag_bits & _UTF_8 else "cp437"
+            self.records[entry.filename] = _Record(
+                entry.header_offset, entry.file_size, entry.CRC, entry.orig_filename.encode(code)
+            )
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """The records begin with the file, and none lies in another."""
+        reach = 0
+        for record in sorted(self.records.values(), key=lambda record: record.header):
+            if record.header != 0 and reach == 0:
+                raise RuntimeError(
+                    f"{self._source.name} has data before its first record at {record.header}"
+                )
+            if record.header < reach:
+                raise RuntimeError(
+                    f"{self._source.name} has records that overlap or reach beyond its end"
+                )
+            reach = record.header + 30 + record.size
+        if reach > self._source.size:
+            raise RuntimeError(
+                f"{self._source.name} has records that overlap or reach beyond its end"
+            )
 
     def offset(self, name: str) -> tuple[int, int]:
         """Where a record's data begin, and their size."""
         record = self.records[name]
-        header = self._source.read(record.header, 30)
+        header = self._source.read(record.header, 30 + len(record.name))
         if len(header) < 30 or header[:4] != MAGIC:
             raise RuntimeError(
                 f"{self._source.name}: the record {name!r} is not where it should be"
             )
+        flags, method = struct.unpack("<HH", header[6:10])
         name_length, extra_length = struct.unpack("<HH", header[26:30])
+        if name_length != len(record.name) or header[30:] != record.name or method or flags & 1:
+            raise RuntimeError(
+                f"{self._source.name}: the record {name!r} is another one by its own header"
+            )
         start = record.header + 30 + name_length + extra_length
         if start + record.size > self._source.size:
             raise RuntimeError(f"{self._source.name}: the record {name!r} is truncated")
@@ -188,7 +215,7 @@ class _Loader:
         self._archive = _ZipReader(source)
         self._map_location = map_location
         self._prefix = self._find_prefix()
-        self._mapped = _map(source) if mmap else None
+        self._mapped = source.map() if mmap else None
         self._storages: dict[str, LoadedStorage] = {}
         order_name = f"{self._prefix}byteorder"
         # Files from before the record existed were written on little-endian machines.
@@ -217,9 +244,13 @@ class _Loader:
             )
         return found[0]
 
+    def pickled(self) -> bytes:
+        return bytes(self._archive.read(f"{self._prefix}data.pkl"))
+
     def load(self, encoding: str, whole: bool) -> Any:
-        pickled = bytes(self._archive.read(f"{self._prefix}data.pkl"))
-        reader = torch_globals.reader(pickled, self._storage, encoding=encoding, whole=whole)
+        reader = torch_globals.reader(
+            self.pickled(), self._storage, encoding=encoding, whole=whole, size=self._source.size
+        )
         return reader.load()
 
     def _storage(self, reference: Any) -> LoadedStorage:
@@ -241,25 +272,22 @@ class _Loader:
                 f"storage {key!r} is to have {numel} elements of {dtype}, but its record has "
                 f"{self._archive.records[name].size} bytes"
             )
-        data = self._bytes(name, dtype)
+        data = self._bytes(name)
         data = tensors.to_native_order(data, dtype, self._order)
         storage = LoadedStorage(dtype, numel, data)
         return locations.place(storage, location, self._map_location)
 
-    def _bytes(self, name: str, dtype: Any) -> np.ndarray[Any, Any]:
+    def _bytes(self, name: str) -> np.ndarray[Any, Any]:
         if self._mapped is not None:
             start, size = self._archive.offset(name)
-            if start % dtype.itemsize == 0:
+            if start % _ALIGNED == 0:
                 return self._mapped[start : start + size]
         return self._archive.read(name)
 
 
-def _map(source: Source) -> np.ndarray[Any, Any]:
-    """The whole file as memory, read when it is touched; writes stay in this process."""
-    import mmap
-
-    with open(source.name, "rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+def pickled_object(source: Source) -> bytes:
+    """The pickle in an archive, of which nothing is read. Raises `RuntimeError` as `read` does."""
+    return _Loader(source, None, mmap=False).pickled()
 
 
 def read(source: Source, map_location: Any, *, mmap: bool, encoding: str, whole: bool) -> Any:

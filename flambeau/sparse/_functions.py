@@ -14,6 +14,9 @@ __all__ = ["addmm", "product", "softmax_of", "sum_of"]
 
 def product(a: Any, b: Any, *, out: None = None) -> Any:
     """Products with one or two sparse matrices; dense unless both are sparse."""
+    _tensors("mm", a, b)
+    if not a.is_sparse and not b.is_sparse:
+        return torch.mm(a, b)
     if not a.is_sparse:
         return product(_transposed(b), a.t() if a.dim() == 2 else a).t()
     if a.dim() != 2 or a.dense_dim() or b.dim() not in (1, 2) or a.shape[1] != b.shape[0]:
@@ -28,6 +31,18 @@ def product(a: Any, b: Any, *, out: None = None) -> Any:
     values = a._kept if b.dim() == 1 else a._kept.unsqueeze(1)
     result = picked.new_zeros(a.shape[0], *b.shape[1:])
     return result.index_add(0, row, values * picked)
+
+
+def _tensors(name: str, *given: Any) -> None:
+    for x in given:
+        if not isinstance(x, torch.Tensor):
+            raise TypeError(f"sparse.{name}(): expected a Tensor, not {type(x).__name__}")
+
+
+def _sparse(name: str, x: Any) -> None:
+    _tensors(name, x)
+    if not x.is_sparse:
+        raise RuntimeError(f"sparse.{name}(): expected a sparse tensor, got a dense one")
 
 
 def addmm(input: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1, out: None = None) -> Any:
@@ -77,6 +92,7 @@ def _transposed(x: Any, dim0: int = 0, dim1: int = 1) -> Any:
 
 def sum_of(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum of all, a dense number; over some dimensions a sparse tensor."""
+    _sparse("sum", x)
     values = x._kept if dtype is None else x._kept.to(dtype)
     if dim is None:
         return values.sum()
@@ -93,6 +109,7 @@ def sum_of(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) ->
 
 def softmax_of(x: Any, dim: int, *, log: bool = False, dtype: Any = None) -> Any:
     """Softmax over the elements that are there, along a dimension of a matrix."""
+    _sparse("log_softmax" if log else "softmax", x)
     x = x.coalesce()
     if x.dim() != 2 or x.dense_dim():
         raise RuntimeError(f"softmax of a sparse tensor of shape {tuple(x.shape)}: only of matrices")
@@ -128,6 +145,7 @@ def _of_values(name: str, evenly: bool) -> Callable[..., Any]:
     """
 
     def apply(x: Any, *args: Any, **kwargs: Any) -> Any:
+        _sparse(name, x)
         x = x if evenly else x.coalesce()
         return x._with(getattr(x._kept, name)(*args, **kwargs))
 

@@ -8,7 +8,8 @@ from typing import Any
 from flambeau.errors import missing
 
 _LAZY = ("_pytree", "backcompat", "benchmark", "checkpoint", "collect_env", "data", "deterministic",
-         "dlpack", "flop_counter", "hooks", "model_zoo", "module_tracker", "tensorboard", "weak")  # fmt: skip
+         "dlpack", "flop_counter", "hooks", "model_zoo", "module_tracker", "resume", "tensorboard",
+         "weak")  # fmt: skip
 _OBJECTS = ("get_cpp_backtrace", "set_module", "swap_tensors")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -120,7 +122,8 @@ def save_image(
     format: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Writes images to a picture file; a batch is laid out by `make_grid` first.
+    """Writes images to a picture file, which is replaced as a whole; a batch is laid out by
+    `make_grid` first.
 
     Args:
         tensor: what `make_grid` takes, with values in [0, 1].
@@ -131,7 +134,26 @@ def save_image(
     image = pillow()
     grid = make_grid(tensor, **kwargs)
     pixels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
-    image.fromarray(pixels.copy()).save(fp, format=format)
+    picture = image.fromarray(pixels.copy())
+    if not isinstance(fp, (str, os.PathLike)):
+        picture.save(fp, format=format)
+        return
+    from flambeau.serialization.whole_files import atomic_file
+
+    kind = format or _format_of(image, os.fspath(fp))
+    if not os.path.isdir(os.path.dirname(fp) or "."):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", os.fspath(fp))
+    with atomic_file(fp, sync=False) as file:
+        picture.save(file, format=kind)
+
+
+def _format_of(image: Any, path: str) -> str:
+    """Pillow's name of the format that a file's ending stands for."""
+    ending = os.path.splitext(path)[1].lower()
+    kinds: dict[str, str] = image.registered_extensions()
+    if ending not in kinds:
+        raise ValueError(f"unknown file extension: {ending}")
+    return kinds[ending]
 
 
 def _log_api_usage_once(obj: Any) -> None:

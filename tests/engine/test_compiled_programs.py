@@ -10,7 +10,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import config
-from flambeau.engine import tiering
+from flambeau.engine import flush, tiering
 from flambeau.runtime import native
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="there is no compiler here")
@@ -108,3 +108,25 @@ def test_complex_numbers_are_interpreted() -> None:
         assert {p.state for p in tiering.programs()} == {"not compiled: it has complex numbers"}
     finally:
         config.compile = before
+
+
+def test_the_memory_of_others_is_let_go() -> None:
+    """A program that has run does not keep the arrays that it read."""
+    for _ in range(4):
+        outside = np.ones(1000, np.float32)
+        (torch.from_numpy(outside) * 2 + 1).sum().item()
+        tiering.wait_for_compiler()
+    freed = []
+
+    class Told(np.ndarray):
+        def __del__(self) -> None:
+            freed.append(True)
+
+    for _ in range(3):
+        base = np.ones(1000, np.float32).view(Told)
+        x = torch.from_numpy(np.asarray(base))
+        y = (x * 2 + 1).sum()
+        flush.flush("not looked at")
+        del base, x
+    assert y.item() == 3000.0
+    assert len(freed) == 3

@@ -154,3 +154,16 @@ def test_positional_arguments_warn() -> None:
     with pytest.warns(FutureWarning):
         state = nn.Linear(1, 1).state_dict(OrderedDict(), "p.")
     assert list(state) == ["p.weight", "p.bias"]
+
+
+def test_keys_that_are_no_names_are_unexpected() -> None:
+    layer = torch.nn.Linear(1, 1)
+    state = layer.state_dict()
+    state[5] = torch.ones(1)
+    with pytest.raises(RuntimeError, match='Unexpected key.* "5"'):
+        layer.load_state_dict(state)
+    layer.load_state_dict(state, strict=False)
+    state._metadata = 5
+    layer.load_state_dict(state, strict=False)
+    state._metadata = {"": {"version": "x"}}
+    layer.load_state_dict(state, strict=False)

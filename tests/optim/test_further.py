@@ -83,6 +83,23 @@ def test_sparse_adam_leaves_rows_alone() -> None:
     assert found[3].tolist() == START[3].tolist()
 
 
+def test_sparse_adam_takes_sparse_gradients() -> None:
+    """A row that is named with a gradient of zero still moves by its momentum."""
+    found = []
+    for names_all in (True, False):
+        weight = nn.Parameter(torch.ones(3, 2))
+        optimizer = optim.SparseAdam([weight], lr=0.1)
+        for values in ([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [1.0, 1.0]]):
+            indices = [[0, 2, 2]] if names_all else [[0, 2]]
+            rows = [*values, [0.0, 0.0]] if names_all else values
+            weight.grad = torch.sparse_coo_tensor(indices, rows, (3, 2))
+            optimizer.step()
+        found.append(weight.tolist())
+    assert found[0] == found[1]
+    assert found[0][1] == [1.0, 1.0]
+    assert found[0][0][0] < 0.9 - 1e-3
+
+
 def test_an_embedding_learns_with_sparse_adam() -> None:
     torch.manual_seed(0)
     table = nn.Embedding(6, 3, sparse=True)

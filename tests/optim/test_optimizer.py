@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -470,3 +471,34 @@ def test_no_warning_without_reason():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         stepped(optim.Adam([leaf(1.0)]), 1.0, 2.0).state_dict()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: 5,
+        lambda state: {**state, "state": []},
+        lambda state: {**state, "param_groups": {}},
+        lambda state: {**state, "param_groups": [7]},
+        lambda state: {**state, "state": {0: 1}},
+        lambda state: {**state, "state": {0: {"step": "abc"}}},
+        lambda state: {**state, "state": {0: {"exp_avg": torch.ones(1).expand(2**40)}}},
+        lambda state: {**state, "state": {0: {"exp_avg": _nested(5000)}}},
+    ],
+)
+def test_what_is_no_state_dict_changes_nothing(change: Any) -> None:
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))])
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+    optimizer.step()
+    before = optimizer.state_dict()
+    with pytest.raises((TypeError, ValueError)):
+        optimizer.load_state_dict(change(before))
+    assert optimizer.state_dict()["param_groups"] == before["param_groups"]
+    assert optimizer.state_dict()["state"][0]["step"] == before["state"][0]["step"]
+
+
+def _nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found

@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def test_what_is_damaged_is_made_anew(empty: Path, damage: str) -> None:
         "cut": content[:-10],
         "empty": b"",
         "changed": content[:200] + bytes([content[200] ^ 1]) + content[201:],
-        "other": kernel_cache.MAGIC + kernel_cache._checksum(b"rubbish") + b"rubbish",
+        "other": kernel_cache.MAGIC + kernel_cache.checksum(path.name, b"rubbish") + b"rubbish",
     }[damage]
     path.write_bytes(changed)
     kernel_cache.forget()
@@ -148,3 +148,93 @@ def test_what_a_kernel_raises_is_raised() -> None:
     with pytest.raises(RuntimeError):
         kernel_cache.addresses([source("wrong", "define void @%s(")])
     assert works(kernel_cache.addresses([KERNEL])[TEXT])
+
+
+def _put_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _put_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _put_link(path: Path) -> None:
+    path.rename(path.parent.parent / "elsewhere")
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+def _put_huge(path: Path) -> None:
+    os.truncate(path, 1 << 40)
+
+
+def _put_other_name(path: Path) -> None:
+    path.write_bytes(kernel_cache.MAGIC + kernel_cache.checksum("0" * 40, b"code") + b"code")
+
+
+def _put_unreadable(path: Path) -> None:
+    path.chmod(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links")
+@pytest.mark.parametrize(
+    "put",
+    [_put_directory, _put_pipe, _put_link, _put_huge, _put_other_name, _put_unreadable],
+    ids=lambda put: put.__name__,
+)
+def test_what_lies_in_a_files_place(empty: Path, put: Callable[[Path], None]) -> None:
+    kernel_cache.addresses([KERNEL])
+    (path,) = empty.iterdir()
+    put(path)
+    kernel_cache.forget()
+    assert works(kernel_cache.addresses([KERNEL])[TEXT])
+    if put in (_put_pipe, _put_link, _put_huge, _put_other_name):
+        assert counted()[:2] == (2, 0)
+        kernel_cache.forget()
+        assert works(kernel_cache.addresses([KERNEL])[TEXT])
+        assert counted()[:2] == (2, 1)
+        assert not path.is_symlink()
+
+
+def test_swapped_files_are_noticed_before_they_are_linked(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = [source("count", COUNT), source("count", COUNT, 1)]
+    kernel_cache.addresses(kernels)
+    one, two = empty.iterdir()
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert kernel_cache.parse(first, one.name) and not kernel_cache.parse(second, one.name)
+    kernel_cache.forget()
+    found = kernel_cache.addresses(kernels)
+    assert all(map(works, found.values())) and counted() == (4, 0, 0, 2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_directory_that_others_can_write_to_is_not_used(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.mkdir(parents=True)
+    for mode in (0o777, 0o770, 0o1777):
+        empty.chmod(mode)
+        kernel_cache._prepared.cache_clear()
+        kernel_cache.forget()
+        assert works(kernel_cache.addresses([KERNEL])[TEXT])
+        assert list(empty.iterdir()) == []
+        assert "chmod" in kernel_cache.refusal()
+    empty.chmod(0o755)
+    kernel_cache._prepared.cache_clear()
+    assert kernel_cache.directory() == empty and kernel_cache.refusal() == ""
+    kernel_cache._prepared.cache_clear()
+    monkeypatch.setattr(kernel_cache, "_user", lambda default: default + 1)
+    assert kernel_cache.directory() is None and "another user" in kernel_cache.refusal()
+
+
+def test_files_of_others_are_not_run(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel_cache.addresses([KERNEL])
+    monkeypatch.setattr(kernel_cache, "_user", lambda default: default + 1)
+    kernel_cache.forget()
+    assert works(kernel_cache.addresses([KERNEL])[TEXT])
+    assert counted() == (2, 0, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -57,6 +58,7 @@ def interpolate(
         size = [math.floor(n * factor) for n, factor in zip(input.shape[2:], factors, strict=True)]
         if recompute_scale_factor:
             factors = None
+    size = [operator.index(n) for n in size]
     if any(n < 1 for n in (*input.shape[2:], *size)):
         raise RuntimeError(
             "Input and output sizes should be greater than 0, but got input "

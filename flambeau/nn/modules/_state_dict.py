@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any
 
 import flambeau as torch
@@ -305,18 +306,23 @@ class _Loading:
     """
 
     def __init__(self, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> None:
-        self.metadata = getattr(state_dict, "_metadata", None)
+        metadata = getattr(state_dict, "_metadata", None)
+        # It comes from a file, as all of it does: what is no such description is none.
+        self.metadata = metadata if isinstance(metadata, Mapping) else None
         self.state = OrderedDict(state_dict)
+        unnamed = [key for key in self.state if not isinstance(key, str)]
+        for key in unnamed:
+            del self.state[key]
         if self.metadata is not None:
             self.state._metadata = self.metadata  # type: ignore[attr-defined]
         self.strict, self.assign = strict, assign
-        self.keys = _IncompatibleKeys([], [])
+        self.keys = _IncompatibleKeys([], [str(key)[:100] for key in unnamed] if strict else [])
         self.errors: list[str] = []
         self.copies: list[_Copy] = []
 
     def load(self, module: Any, prefix: str, state: Any = None) -> None:
         state = self.state if state is None else state
-        local = {} if self.metadata is None else dict(self.metadata.get(prefix[:-1], {}))
+        local = self._local(prefix)
         if self.assign:
             local["assign_to_params_buffers"] = True
         if _loads_as_we_do(module):
@@ -337,6 +343,16 @@ class _Loading:
                     "expected to return new values, if incompatible_keys need to be modified, "
                     "it should be done inplace."
                 )
+
+    def _local(self, prefix: str) -> dict[str, Any]:
+        """What the state dict says of one module: its version."""
+        found = None if self.metadata is None else self.metadata.get(prefix[:-1])
+        if not isinstance(found, Mapping):
+            return {}
+        local = dict(found)
+        if not isinstance(local.get("version"), (int, NoneType)):
+            del local["version"]
+        return local
 
     def write(self) -> None:
         for each in self.copies:

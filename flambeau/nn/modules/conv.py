@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,8 @@ class _ConvNd(Module):
 
 
 def _check_channels(in_channels: int, out_channels: int, groups: int) -> None:
+    for n in (in_channels, out_channels, groups):
+        operator.index(n)
     if groups <= 0:
         raise ValueError(f"groups must be a positive integer, got {groups}")
     if in_channels % groups:

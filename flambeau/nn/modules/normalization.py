@@ -121,6 +121,8 @@ class GroupNorm(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        if num_groups <= 0:
+            raise ValueError(f"num_groups must be greater than zero, got {num_groups}")
         if num_channels % num_groups:
             raise ValueError(
                 f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"

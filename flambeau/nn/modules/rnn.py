@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -99,6 +100,7 @@ class RNNBase(Module):
                 raise TypeError(
                     f"{mode}: {name} should be of type bool, got: {type(flag).__name__}"
                 )
+        operator.index(input_size)
         if input_size <= 0:
             raise ValueError(f"{mode}: input_size must be greater than zero, got {input_size}")
         _check_sizes(mode, hidden_size, num_layers, dropout, proj_size)
@@ -349,6 +351,10 @@ class RNNBase(Module):
         return hx.index_select(1, permutation)
 
 
+MOST_LAYERS = 1 << 16
+"""More would be made for hours."""
+
+
 def _check_sizes(mode: str, hidden: int, layers: int, dropout: Any, projection: int) -> None:
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise ValueError(
@@ -359,8 +365,8 @@ def _check_sizes(mode: str, hidden: int, layers: int, dropout: Any, projection: 
         raise TypeError(f"hidden_size should be of type int, got: {type(hidden).__name__}")
     if hidden <= 0:
         raise ValueError("hidden_size must be greater than zero")
-    if layers <= 0:
-        raise ValueError("num_layers must be greater than zero")
+    if not 0 < operator.index(layers) <= MOST_LAYERS:
+        raise ValueError(f"num_layers must be from 1 to {MOST_LAYERS}, got {layers}")
     if dropout > 0 and layers == 1:
         warnings.warn(
             "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "

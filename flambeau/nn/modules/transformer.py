@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from .dropout import Dropout
 from .linear import Linear
 from .module import Module
 from .normalization import LayerNorm
+from .rnn import MOST_LAYERS
 
 __all__ = [
     "Transformer",
@@ -30,6 +32,8 @@ Activation = Any  # "relu", "gelu" or a function
 
 
 def _get_clones(module: Module, N: int) -> ModuleList:
+    if operator.index(N) > MOST_LAYERS:
+        raise ValueError(f"num_layers must be at most {MOST_LAYERS}, got {N}")
     return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 

@@ -186,7 +186,12 @@ class LRScheduler:
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave. The optimizer's rates are in its own state dict."""
+        """Take over what `state_dict` gave. The optimizer's rates are in its own state dict.
+
+        Raises `TypeError` for what is no dict.
+        """
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"load_state_dict(): expected a dict, not {type(state_dict)}")
         self.__dict__.update(state_dict)
 
 

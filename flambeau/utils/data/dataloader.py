@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._utils import stand_in, state
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import DatasetKind
 from ._utils.info import get_worker_info
-from ._utils.iterators import BaseIterator, MultiProcessIterator, SingleProcessIterator
+from ._utils.iterators import BaseIterator, SingleProcessIterator, warn_of_pinning
+from ._utils.multi_process import MultiProcessIterator
+from ._utils.position import Position
+from ._utils.stand_in import StandInIterator
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -50,7 +54,9 @@ class DataLoader(Generic[T_co]):
         sampler: an iterable of indices, instead of ``shuffle``.
         batch_sampler: an iterable of lists of indices, instead of ``batch_size``, ``shuffle``,
             ``sampler`` and ``drop_last``.
-        num_workers: processes that read ahead; 0 reads in this process when asked.
+        num_workers: processes that read ahead; 0 reads in this process when asked. For the
+            library's own data sets in memory, with transforms of its own, no process is started:
+            batches are made in one go here, with the samples and random numbers of the workers.
         collate_fn: makes a batch of a list of samples (default: ``default_collate``; without
             batches ``default_convert`` is applied to each sample).
         pin_memory: for copies to an accelerator; warns and has no effect where there is none.
@@ -83,6 +89,8 @@ class DataLoader(Generic[T_co]):
     sampler: Sampler[Any] | Iterable[Any]
     prefetch_factor: int | None
     _initialized = False
+    _position: Position | None = None
+    _loaded: tuple[dict[str, Any], Position | None] | None = None
 
     def __init__(
         self,
@@ -139,7 +147,7 @@ class DataLoader(Generic[T_co]):
         self.collate_fn = collate_fn
 
         self._IterableDataset_len_called: int | None = None
-        self._iterator: MultiProcessIterator | None = None
+        self._iterator: MultiProcessIterator | StandInIterator | None = None
         self._initialized = True
         self.check_worker_number_rationality()
 
@@ -173,16 +181,73 @@ class DataLoader(Generic[T_co]):
     def _get_iterator(self) -> BaseIterator:
         if self.num_workers == 0:
             return SingleProcessIterator(self)
-        return MultiProcessIterator(self)
+        return self._workers_iterator()
+
+    def _workers_iterator(self) -> MultiProcessIterator | StandInIterator:
+        """What reads in worker processes, or does here what they would."""
+        found = stand_in.iterator_for(self)
+        return MultiProcessIterator(self) if found is None else found
 
     def __iter__(self) -> Iterator[Any]:
+        if self.pin_memory:
+            warn_of_pinning()
+        loaded = self._loaded
+        if loaded is None:
+            return self._begin()
+        self._iterator = None
+        try:
+            return self._begin()
+        except BaseException:
+            self._loaded = loaded  # not lost, for another try
+            raise
+
+    def _begin(self) -> BaseIterator:
         if not (self.persistent_workers and self.num_workers > 0):
             return self._get_iterator()
         if self._iterator is not None and self._iterator.usable:
             self._iterator.reset(self)
         else:
-            self._iterator = MultiProcessIterator(self)
+            self._iterator = self._workers_iterator()
         return self._iterator
+
+    def _take_loaded(self) -> Position | None:
+        """The position that a new iterator is to go on from, once."""
+        loaded, self._loaded = self._loaded, None
+        return None if loaded is None or loaded[1] is None else loaded[1].copy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where this loader is: after the batch given last, or between two epochs.
+
+        May be asked at any time, also in the middle of a loop. Plain data for ``torch.save`` and
+        ``torch.load(weights_only=True)``. The global generators' states are not in it; save them
+        beside it (``torch.get_rng_state()`` and so on).
+        """
+        if self._loaded is not None:
+            return dict(self._loaded[0])
+        return state.describe(self)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Lets the next ``iter(loader)`` go on where ``state_dict`` was taken.
+
+        It gives the batches that were still to come in that epoch, and the epochs after it are
+        those that would have come, bit for bit; a state from between two epochs begins the next.
+        The states of given ``generator``s are set here; set the global ones before the loop.
+
+        The order is made again from the random states of the epoch's beginning. A sampler, batch
+        sampler, dataset or iterator of an IterableDataset with ``state_dict()`` and
+        ``load_state_dict(state)`` goes on from what these keep. Without them, workers read again
+        what they had given, so that they draw what they would have drawn; a map-style dataset
+        whose samples depend on the index alone can say ``stateless = True`` to spare this. With
+        ``num_workers=0`` only an IterableDataset is read again. With ``in_order=False`` no batch
+        is lost or given twice, but which worker reads which is not repeated.
+
+        Raises:
+            TypeError: ``state_dict`` is no dict.
+            ValueError: it is no loader's state, or of a loader with another length, batch size,
+                number of workers or kind of dataset. Nothing has changed then.
+        """
+        position = state.load(self, state_dict)
+        self._loaded = dict(state_dict), position
 
     def __len__(self) -> int:
         """Batches in an epoch; for an IterableDataset an estimate from its ``__len__``."""

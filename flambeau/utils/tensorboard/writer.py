@@ -37,7 +37,7 @@ class FileWriter:
         self.path = os.path.join(self._folder, name)
         self._file: IO[bytes] = open(self.path, "wb")  # noqa: SIM115
         self._lock = threading.Lock()
-        self._flush_secs, self._flushed = flush_secs, time.time()
+        self._flush_secs, self._flushed = flush_secs, time.monotonic()
         self._closing = weakref.finalize(self, self._file.close)  # at exit too
         self.add_event(text(3, "brain.Event:2"))
         self.flush()
@@ -48,8 +48,8 @@ class FileWriter:
 
     def add_event(self, event: bytes, step: int | None = None, walltime: float | None = None) -> None:
         """Append an event: what it holds, as a field of the message, its step and time."""
-        now = time.time()
-        when = now if walltime is None else float(walltime)
+        now = time.monotonic()  # the clock of the day may be set back
+        when = time.time() if walltime is None else float(walltime)
         record = message(double(1, when), integer(2, None if step is None else int(step)), event)
         with self._lock:
             if self._file.closed:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .folder import default_loader
-from .utils import not_found
+from .utils import not_found, well_formed
 from .vision import VisionDataset
 
 
@@ -45,7 +45,9 @@ class Listed(VisionDataset):
             self._download()
         if not os.path.isdir(self._folder):
             raise not_found(type(self).__name__, self.root, [os.path.basename(self._folder)])
-        self._samples: list[tuple[str, int]] = self._list()
+        with well_formed(f"what lists the pictures of {type(self).__name__}"):
+            self._samples: list[tuple[str, int]] = self._list()
+            within(self.root, [path for path, _ in self._samples])
 
     @property
     def _folder(self) -> str:
@@ -68,6 +70,23 @@ class Listed(VisionDataset):
 
     def __len__(self) -> int:
         return len(self._samples)
+
+
+def within(folder: str, paths: Iterable[str]) -> None:
+    """ValueError where a path made from a name in a list leads out of a folder."""
+    above = f"{os.sep}..{os.sep}"
+    start = os.path.join(folder, "")
+    for path in paths:
+        if not path.startswith(start) or above in path or "\0" in path:
+            raise ValueError(f"{path!r} leads out of {folder}")
+
+
+def class_number(value: Any, count: int, first: int = 0) -> int:
+    """The class that a file writes, counted from `first`; ValueError where it is none of `count`."""
+    number = int(value) - first
+    if not 0 <= number < count:
+        raise ValueError(f"class {value} of {count}")
+    return number
 
 
 def numbered(classes: Iterable[str]) -> dict[str, int]:

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import flambeau as torch
 
-from .._extras import pillow
-from ._listed import lines_of, numbered, one_of
-from .utils import download_and_extract_archive, not_found
+from .._extras import open_picture
+from ._listed import class_number, lines_of, numbered, one_of, within
+from .utils import damaged, download_and_extract_archive, not_found, well_formed
 from .vision import VisionDataset
 
 __all__ = ["CelebA", "CocoCaptions", "CocoDetection", "OxfordIIITPet", "VOCDetection",
@@ -23,11 +23,6 @@ _Transform = Callable[[Any], Any] | None
 _Transforms = Callable[[Any, Any], Any] | None
 
 CSV = namedtuple("CSV", ["header", "index", "data"])
-
-
-def _opened(path: str, mode: str | None = "RGB") -> Any:
-    image = pillow().open(path)
-    return image if mode is None else image.convert(mode)
 
 
 class OxfordIIITPet(VisionDataset):
@@ -73,10 +68,15 @@ class OxfordIIITPet(VisionDataset):
             if not download:
                 raise not_found("OxfordIIITPet", base, [name])
             download_and_extract_archive(f"{self._URL}{name}.tar.gz", base, md5=md5)
-        rows = [line.split() for line in lines_of(base, "annotations", f"{split}.txt")]
-        self._labels = [int(row[1]) - 1 for row in rows]
-        self._bin_labels = [int(row[2]) - 1 for row in rows]
+        path = os.path.join(base, "annotations", f"{split}.txt")
+        with well_formed(path):
+            self._list(base, [line.split() for line in lines_of(path)])
+
+    def _list(self, base: str, rows: list[list[str]]) -> None:
+        """Takes rows of a picture's name, its breed and its species, both from 1."""
         self.bin_classes = ["Cat", "Dog"]
+        self._labels = [class_number(row[1], 37, 1) for row in rows]
+        self._bin_labels = [class_number(row[2], 2, 1) for row in rows]
         breeds = {
             label: row[0].rsplit("_", 1)[0] for row, label in zip(rows, self._labels, strict=True)
         }
@@ -88,10 +88,11 @@ class OxfordIIITPet(VisionDataset):
         self._images = [os.path.join(base, "images", f"{row[0]}.jpg") for row in rows]
         masks = os.path.join(base, "annotations", "trimaps")
         self._segs = [os.path.join(masks, f"{row[0]}.png") for row in rows]
+        within(base, self._images)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Returns (picture, target), transformed."""
-        image = _opened(self._images[index])
+        image = open_picture(self._images[index], "RGB")
         targets: list[Any] = []
         for kind in self._target_types:
             if kind == "category":
@@ -99,7 +100,7 @@ class OxfordIIITPet(VisionDataset):
             elif kind == "binary-category":
                 targets.append(self._bin_labels[index])
             else:
-                targets.append(_opened(self._segs[index], None))
+                targets.append(open_picture(self._segs[index]))
         target = _one_or_all(targets)
         if self.transforms is not None:
             image, target = self.transforms(image, target)
@@ -172,11 +173,22 @@ class CelebA(VisionDataset):
         splits, identity, bbox, landmarks, attributes = (
             self._load_csv(name, header) for name, header in self._LISTS.items()
         )
-        mask = torch.ones(len(splits.index), dtype=torch.bool)
-        if part is not None:
-            mask = (splits.data == part).squeeze(1)
-        chosen = mask.tolist()
-        self.filename = [name for name, yes in zip(splits.index, chosen, strict=True) if yes]
+        pictures = os.path.join(self._base, "img_align_celeba")
+        with well_formed(os.path.join(self._base, next(iter(self._LISTS)))):
+            mask = torch.ones(len(splits.index), dtype=torch.bool)
+            if part is not None:
+                mask = splits.data[:, 0] == part
+            chosen = mask.tolist()
+            self.filename = [name for name, yes in zip(splits.index, chosen, strict=True) if yes]
+            within(pictures, [os.path.join(pictures, name) for name in self.filename])
+        for csv, name in zip(
+            (identity, bbox, landmarks, attributes), [*self._LISTS][1:], strict=True
+        ):
+            if len(csv.index) != len(splits.index):
+                raise damaged(
+                    os.path.join(self._base, name),
+                    f"it has {len(csv.index)} rows for {len(splits.index)} pictures",
+                )
         self.identity = identity.data[mask]
         self.bbox = bbox.data[mask]
         self.landmarks_align = landmarks.data[mask]
@@ -186,16 +198,20 @@ class CelebA(VisionDataset):
 
     def _load_csv(self, filename: str, header: bool = False) -> CSV:
         """Reads names and whole numbers; with a header, the number of lines and it come first."""
-        rows = [line.split() for line in lines_of(self._base, filename)]
-        names: list[str] = []
-        if header:
-            names, rows = rows[1], rows[2:]
-        numbers = [[int(part) for part in row[1:]] for row in rows]
-        return CSV(names, [row[0] for row in rows], torch.tensor(numbers))
+        with well_formed(os.path.join(self._base, filename)):
+            rows = [line.split() for line in lines_of(self._base, filename)]
+            names: list[str] = []
+            if header:
+                names, rows = rows[1], rows[2:]
+            numbers = [[int(part) for part in row[1:]] for row in rows]
+            data = torch.tensor(numbers)
+            if data.dim() != 2:
+                raise ValueError(f"rows of numbers, but their shape is {list(data.shape)}")
+            return CSV(names, [row[0] for row in rows], data)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Returns (picture, target), both transformed."""
-        image = _opened(os.path.join(self._base, "img_align_celeba", self.filename[index]), None)
+        image = open_picture(os.path.join(self._base, "img_align_celeba", self.filename[index]))
         targets: list[Any] = []
         for kind in self.target_type:
             if kind == "attr":
@@ -275,8 +291,10 @@ class _VOCBase(VisionDataset):
             download_and_extract_archive(url, self.root, filename=archive, md5=md5)
         if not os.path.isdir(base):
             raise not_found(type(self).__name__, self.root, [os.path.relpath(base, self.root)])
-        names = lines_of(self._list_of(base))
-        self.images = [os.path.join(base, "JPEGImages", f"{name}.jpg") for name in names]
+        with well_formed(self._list_of(base)):
+            names = lines_of(self._list_of(base))
+            self.images = [os.path.join(base, "JPEGImages", f"{name}.jpg") for name in names]
+            within(base, self.images)
         folder = os.path.join(base, self._TARGET_DIR)
         self.targets = [os.path.join(folder, name + self._TARGET_FILE_EXT) for name in names]
 
@@ -288,7 +306,7 @@ class _VOCBase(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Returns (picture, target), transformed."""
-        image, target = _opened(self.images[index]), self._target(self.targets[index])
+        image, target = open_picture(self.images[index], "RGB"), self._target(self.targets[index])
         if self.transforms is not None:
             image, target = self.transforms(image, target)
         return image, target
@@ -310,7 +328,30 @@ class VOCSegmentation(_VOCBase):
         return self.targets
 
     def _target(self, path: str) -> Any:
-        return _opened(path, None)
+        return open_picture(path)
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Refuses what no annotation has: entities, which may grow without bound, and deep nesting."""
+
+    _DEPTH = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def doctype(self, *_: object) -> None:
+        raise ValueError("annotations have no document type")
+
+    def start(self, tag: Any, attributes: Any, /) -> Any:
+        self._depth += 1
+        if self._depth > self._DEPTH:
+            raise ValueError(f"elements are nested more than {self._DEPTH} deep")
+        return super().start(tag, attributes)
+
+    def end(self, tag: Any, /) -> Any:
+        self._depth -= 1
+        return super().end(tag)
 
 
 class VOCDetection(_VOCBase):
@@ -326,7 +367,16 @@ class VOCDetection(_VOCBase):
         return self.targets
 
     def _target(self, path: str) -> Any:
-        return self.parse_voc_xml(ElementTree.parse(path).getroot())
+        with open(path, "rb") as file:
+            return self._parsed(file.read(), path)
+
+    @classmethod
+    def _parsed(cls, content: bytes, path: str) -> dict[str, Any]:
+        """A file's content as a dictionary; RuntimeError where it is no XML of that kind."""
+        with well_formed(path):
+            parser = ElementTree.XMLParser(target=_Builder())
+            parser.feed(content)
+            return cls.parse_voc_xml(parser.close())
 
     @staticmethod
     def parse_voc_xml(node: ElementTree.Element) -> dict[str, Any]:
@@ -380,7 +430,8 @@ class CocoDetection(VisionDataset):
         self.ids = sorted(self.coco.imgs.keys())
 
     def _load_image(self, id: int) -> Any:
-        return _opened(os.path.join(self.root, self.coco.loadImgs(id)[0]["file_name"]))
+        path = os.path.join(self.root, self.coco.loadImgs(id)[0]["file_name"])
+        return open_picture(path, "RGB")
 
     def _load_target(self, id: int) -> list[Any]:
         target: list[Any] = self.coco.loadAnns(self.coco.getAnnIds(id))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._listed import lines_of, one_of
 from .matlab import read_matlab
-from .utils import download_and_extract_archive, download_url, not_found
+from .utils import damaged, download_and_extract_archive, download_url, not_found, well_formed
 from .vision import VisionDataset, picture
 
 __all__ = ["SEMEION", "STL10", "SVHN", "USPS"]
@@ -58,11 +58,21 @@ class SVHN(VisionDataset):
             download_url(self._URL + self.filename, self.root, md5=self._MD5[split])
         if not os.path.isfile(path):
             raise not_found("SVHN", self.root, [self.filename])
-        arrays = read_matlab(path)
-        self.data = arrays["X"].transpose(3, 2, 0, 1)
-        labels = arrays["y"].astype(np.int64).ravel()
+        with well_formed(path):
+            pixels, labels = self._checked(read_matlab(path))
+        self.data = pixels.transpose(3, 2, 0, 1)
         # The files write 10 for the digit 0.
         self.labels = np.where(labels == 10, 0, labels)
+
+    @staticmethod
+    def _checked(arrays: dict[str, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The file's pixels (32, 32, 3, N) and labels (N), 1 to 10."""
+        pixels, labels = arrays["X"], arrays["y"].ravel()
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[:3] != (32, 32, 3):
+            raise ValueError(f"X is {pixels.dtype} {pixels.shape}, not bytes (32, 32, 3, N)")
+        if len(labels) != pixels.shape[3] or not np.isin(labels, np.arange(11)).all():
+            raise ValueError(f"y does not hold {pixels.shape[3]} labels from 1 to 10")
+        return pixels, labels.astype(np.int64)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Returns (picture, digit), both transformed."""
@@ -130,16 +140,24 @@ class STL10(VisionDataset):
             self.classes = lines_of(self._base, "class_names.txt")
 
     def _part(self, name: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        pixels = np.fromfile(os.path.join(self._base, f"{name}_X.bin"), np.uint8)
-        # Column by column in the files.
-        data = pixels.reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)
+        path = os.path.join(self._base, f"{name}_X.bin")
+        pixels = np.fromfile(path, np.uint8)
+        with well_formed(path):
+            # Column by column in the files.
+            data = pixels.reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)
         if name == "unlabeled":
             return data, np.full(len(data), -1)
-        labels = np.fromfile(os.path.join(self._base, f"{name}_y.bin"), np.uint8) - 1
+        path = os.path.join(self._base, f"{name}_y.bin")
+        labels = np.fromfile(path, np.uint8) - 1
+        if len(labels) != len(data) or (labels > 9).any():
+            raise damaged(path, f"it does not hold {len(data)} labels from 1 to 10")
         if name == "train" and self.folds is not None:
-            line = lines_of(self._base, "fold_indices.txt")[self.folds]
-            chosen = np.array(line.split(), np.int64)
-            return data[chosen], labels[chosen]
+            path = os.path.join(self._base, "fold_indices.txt")
+            with well_formed(path):
+                chosen = np.array(lines_of(path)[self.folds].split(), np.int64)
+                if (chosen < 0).any():
+                    raise ValueError(f"fold {self.folds} has negative indices")
+                return data[chosen], labels[chosen]
         return data, labels
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
@@ -187,6 +205,7 @@ class USPS(_Grey):
         ("usps.t.bz2", "8ea070ee2aca1ac39742fdd1ef5ed118"),
         ("usps.bz2", "ec16c51db3855ca6c91edd34d0e9b197"),
     )
+    _MOST = 128 << 20
 
     def __init__(
         self,
@@ -203,12 +222,23 @@ class USPS(_Grey):
             download_url(self._URL + name, self.root, md5=md5)
         if not os.path.isfile(path):
             raise not_found("USPS", self.root, [name])
-        with bz2.open(path, "rt") as file:
-            # A line is the digit's number from 1, then numbered values from -1 to 1.
-            rows = [line.split() for line in file if line.strip()]
+        with well_formed(path), bz2.open(path) as file:
+            self.data, self.targets = self._parsed(file.read(self._MOST + 1))
+
+    @classmethod
+    def _parsed(cls, text: bytes) -> tuple[np.ndarray[Any, Any], list[int]]:
+        """The digits and what they are."""
+        if len(text) > cls._MOST:
+            raise ValueError(f"it holds more than {cls._MOST} bytes of text")
+        # A line is the digit's number from 1, then numbered values from -1 to 1.
+        rows = [line.split() for line in text.decode("ascii").splitlines() if line.strip()]
         values = np.array([[part.split(":")[-1] for part in row[1:]] for row in rows], np.float32)
-        self.data = ((values + 1) / 2 * 255).astype(np.uint8).reshape(-1, 16, 16)
-        self.targets = [int(float(row[0])) - 1 for row in rows]
+        targets = [int(float(row[0])) - 1 for row in rows]
+        if values.shape[1:] != (256,) or not (abs(values) <= 1).all():
+            raise ValueError(f"rows of 256 values from -1 to 1, but there is {values.shape}")
+        if not all(0 <= target < 10 for target in targets):
+            raise ValueError("classes are numbers from 1 to 10")
+        return ((values + 1) / 2 * 255).astype(np.uint8).reshape(-1, 16, 16), targets
 
     def _target(self, index: int) -> int:
         return self.targets[index]
@@ -241,7 +271,12 @@ class SEMEION(_Grey):
             download_url(self.url, self.root, self.filename, self.md5_checksum)
         if not os.path.isfile(path):
             raise not_found("SEMEION", self.root, [self.filename])
-        values = np.loadtxt(path, ndmin=2)
+        with well_formed(path):
+            values = np.loadtxt(path, ndmin=2)
+            if values.shape[1] != 266 or not np.isin(values, (0, 1)).all():
+                raise ValueError("rows of 266 numbers, each 0 or 1, were expected")
+            if not (values[:, 256:].sum(1) == 1).all():
+                raise ValueError("each row has one class")
         self.data = (values[:, :256] * 255).astype(np.uint8).reshape(-1, 16, 16)
         self.labels = np.nonzero(values[:, 256:])[1]
 

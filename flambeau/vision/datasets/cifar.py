@@ -10,8 +10,8 @@ from warnings import warn
 
 import numpy as np
 
+from .in_memory import ClassOf, InMemory
 from .utils import download_and_extract_archive, not_found
-from .vision import ArrayView, VisionDataset, picture
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
@@ -19,7 +19,7 @@ __all__ = ["CIFAR10", "CIFAR100"]
 _warned: set[str] = set()
 
 
-class CIFAR10(VisionDataset):
+class CIFAR10(ClassOf, InMemory):
     """Colour pictures of 10 kinds of things: 50,000 for training, 10,000 for testing, 32x32 pixels.
 
     Args:
@@ -77,8 +77,7 @@ class CIFAR10(VisionDataset):
         if missing := self._missing():
             raise not_found(type(self).__name__, self._folder, missing)
         self._load_meta()
-        self.data, self.targets = self._load_data()
-        self._pixels = ArrayView()
+        self._hold(*self._load_data())
 
     @property
     def _folder(self) -> str:
@@ -115,14 +114,14 @@ class CIFAR10(VisionDataset):
     def _load_data(self) -> tuple[np.ndarray[Any, Any], list[int]]:
         count = self._train_count if self.train else self._test_count
         files = self._files()
-        data = np.empty((count * len(files), 32, 32, 3), np.uint8)
+        # As in the files: batches are made of whole planes.
+        data = np.empty((count * len(files), 3, 32, 32), np.uint8)
         targets: list[int] = []
         for number, (name, md5) in enumerate(files):
             pixels, labels = self._checked(*self._read(name, md5), count)
-            planes = pixels.reshape(count, 3, 32, 32)
-            data[number * count : (number + 1) * count] = planes.transpose(0, 2, 3, 1)
+            data[number * count : (number + 1) * count] = pixels.reshape(count, 3, 32, 32)
             targets += labels
-        return data, targets
+        return data.transpose(0, 2, 3, 1), targets
 
     def _read(self, name: str, md5: str) -> tuple[str, dict[str, Any]]:
         """Returns the file's path and the dictionary that is pickled in it; executes nothing."""
@@ -182,14 +181,6 @@ class CIFAR10(VisionDataset):
                 "get it anew"
             )
         return pixels, labels
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Returns (picture, class), both transformed."""
-        image = picture(self._pixels.of(self.data)[index])
-        return self._transformed(image, self.targets[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def extra_repr(self) -> str:
         """Returns the split's name."""

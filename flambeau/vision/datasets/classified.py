@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ._listed import Listed, lines_of, numbered, one_of
+from ._listed import Listed, class_number, lines_of, numbered, one_of
 from .folder import ImageFolder, default_loader, find_classes, make_dataset
 from .matlab import read_matlab
 from .utils import download_and_extract_archive, download_url, not_found
@@ -128,6 +128,11 @@ class Food101(Listed):
         path = os.path.join(self._folder, "meta", f"{self._split}.json")
         with open(path, encoding="utf-8") as file:
             names: dict[str, list[str]] = json.load(file)
+        if not all(
+            isinstance(some, list) and all(isinstance(one, str) for one in some)
+            for some in names.values()
+        ):
+            raise ValueError(f"{path} is no list of pictures for each class")
         self.classes = sorted(names)
         self.class_to_idx = numbered(self.classes)
         images = os.path.join(self._folder, "images")
@@ -242,7 +247,10 @@ class Flowers102(Listed):
         chosen = read_matlab(os.path.join(base, "setid.mat"))[self._SPLITS[self._split]]
         labels = read_matlab(os.path.join(base, "imagelabels.mat"))["labels"].ravel()
         return [
-            (os.path.join(self._folder, f"image_{number:05d}.jpg"), int(labels[number - 1]) - 1)
+            (
+                os.path.join(self._folder, f"image_{number:05d}.jpg"),
+                class_number(labels[class_number(number, len(labels), 1)], 102, 1),
+            )
             for number in map(int, chosen.ravel().tolist())
         ]
 
@@ -289,7 +297,10 @@ class StanfordCars(Listed):
             notes = os.path.join(base, "cars_test_annos_withlabels.mat")
         images = os.path.join(base, f"cars_{self._split}")
         return [
-            (os.path.join(images, one["fname"]), int(one["class"].item()) - 1)
+            (
+                os.path.join(images, one["fname"]),
+                class_number(one["class"].item(), len(self.classes), 1),
+            )
             for one in read_matlab(notes)["annotations"]
         ]
 
@@ -387,7 +398,8 @@ class GTSRB(Listed):
         with open(path, encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file, delimiter=";", skipinitialspace=True)
             return [
-                (os.path.join(self._folder, row["Filename"]), int(row["ClassId"])) for row in rows
+                (os.path.join(self._folder, row["Filename"]), class_number(row["ClassId"], 43))
+                for row in rows
             ]
 
 

@@ -10,14 +10,14 @@ import numpy as np
 
 import flambeau as torch
 
-from .vision import ArrayView, VisionDataset, picture
+from .in_memory import InMemory
 
 __all__ = ["Digits"]
 
 _FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "digits.npz")
 
 
-class Digits(VisionDataset):
+class Digits(InMemory):
     """Real handwritten digits without a download: 10,000 for training and 2,000 for testing.
 
     They are MNIST's own, as many of each digit; the test digits are from MNIST's test set.
@@ -45,22 +45,12 @@ class Digits(VisionDataset):
         part = "train" if train else "test"
         with np.load(_FILE, allow_pickle=False) as arrays:
             images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        self.data = torch.from_numpy(images)
-        self.targets = torch.from_numpy(labels.astype(np.int64))
-        self._pixels, self._labels = ArrayView(), ArrayView()
+        self._hold(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
     @property
     def class_to_idx(self) -> dict[str, int]:
         """The number of each class."""
         return {name: index for index, name in enumerate(self.classes)}
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Returns (picture, digit), both transformed."""
-        image = picture(self._pixels.of(self.data)[index])
-        return self._transformed(image, int(self._labels.of(self.targets)[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def extra_repr(self) -> str:
         """Returns the split's name."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .._extras import pillow
+from .._extras import open_picture
 from .vision import VisionDataset
 
 __all__ = ["DatasetFolder", "ImageFolder", "default_loader", "find_classes", "make_dataset"]
@@ -88,10 +88,24 @@ def _files_under(folder: str) -> list[str]:
     if not os.path.isdir(folder):
         return []
     return [
-        os.path.join(root, name)
-        for root, _, names in sorted(os.walk(folder, followlinks=True))
-        for name in sorted(names)
+        os.path.join(root, name) for root, names in sorted(_walk(folder)) for name in sorted(names)
     ]
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Folders and the names of their files, following links but not around in circles."""
+    above: dict[str, frozenset[tuple[int, int]]] = {folder: frozenset()}
+    for root, folders, names in os.walk(folder, followlinks=True):
+        yield root, names
+        about = os.stat(root)
+        here = above.pop(root) | {(about.st_dev, about.st_ino)}
+        for name in list(folders):
+            path = os.path.join(root, name)
+            about = os.stat(path)
+            if (about.st_dev, about.st_ino) in here:
+                folders.remove(name)
+            else:
+                above[path] = here
 
 
 class DatasetFolder(VisionDataset):
@@ -162,9 +176,8 @@ class DatasetFolder(VisionDataset):
 
 
 def pil_loader(path: str) -> Any:
-    """Opens a picture file as a Pillow image of mode "RGB"."""
-    with open(path, "rb") as file, pillow().open(file) as image:
-        return image.convert("RGB")
+    """Opens a picture file as a Pillow image of mode "RGB"; OSError where it is damaged."""
+    return open_picture(path, "RGB")
 
 
 def default_loader(path: str) -> Any:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import flambeau as torch
 
-from .._extras import pillow
-from ._listed import one_of
+from .._extras import open_picture
+from ._listed import one_of, within
 from .folder import ImageFolder
 from .matlab import read_matlab
-from .utils import download_and_extract_archive, extract_archive, not_found
+from .utils import download_and_extract_archive, extract_archive, not_found, well_formed
 from .vision import VisionDataset
 
 __all__ = ["Caltech101", "Caltech256", "ImageNet", "Omniglot"]
@@ -52,7 +52,8 @@ class ImageNet(ImageFolder):
         super().__init__(self.split_folder, **kwargs)
         self.root = os.path.expanduser(root)
         self.wnids, self.wnid_to_idx = self.classes, self.class_to_idx
-        self.classes: Any = [names[wnid] for wnid in self.wnids]
+        with well_formed(os.path.join(self.root, _META)):
+            self.classes: Any = [names[wnid] for wnid in self.wnids]
         self.class_to_idx = {
             name: index for index, some in enumerate(self.classes) for name in some
         }
@@ -78,25 +79,35 @@ class ImageNet(ImageFolder):
             archive = self._archive(f"{_DEVKIT}.tar.gz")
             folder = os.path.join(self.root, "devkit")
             extract_archive(archive, folder)
-            torch.save(_parsed(os.path.join(folder, _DEVKIT)), path)
+            with well_formed(archive):
+                torch.save(_parsed(os.path.join(folder, _DEVKIT)), path)
             shutil.rmtree(folder)
-        names, labels = torch.load(path, weights_only=True)
+        with well_formed(path):
+            names, labels = torch.load(path, weights_only=True)
+            if not isinstance(names, dict) or not isinstance(labels, list):
+                raise ValueError("it does not hold classes and labels")
         return names, labels
 
     def _extract(self, labels: list[str]) -> None:
-        folder = self.split_folder
+        # Under its own name only when all of it is there.
+        folder = f"{self.split_folder}.extracting"
+        shutil.rmtree(folder, ignore_errors=True)
         extract_archive(self._archive(_ARCHIVES[self.split]), folder)
         if self.split == "train":
             # An archive for each class.
             for name in sorted(os.listdir(folder)):
                 path = os.path.join(folder, name)
                 extract_archive(path, os.path.splitext(path)[0], remove_finished=True)
+            os.rename(folder, self.split_folder)
             return
         pictures = sorted(os.listdir(folder))
-        for wnid in set(labels):
-            os.mkdir(os.path.join(folder, wnid))
-        for wnid, name in zip(labels, pictures, strict=True):
-            shutil.move(os.path.join(folder, name), os.path.join(folder, wnid, name))
+        with well_formed(os.path.join(self.root, _META)):
+            within(folder, [os.path.join(folder, wnid) for wnid in labels])
+            for wnid in set(labels):
+                os.mkdir(os.path.join(folder, wnid))
+            for wnid, name in zip(labels, pictures, strict=True):
+                shutil.move(os.path.join(folder, name), os.path.join(folder, wnid, name))
+        os.rename(folder, self.split_folder)
 
     def extra_repr(self) -> str:
         """Returns the split."""
@@ -186,9 +197,10 @@ class Caltech101(VisionDataset):
             else:
                 folder = os.path.join(self.root, "Annotations", self.annotation_categories[label])
                 notes = read_matlab(os.path.join(folder, f"annotation_{number:04d}.mat"))
-                targets.append(notes["obj_contour"])
+                with well_formed(folder):
+                    targets.append(notes["obj_contour"])
         target = tuple(targets) if len(targets) > 1 else targets[0]
-        return self._transformed(pillow().open(path), target)
+        return self._transformed(open_picture(path), target)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -239,7 +251,7 @@ class Caltech256(VisionDataset):
         label, number = self.y[index], self.index[index]
         name = f"{label + 1:03d}_{number:04d}.jpg"
         path = os.path.join(self._pictures, self.categories[label], name)
-        return self._transformed(pillow().open(path), label)
+        return self._transformed(open_picture(path), label)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -302,7 +314,7 @@ class Omniglot(VisionDataset):
         name, number = self._flat_character_images[index]
         path = os.path.join(self.target_folder, self._characters[number], name)
         if self.loader is None:
-            image = pillow().open(path).convert("L")
+            image = open_picture(path, "L")
         else:
             image = self.loader(path)
         return self._transformed(image, number)

@@ -10,16 +10,20 @@ import gzip
 import math
 import os
 import struct
+import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["read_idx"]
+from .utils import damaged
+
+__all__ = ["parse_idx", "read_idx"]
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-# Deflate makes at most 1032 bytes of one.
-_MAX_EXPANSION = 1032
+_GROWTH, _SLACK = 100, 16 << 20
+"""The values of a compressed file may take this many times its size, and these bytes more. Pictures
+of digits shrink to a fifth."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
@@ -32,52 +36,51 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
         OSError: it can't be read.
     """
     path = os.fspath(path)
-    size = os.path.getsize(path)
-    compressed = path.endswith(".gz")
+    with open(path, "rb") as file:
+        return parse_idx(file, path, os.path.getsize(path), path.endswith(".gz"))
+
+
+def parse_idx(
+    file: BinaryIO, name: str, size: int, compressed: bool = False
+) -> np.ndarray[Any, Any]:
+    """The same of a file object with `size` bytes; errors call it `name`."""
     try:
-        with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
-            dtype, shape = _read_header(file, path)
-            length = math.prod(shape) * dtype.itemsize
-            header = 4 + 4 * len(shape)
-            fits = length <= size * _MAX_EXPANSION if compressed else size == header + length
-            if not fits:
-                raise _damaged(
-                    path, f"its header announces {shape} values, its size is {size} bytes"
-                )
-            return _read_values(file, path, dtype, shape, length)
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise _damaged(path, str(error)) from error
+        source: Any = gzip.GzipFile(fileobj=file) if compressed else file
+        dtype, shape = _read_header(source, name)
+        length = math.prod(shape) * dtype.itemsize
+        header = 4 + 4 * len(shape)
+        fits = length <= size * _GROWTH + _SLACK if compressed else size == header + length
+        if not fits:
+            raise damaged(name, f"its header announces {shape} values, its size is {size} bytes")
+        return _read_values(source, name, dtype, shape, length)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise damaged(name, error) from error
 
 
-def _read_header(file: Any, path: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(file: Any, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = file.read(4)
     if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not 1 <= magic[3] <= 8:
-        raise _damaged(path, f"it begins with {magic!r}, which is no IDX header")
+        raise damaged(name, f"it begins with {magic!r}, which is no IDX header")
     raw = file.read(4 * magic[3])
     if len(raw) != 4 * magic[3]:
-        raise _damaged(path, "it ends in its header")
-    return np.dtype(_TYPES[magic[2]]), struct.unpack(f">{magic[3]}I", raw)
+        raise damaged(name, "it ends in its header")
+    shape = struct.unpack(f">{magic[3]}I", raw)
+    if math.prod(max(n, 1) for n in shape) >= 1 << 48:
+        raise damaged(name, f"no array has the shape {shape}")
+    return np.dtype(_TYPES[magic[2]]), shape
 
 
 def _read_values(
-    file: BinaryIO | gzip.GzipFile,
-    path: str,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    length: int,
+    file: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], length: int
 ) -> np.ndarray[Any, Any]:
     values = np.empty(shape, dtype)
     buffer = values.reshape(-1).view(np.uint8).data
     done = 0
     while done < length:
-        count = file.readinto(buffer[done:])  # type: ignore[union-attr]
+        count = file.readinto(buffer[done:])
         if not count:
-            raise _damaged(path, f"it ends after {done} of {length} bytes of values")
+            raise damaged(name, f"it ends after {done} of {length} bytes of values")
         done += count
     if file.read(1):
-        raise _damaged(path, f"it goes on after the {length} bytes that its header announces")
+        raise damaged(name, f"it goes on after the {length} bytes that its header announces")
     return values.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _damaged(path: str, why: str) -> RuntimeError:
-    return RuntimeError(f"{path} is damaged: {why}. Delete it and get it anew")

@@ -12,13 +12,13 @@ import numpy as np
 import flambeau as torch
 
 from .idx import read_idx
+from .in_memory import InMemory
 from .utils import download_and_extract_archive, not_found
-from .vision import ArrayView, VisionDataset, picture
 
 __all__ = ["KMNIST", "MNIST", "FashionMNIST"]
 
 
-class MNIST(VisionDataset):
+class MNIST(InMemory):
     """Handwritten digits: 60,000 for training and 10,000 for testing, 28x28 grey pixels.
 
     Args:
@@ -75,8 +75,7 @@ class MNIST(VisionDataset):
         missing = [name for name in self._names() if self._found(name) is None]
         if missing:
             raise not_found(type(self).__name__, self.raw_folder, missing)
-        self.data, self.targets = self._load_data()
-        self._pixels, self._labels = ArrayView(), ArrayView()
+        self._hold(*self._load_data())
 
     @property
     def raw_folder(self) -> str:
@@ -158,14 +157,6 @@ class MNIST(VisionDataset):
                 f"{len(self.classes)} classes"
             )
         return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Returns (picture, digit), both transformed."""
-        image = picture(self._pixels.of(self.data)[index])
-        return self._transformed(image, int(self._labels.of(self.targets)[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def extra_repr(self) -> str:
         """Returns the split's name."""

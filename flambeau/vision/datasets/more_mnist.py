@@ -140,7 +140,7 @@ class QMNIST(MNIST):
         from .vision import picture
 
         facts = self.targets[index]
-        image = picture(self._pixels.of(self.data)[index])
+        image = picture(self._rows()[index])
         return self._transformed(image, int(facts[0]) if self.compat else facts)
 
     def extra_repr(self) -> str:

@@ -6,12 +6,10 @@ name and renamed at the end.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, Any
 
 from .._extras import ProgressBar
@@ -107,7 +105,7 @@ def _fetch(url: str, target: str, md5: str | None) -> None:
     request = Request(url, headers={"User-Agent": "flambeau"})
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with urlopen(request, timeout=_TIMEOUT) as response, whole_file(target) as file:
+        with urlopen(request, timeout=_TIMEOUT) as response, whole_file(target, sync=True) as file:
             length = response.headers.get("Content-Length")
             total = int(length) if length and length.isdigit() else None
             received = 0
@@ -128,25 +126,21 @@ def _fetch(url: str, target: str, md5: str | None) -> None:
 
 
 @contextmanager
-def whole_file(target: str) -> Iterator[IO[bytes]]:
-    """Opens a file for writing that takes the name `target` at the end, or vanishes on an error."""
+def whole_file(target: str, *, sync: bool = False) -> Iterator[IO[bytes]]:
+    """Opens a file for writing that takes the name `target` at the end, or vanishes on an error.
+
+    Its folder is made. With `sync` it is on the disk before it has the name."""
+    from flambeau.serialization.whole_files import atomic_file
+
     os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-    # Not from tempfile, whose files only their owner may read.
-    temporary = f"{target}.{os.getpid()}-{os.urandom(4).hex()}.part"
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+    with atomic_file(target, sync=sync) as file:
+        yield file
 
 
 def extract_archive(
     from_path: _Path, to_path: _Path | None = None, remove_finished: bool = False
 ) -> str:
-    """Extracts a tar (plain, gz, bz2 or xz), a zip, or one file compressed with gzip.
+    """Extracts a tar (plain, gz, bz2 or xz), a zip, or one file compressed by gz, bz2 or xz.
 
     Args:
         from_path: the archive.
@@ -154,71 +148,31 @@ def extract_archive(
         remove_finished: delete the archive afterwards.
 
     Returns:
-        The folder; for a single gzip file, the file.
+        The folder; for a single compressed file, the file.
 
     Raises:
-        RuntimeError: another kind of archive, or one that holds links or paths that lead out of
-            the folder. Nothing of it has been written then.
+        RuntimeError: another kind of archive, one that is damaged, or one that holds links, paths
+            that lead out of the folder or far more than its size. Nothing of it is there then.
     """
+    from flambeau.utils import _archives
+
     from_path = os.fspath(from_path)
     folder = os.fspath(to_path) if to_path is not None else os.path.dirname(from_path)
-    name = os.path.basename(from_path).lower()
+    kind = _archives.kind_of(from_path)
+    if not kind:
+        raise RuntimeError(
+            f"{from_path} is no archive of a known kind (tar, tgz, zip, gz, bz2, xz)"
+        )
     result = folder
-    if name.endswith((".tgz", ".tbz2", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz")):
-        _extract_tar(from_path, folder)
-    elif name.endswith(".zip"):
-        _extract_zip(from_path, folder)
-    elif name.endswith(".gz"):
-        result = os.path.join(folder, os.path.basename(from_path)[:-3])
-        with gzip.open(from_path, "rb") as source, whole_file(result) as file:
-            shutil.copyfileobj(source, file, _CHUNK)
+    if kind == "single":
+        result = os.path.join(folder, os.path.splitext(os.path.basename(from_path))[0])
+        with whole_file(result) as file:
+            _archives.decompress(from_path, file)
     else:
-        raise RuntimeError(f"{from_path} is no archive of a known kind (tar, tgz, zip, gz)")
+        _archives.extract(from_path, folder or ".")
     if remove_finished:
         os.remove(from_path)
     return result
-
-
-def _extract_tar(path: str, folder: str) -> None:
-    import tarfile
-
-    with tarfile.open(path) as archive:
-        members = archive.getmembers()
-        targets = []
-        for member in members:
-            if not (member.isfile() or member.isdir()):
-                raise RuntimeError(
-                    f"{path} is not extracted: {member.name!r} in it is no plain file"
-                )
-            targets.append(_inside(folder, member.name, path))
-        for member, target in zip(members, targets, strict=True):
-            _write(target, archive.extractfile(member))
-
-
-def _extract_zip(path: str, folder: str) -> None:
-    import zipfile
-
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        targets = [_inside(folder, name, path) for name in names]
-        for name, target in zip(names, targets, strict=True):
-            _write(target, None if name.endswith("/") else archive.open(name))
-
-
-def _inside(folder: str, name: str, archive: str) -> str:
-    """Returns where the member `name` goes; an error where that is not within `folder`."""
-    parts = name.replace("\\", "/").split("/")
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-        raise RuntimeError(f"{archive} is not extracted: {name!r} in it leads out of the folder")
-    return os.path.join(folder, *parts)
-
-
-def _write(target: str, source: IO[bytes] | None) -> None:
-    if source is None:
-        os.makedirs(target, exist_ok=True)
-        return
-    with source, whole_file(target) as file:
-        shutil.copyfileobj(source, file, _CHUNK)
 
 
 def download_and_extract_archive(
@@ -238,6 +192,25 @@ def download_and_extract_archive(
     root = os.path.expanduser(download_root)
     download_from_mirrors(urls, root, filename, md5)
     extract_archive(os.path.join(root, filename), extract_root or root, remove_finished)
+
+
+def damaged(path: Any, why: Any) -> RuntimeError:
+    """Returns the error for a file, or a data set's files, that are not what they should be."""
+    what = str(why) or type(why).__name__
+    return RuntimeError(f"{path} is damaged: {what}. Delete it and get it anew")
+
+
+@contextmanager
+def well_formed(path: Any) -> Iterator[None]:
+    """Makes the error of `damaged` of what goes wrong where a file is taken apart.
+
+    That the file can't be read at all (OSError) stays what it is.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, SyntaxError,
+            TypeError, ValueError) as error:  # fmt: skip
+        raise damaged(path, f"{type(error).__name__}: {error}"[:300]) from error
 
 
 def not_found(name: str, folder: Any, missing: Sequence[str]) -> RuntimeError:

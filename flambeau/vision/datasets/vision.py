@@ -135,10 +135,10 @@ def picture(pixels: np.ndarray[Any, Any]) -> Any:
     A grey image shares the memory of `pixels`, and is copied by Pillow before it is changed.
     """
     image = pillow()
-    if pixels.dtype == np.uint8 and pixels.flags.c_contiguous:
+    if pixels.dtype == np.uint8:
         height, width = pixels.shape[:2]
-        if pixels.ndim == 2:
+        if pixels.ndim == 2 and pixels.flags.c_contiguous:
             return image.frombuffer("L", (width, height), pixels, "raw", "L", 0, 1)
-        if pixels.shape[2] == 3:
-            return image.frombytes("RGB", (width, height), pixels)
+        if pixels.ndim == 3 and pixels.shape[2] == 3:
+            return image.frombytes("RGB", (width, height), np.ascontiguousarray(pixels))
     return image.fromarray(pixels)

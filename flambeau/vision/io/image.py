@@ -12,7 +12,7 @@ import numpy as np
 import flambeau as torch
 from flambeau import Tensor
 
-from .._extras import pillow
+from .._extras import check_header, check_pixels, pillow
 
 __all__ = [
     "ImageReadMode",
@@ -70,13 +70,16 @@ def read_file(path: _Path) -> Tensor:
 
 
 def write_file(filename: _Path, data: Tensor) -> None:
-    """Writes bytes, uint8 (N), to a file.
+    """Writes bytes, uint8 (N), to a file, which is replaced as a whole.
 
     Raises:
         RuntimeError: another type or shape.
     """
-    with open(filename, "wb") as file:
-        file.write(_content(data))
+    from flambeau.serialization.whole_files import atomic_file
+
+    content = _content(data)
+    with atomic_file(filename, sync=False) as file:
+        file.write(content)
 
 
 def _content(data: Any) -> bytes:
@@ -100,20 +103,22 @@ def _decoded(
     image = pillow()
     content = _content(input)
     try:
+        check_header(content[:30], len(content))
         picture: Any = image.open(io.BytesIO(content), formats=formats)
+        check_pixels(picture.width, picture.height, len(content))
         picture.load()
+        if picture.format == "GIF":
+            return _frames(picture, len(content))
+        if apply_exif_orientation:
+            from PIL import ImageOps
+
+            picture = ImageOps.exif_transpose(picture)
+        return _as_tensor(_in_mode(picture, mode))
     except Exception as error:
         kinds = " or ".join(formats or ("PNG", "JPEG", "GIF", "WEBP"))
         raise RuntimeError(
             f"these bytes are no {kinds} picture that can be read: {error}"
         ) from error
-    if picture.format == "GIF":
-        return _frames(picture)
-    if apply_exif_orientation:
-        from PIL import ImageOps
-
-        picture = ImageOps.exif_transpose(picture)
-    return _as_tensor(_in_mode(picture, mode))
 
 
 def _in_mode(picture: Any, mode: ImageReadMode) -> Any:
@@ -137,10 +142,14 @@ def _as_tensor(picture: Any) -> Tensor:
     return torch.from_numpy(np.array(planes, order="C"))
 
 
-def _frames(picture: Any) -> Tensor:
+def _frames(picture: Any, size: int) -> Tensor:
+    """All frames of `size` bytes of a picture; a few bytes each may make many large ones."""
     from PIL import ImageSequence
 
-    frames = [_as_tensor(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
+    frames: list[Tensor] = []
+    for frame in ImageSequence.Iterator(picture):
+        check_pixels(picture.width, picture.height * (len(frames) + 1), size)
+        frames.append(_as_tensor(frame.convert("RGB")))
     return frames[0] if len(frames) == 1 else torch.stack(frames)
 
 

@@ -179,7 +179,7 @@ def normalize(
             f"{tensor.size()}"
         )
     kind = _NUMPY_FLOATS.get(tensor.dtype)
-    centre, spread = _statistics(_as_tuple(mean), _as_tuple(std), kind or "float64")
+    centre, spread = statistics(mean, std, kind or "float64")
     _check_statistics(centre, spread, tensor, mean, std)
     # One array expression costs a fraction of two recorded operations; where a gradient, another
     # device or the caller's own memory is at stake, the operations are what is meant.
@@ -203,11 +203,20 @@ def _as_tuple(values: Any) -> tuple[float, ...] | float:
     return tuple(values) if isinstance(values, (list, tuple)) else values
 
 
+def statistics(mean: Any, std: Any, kind: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Returns mean and std as (C, 1, 1) arrays of NumPy's dtype `kind`, or 0-d ones for plain
+    numbers.
+
+    Raises:
+        ValueError: a zero in `std`.
+    """
+    return _statistics(_as_tuple(mean), _as_tuple(std), kind)
+
+
 @lru_cache(maxsize=64)
 def _statistics(
     mean: tuple[float, ...] | float, std: tuple[float, ...] | float, kind: str
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Returns mean and std as (C, 1, 1) arrays, or 0-d ones for plain numbers."""
     arrays = []
     for values in (mean, std):
         array = np.asarray(values, dtype=kind)

@@ -371,21 +371,23 @@ def start_program(read="pass", then="time.sleep(60)", method="fork", options="",
 
 
 @pytest.mark.parametrize(
-    ("read", "method"),
+    ("read", "method", "end"),
     [
-        ("pass", "fork"),
-        ("time.sleep(60)", "fork"),
-        ("return bytes(3_000_000)", "fork"),
-        ("time.sleep(60)", "spawn"),
+        ("pass", "fork", signal.SIGKILL),
+        ("time.sleep(60)", "fork", signal.SIGKILL),
+        ("return bytes(3_000_000)", "fork", signal.SIGKILL),
+        ("time.sleep(60)", "spawn", signal.SIGKILL),
+        ("time.sleep(60)", "forkserver", signal.SIGKILL),
+        ("time.sleep(60)", "fork", signal.SIGTERM),
     ],
-    ids=["idle", "busy", "sending", "spawned"],
+    ids=["idle", "busy", "sending", "spawned", "of a server", "terminated"],
 )
-def test_no_orphan_when_the_parent_is_killed(read, method, tmp_path):
+def test_no_orphan_when_the_parent_is_killed(read, method, end, tmp_path):
     options = "collate_fn=list" if method == "fork" else ""
     program, pids = start_program(read, method=method, options=options, tmp_path=tmp_path)
     time.sleep(0.3)
     assert all(running(pid) for pid in pids)
-    program.kill()
+    program.send_signal(end)
     program.communicate()
     assert not wait_until_gone(pids)
 
@@ -400,6 +402,31 @@ def test_ctrl_c(read, tmp_path):
     assert program.returncode != 0
     assert not wait_until_gone(pids)
     assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def in_session(leader):
+    """The processes of a session, zombies left out."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(session) == leader and state not in "ZX":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.013, 0.121])
+def test_ctrl_c_while_loaders_come_and_go(delay, tmp_path):
+    then = "[print(end='') for n in range(100000) for _ in zip(range(n % 5), loader)]"
+    program, _ = start_program("pass", then, tmp_path=tmp_path)
+    time.sleep(delay)
+    os.killpg(program.pid, signal.SIGINT)
+    _, errors = program.communicate(timeout=10)
+    assert program.returncode != 0 and errors.rstrip().endswith("KeyboardInterrupt")
+    assert "Exception ignored" not in errors
+    assert not wait_until_gone(in_session(program.pid))
 
 
 def test_ctrl_c_that_is_caught_leaves_a_usable_loader(tmp_path):

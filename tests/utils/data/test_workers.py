@@ -332,6 +332,15 @@ def test_transposed_and_expanded():
     assert wide.shape == (5000,) and wide.sum().item() == 5000
 
 
+def test_expanded_tensors_go_as_what_they_repeat():
+    def make(samples):
+        return torch.arange(3)[:, None].expand(3, 1 << 31)
+
+    wide = next(iter(DataLoader([0], None, num_workers=1, collate_fn=make)))
+    assert wide.shape == (3, 1 << 31) and wide.stride() == (1, 0)
+    assert wide[:, 1 << 30].tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_other_start_methods(method):
     # A list, since the other process might not find this file's classes.

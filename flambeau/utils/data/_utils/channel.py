@@ -7,6 +7,7 @@ can leave no lock behind that others wait for.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import socket
@@ -16,8 +17,10 @@ from typing import Any
 
 Message = tuple[Any, bytes]
 
-# Bytes of the pickled header, bytes of the body.
-_PREFIX = struct.Struct("<IQ")
+# A mark, bytes of the pickled header, bytes of the body. What a data set writes into a descriptor
+# that isn't its own lacks the mark, and would else be waited for as a message of any length.
+_PREFIX = struct.Struct("<4sIQ")
+_MARK = b"\xf1mb\x01"
 _CHUNK = 1 << 16
 _CAN_PASS_FILES = hasattr(socket, "send_fds")
 _KEEP_FROM_CHILDREN = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -27,7 +30,7 @@ _FILES_SPACE = socket.CMSG_SPACE(8 * 4) if _CAN_PASS_FILES else 0
 def pack(header: Any, body: bytes = b"") -> bytes:
     """A message as it goes over the wire."""
     head = pickle.dumps(header, 5)
-    return b"".join((_PREFIX.pack(len(head), len(body)), head, body))
+    return b"".join((_PREFIX.pack(_MARK, len(head), len(body)), head, body))
 
 
 def send(sock: socket.socket, header: Any, body: bytes = b"", file: int | None = None) -> None:
@@ -38,6 +41,10 @@ def send(sock: socket.socket, header: Any, body: bytes = b"", file: int | None =
     else:
         sent = socket.send_fds(sock, [data], [file])
         sock.sendall(memoryview(data)[sent:])
+
+
+class ProtocolError(RuntimeError):
+    """Something other than a message came over the socket."""
 
 
 class Inbox:
@@ -57,8 +64,14 @@ class Inbox:
             if _CAN_PASS_FILES:
                 flags = _KEEP_FROM_CHILDREN | (0 if wait else socket.MSG_DONTWAIT)
                 # Not socket.recv_fds, which ignores its flags.
-                data, extras, _, _ = self._sock.recvmsg(_CHUNK, _FILES_SPACE, flags)
+                data, extras, flags, _ = self._sock.recvmsg(_CHUNK, _FILES_SPACE, flags)
                 self._take_files(extras)
+                if flags & socket.MSG_CTRUNC:
+                    raise OSError(
+                        errno.EMFILE,
+                        "a shared segment could not be received: this process has too many open "
+                        "files (see `ulimit -n`)",
+                    )
             else:
                 data = self._sock.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -74,11 +87,13 @@ class Inbox:
                 self.files.extend(memoryview(data).cast("i").tolist())
 
     def messages(self) -> list[Message]:
-        """The messages that are complete."""
+        """The messages that are complete; ProtocolError if something else has come."""
         result: list[Message] = []
         buffer, start = self._buffer, 0
         while len(buffer) - start >= _PREFIX.size:
-            head, body = _PREFIX.unpack_from(buffer, start)
+            mark, head, body = _PREFIX.unpack_from(buffer, start)
+            if mark != _MARK:
+                raise ProtocolError("the stream between DataLoader and worker is damaged")
             middle = start + _PREFIX.size + head
             if len(buffer) < middle + body:
                 break

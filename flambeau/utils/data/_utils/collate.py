@@ -225,3 +225,9 @@ default_collate_fn_map: CollateMap = {
     str: collate_str_fn,
     bytes: collate_str_fn,
 }
+_USUAL = dict(default_collate_fn_map)
+
+
+def is_usual() -> bool:
+    """Whether the table is as the library has it."""
+    return default_collate_fn_map == _USUAL

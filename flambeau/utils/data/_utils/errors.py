@@ -17,6 +17,10 @@ _HINTS = {
 }
 
 
+# In the loader's process these would mean something else.
+_NOT_FOR_OTHERS = (KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration)
+
+
 class _PlainKey(str):
     """KeyError shows its argument's repr, which would put the traceback on one line."""
 
@@ -32,21 +36,28 @@ class WorkerError:
     def __init__(self, error: BaseException, where: str) -> None:
         self.where = where
         self.name = type(error).__name__
-        self.text = "".join(traceback.format_exception(error))
         try:
-            self.kind = pickle.dumps(type(error))
+            self.text = "".join(traceback.format_exception(error))
+        except Exception as another:  # of the error's own methods
+            self.text = f"{self.name}, which can't be shown: {type(another).__name__}"
+        kind = RuntimeError if isinstance(error, _NOT_FOR_OTHERS) else type(error)
+        try:
+            self.kind = pickle.dumps(kind)
         except Exception:  # a class that only exists inside a function
             self.kind = pickle.dumps(RuntimeError)
 
     def reraise(self) -> NoReturn:
         """Raises the worker's exception type with the traceback in the message.
 
-        RuntimeError where the type can't be made from a message alone.
+        RuntimeError where the type can't be made from a message alone, and for StopIteration and
+        its like, which would end the loop in silence.
         """
         message = f"Caught {self.name} {self.where}.\nOriginal {self.text}"
         try:
             error = self._make(message)
-        except Exception:
+            if message not in str(error):  # a class with a text of its own
+                error.add_note(message)
+        except (Exception, SystemExit, GeneratorExit):
             error = RuntimeError(message)
         try:
             raise error

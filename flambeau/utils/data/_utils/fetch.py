@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-import flambeau as torch
-
-from ..dataset import Subset, TensorDataset
-from . import collate
+from . import collate, whole
 
 
 class DatasetKind:
@@ -34,14 +29,14 @@ class MapFetcher:
         self.dataset = dataset
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
-        self._may_take_rows = auto_collation and collate_fn is collate.default_collate
+        self._may_be_whole = auto_collation and collate_fn is collate.default_collate
 
     def fetch(self, index: Any) -> Any:
         dataset = self.dataset
         if not self.auto_collation:
             return self.collate_fn(dataset[index])
-        if self._may_take_rows and (rows := take_rows(dataset, index)) is not None:
-            return rows
+        if self._may_be_whole and (batch := whole.batch(dataset, index)) is not None:
+            return batch
         if getattr(dataset, "__getitems__", None):
             return self.collate_fn(dataset.__getitems__(index))
         return self.collate_fn([dataset[i] for i in index])
@@ -74,25 +69,3 @@ class IterableFetcher:
         if not samples or (self.drop_last and len(samples) < len(index)):
             raise StopIteration
         return self.collate_fn(samples)
-
-
-def take_rows(dataset: Any, indices: Any) -> list[Any] | None:
-    """A TensorDataset's batch in one copy per tensor, equal to collating its samples.
-
-    A Subset of one is looked through. None where the result might differ: a subclass, which may
-    have a ``__getitem__`` of its own, indices that are not ints, tensors that require grad, or a
-    changed table of collate functions.
-    """
-    while type(dataset) is Subset:
-        if set(map(type, indices)) != {int}:
-            return None
-        chosen, dataset = dataset.indices, dataset.dataset
-        indices = [chosen[i] for i in indices]
-    if type(dataset) is not TensorDataset or set(map(type, indices)) != {int}:
-        return None
-    if collate.default_collate_fn_map.get(torch.Tensor) is not collate.collate_tensor_fn:
-        return None
-    if not collate.plain_tensors(dataset.tensors):
-        return None
-    rows = torch.from_numpy(np.array(indices))
-    return [tensor[rows] for tensor in dataset.tensors]

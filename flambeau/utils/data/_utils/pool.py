@@ -6,16 +6,14 @@ import contextlib
 import multiprocessing.connection  # noqa: F401  (join imports it; too late inside a finalizer)
 import os
 import selectors
-import signal
 import socket
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
-from . import segments
-from .channel import Inbox, Message, pack
+from . import ctrl_c, segments
+from .channel import Inbox, Message, ProtocolError, pack
 from .errors import death_message
 from .worker import BATCH, TASK, WorkerSpec, run_worker
 
@@ -63,13 +61,16 @@ class WorkerPool:
         self._selector: selectors.BaseSelector = poll()
         self._ready: deque[tuple[int, Message]] = deque()
         self._owner = os.getpid()
-        self._close = weakref.finalize(self, _end_all, self._links, self._selector, self._owner)
+        self._close = weakref.finalize(
+            self, _end_collected, self._links, self._selector, self._owner
+        )
         # At exit multiprocessing ends its daemons at once, without the grace that we give.
         self._close.atexit = False
         _pools.add(self)
         try:
-            for worker in range(spec.num_workers):
-                self._start(context, spec, worker)
+            with ctrl_c.held_back():
+                for worker in range(spec.num_workers):
+                    self._start(context, spec, worker)
         except BaseException:
             self.close()
             raise
@@ -88,7 +89,7 @@ class WorkerPool:
             # The child of a fork looks at this list to close the ends that aren't its own.
             self._links.append(link)
             try:
-                with _ctrl_c_held_back():
+                with ctrl_c.kept_from_children():
                     process.start()
             except BaseException as error:
                 self._links.remove(link)
@@ -106,8 +107,8 @@ class WorkerPool:
 
     @property
     def open(self) -> bool:
-        """Whether the workers are still there."""
-        return bool(self._close.alive)
+        """Whether the workers are still there, and this process's own."""
+        return bool(self._close.alive) and self._owner == os.getpid()
 
     def pids(self) -> list[int | None]:
         """The workers' process ids."""
@@ -149,8 +150,10 @@ class WorkerPool:
         """The next message, with the number of its worker; None if ``timeout`` seconds passed.
 
         Raises:
-            RuntimeError: a worker that had not been retired has ended.
+            RuntimeError: a worker that had not been retired has ended, or sent something else; or
+                the pool is closed, or another process's.
         """
+        self.check_usable()
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
             self._check_alive()
@@ -172,9 +175,16 @@ class WorkerPool:
     def _read(self, worker: int) -> None:
         link = self._links[worker]
         alive = link.inbox.read()
-        for header, body in link.inbox.messages():
+        try:
+            messages = link.inbox.messages()
+        except ProtocolError as error:
+            raise RuntimeError(
+                f"DataLoader worker {worker} (pid {link.pid}) sent what is no message: something "
+                "in the dataset writes to descriptors that aren't its own"
+            ) from error
+        for header, body in messages:
             if header[0] == BATCH:
-                _, _, number, _, comes_with_file, dropped = header
+                _, _, number, _, comes_with_file, dropped, _ = header
                 link.segments.drop(dropped)
                 if comes_with_file:
                     link.segments.add(number, link.inbox.files.popleft())
@@ -182,6 +192,19 @@ class WorkerPool:
         if not alive:
             link.closed = True
             self._selector.unregister(link.sock)
+
+    def check_usable(self) -> None:
+        """RuntimeError if the workers are another process's, or have been ended."""
+        if self._owner != os.getpid():
+            raise RuntimeError(
+                f"this DataLoader iterator belongs to process {self._owner}, which started its "
+                "workers; call iter() on the loader again to have one in this process"
+            )
+        if not self._close.alive:
+            raise RuntimeError(
+                "this DataLoader iterator's workers have been ended, after an error or an "
+                "interruption; call iter() on the loader again"
+            )
 
     def _look_at_processes(self) -> None:
         for link in self._links:
@@ -198,7 +221,7 @@ class WorkerPool:
 
     def read_segment(self, worker: int, header: Any) -> list[Any]:
         """The large buffers that belong to a batch."""
-        _, _, segment, sizes, _, _ = header
+        _, _, segment, sizes, *_ = header
         return [] if segment is None else self._links[worker].segments.read(segment, sizes)
 
     def skip_segment(self, worker: int, header: Any) -> None:
@@ -208,20 +231,8 @@ class WorkerPool:
 
     def close(self) -> None:
         """Ends all workers and waits for them. Does nothing the second time."""
-        self._close()
-
-
-@contextlib.contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """A worker inherits this, until it has handlers of its own; here it is only put off."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if self._close.detach() is not None:
+            _end_all(self._links, self._selector, self._owner)
 
 
 _pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
@@ -237,10 +248,24 @@ def _forget_inherited() -> None:
             link.sock.close()
 
 
+def _end_collected(links: list[_Link], selector: Any, owner: int) -> None:
+    """For a pool that nobody refers to any more: an exception would only be printed here."""
+    try:
+        _end_all(links, selector, owner)
+    except KeyboardInterrupt:
+        ctrl_c.again_soon()
+
+
 def _end_all(links: list[_Link], selector: Any, owner: int) -> None:
     """Ends the workers: by the end of their stream, then SIGTERM, then SIGKILL."""
-    ours = os.getpid() == owner
-    selector.close()
+    with ctrl_c.held_back() as held:
+        selector.close()
+        _close_ends(links, os.getpid() == owner)
+        if os.getpid() == owner:  # else it is the copy of a forked child
+            _wait_for_all(links, held)
+
+
+def _close_ends(links: list[_Link], ours: bool) -> None:
     for link in links:
         if ours:
             with contextlib.suppress(OSError):
@@ -248,16 +273,22 @@ def _end_all(links: list[_Link], selector: Any, owner: int) -> None:
                 link.sock.shutdown(socket.SHUT_RDWR)
         link.sock.close()
         link.inbox.close()
-    if not ours:
-        return  # the copy that a forked child has; the processes are not its children
+
+
+def _wait_for_all(links: list[_Link], held: ctrl_c.Held) -> None:
+    """Who presses Ctrl-C doesn't want to wait for workers to finish what they do."""
     for end in (None, "terminate", "kill"):
         left = [link.process for link in links if link.process.is_alive()]
         if end is not None:
             for process in left:
                 getattr(process, end)()
         deadline = time.monotonic() + GRACE_SECONDS
-        for process in left:
-            process.join(max(0.0, deadline - time.monotonic()))
+        while left and (end == "kill" or not held):
+            seconds = min(0.1, deadline - time.monotonic())
+            if seconds <= 0:
+                break
+            left[0].join(seconds)
+            left = [process for process in left if process.is_alive()]
     for link in links:
         if not link.process.is_alive():
             link.process.close()

@@ -37,16 +37,13 @@ def _map(file: int, size: int) -> np.ndarray:
     return np.frombuffer(mmap.mmap(file, size), np.uint8)
 
 
-def _anonymous_file(size: int) -> int:
+def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
-        file = os.memfd_create("flambeau-batch")
-    else:
-        import tempfile
+        return os.memfd_create("flambeau-batch")
+    import tempfile
 
-        with tempfile.TemporaryFile() as temporary:
-            file = os.dup(temporary.fileno())
-    os.ftruncate(file, size)
-    return file
+    with tempfile.TemporaryFile() as temporary:
+        return os.dup(temporary.fileno())
 
 
 class Writer:
@@ -65,7 +62,8 @@ class Writer:
         """Copies ``buffers`` into a segment.
 
         Returns its number, the descriptor to pass on and close if the segment is new, and the
-        numbers of segments that were too small and are given up.
+        numbers of segments that were too small and are given up. OSError, with nothing changed,
+        where no segment can be made.
         """
         starts, total = layout([buffer.nbytes for buffer in buffers])
         number, file, dropped = self._find(total)
@@ -79,16 +77,22 @@ class Writer:
             if self._memory[number].nbytes >= total:
                 self._free.remove(number)
                 return number, None, []
+        # Pages that are never touched cost nothing, so a power of two leaves room for batches
+        # that vary in size.
+        size = max(mmap.PAGESIZE, 1 << (total - 1).bit_length())
+        file = _anonymous_file()
+        try:
+            os.ftruncate(file, size)
+            memory = _map(file, size)
+        except BaseException:
+            os.close(file)
+            raise
         dropped = list(self._free)
         for number in dropped:
             del self._memory[number]
         self._free.clear()
-        # Pages that are never touched cost nothing, so a power of two leaves room for batches
-        # that vary in size.
-        size = max(mmap.PAGESIZE, 1 << (total - 1).bit_length())
-        file = _anonymous_file(size)
         number, self._made = self._made, self._made + 1
-        self._memory[number] = _map(file, size)
+        self._memory[number] = memory
         return number, file, dropped
 
 
@@ -115,9 +119,8 @@ class Reader:
         """Copies of a segment's buffers; the segment may be used again."""
         starts, _ = layout(sizes)
         memory = self._memory[number]
-        copies = [memory[a : a + n].copy() for a, n in zip(starts, sizes, strict=True)]
         self._done.append(number)
-        return copies
+        return [memory[a : a + n].copy() for a, n in zip(starts, sizes, strict=True)]
 
     def skip(self, number: int) -> None:
         """The segment's batch is not wanted any more."""

@@ -38,7 +38,14 @@ def encode(batch: Any) -> tuple[bytes, list[memoryview]]:
     return file.getvalue(), buffers
 
 
-def decode(body: bytes, buffers: Sequence[np.ndarray]) -> Any:
+def encode_whole(obj: Any) -> bytes:
+    """The pickle of ``obj``, complete."""
+    file = io.BytesIO()
+    _Pickler(file, 5).dump(obj)
+    return file.getvalue()
+
+
+def decode(body: bytes, buffers: Sequence[np.ndarray] = ()) -> Any:
     """The batch again; its arrays own the memory of ``buffers``."""
     return pickle.loads(body, buffers=buffers)
 
@@ -65,14 +72,23 @@ def _parts_of(tensor: Any) -> tuple[Any, ...]:
     except TypeError:  # a dtype that NumPy lacks goes as the integers of its bits
         dtype = str(values.dtype).rpartition(".")[2]
         array = values.view(getattr(torch, f"int{8 * values.element_size()}")).numpy()
+    expanded = None
     if not array.flags.c_contiguous:
+        if 0 in array.strides:  # what `expand` repeats goes once
+            expanded = array.shape
+            array = array[tuple(slice(None if step else 1) for step in array.strides)]
         array = array.copy(order="C")
     buffer = pickle.PickleBuffer(array)
-    return buffer, array.dtype.str, array.shape, dtype, tensor.requires_grad
+    return buffer, array.dtype.str, array.shape, dtype, expanded, tensor.requires_grad
 
 
 def _rebuild_tensor(
-    buffer: Any, array_dtype: str, shape: tuple[int, ...], dtype: str | None, requires_grad: bool
+    buffer: Any,
+    array_dtype: str,
+    shape: tuple[int, ...],
+    dtype: str | None,
+    expanded: tuple[int, ...] | None,
+    requires_grad: bool,
 ) -> Any:
     if isinstance(buffer, np.ndarray):
         array = buffer.view(array_dtype).reshape(shape)
@@ -82,11 +98,18 @@ def _rebuild_tensor(
     tensor = torch.from_numpy(array)
     if dtype is not None:
         tensor = tensor.view(getattr(torch, dtype))
+    if expanded is not None:
+        tensor = tensor.expand(expanded)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
 def _rebuild_parameter(
-    buffer: Any, array_dtype: str, shape: tuple[int, ...], dtype: str | None, requires_grad: bool
+    buffer: Any,
+    array_dtype: str,
+    shape: tuple[int, ...],
+    dtype: str | None,
+    expanded: tuple[int, ...] | None,
+    requires_grad: bool,
 ) -> Any:
-    data = _rebuild_tensor(buffer, array_dtype, shape, dtype, False)
+    data = _rebuild_tensor(buffer, array_dtype, shape, dtype, expanded, False)
     return torch.nn.Parameter(data, requires_grad)

@@ -4,6 +4,7 @@ from flambeau.errors import refusing
 
 from ..autoaugment import AutoAugmentPolicy
 from ..interpolation import InterpolationMode
+from . import _whole as _whole  # registers its steps
 from . import functional
 from ._augment import (
     JPEG,

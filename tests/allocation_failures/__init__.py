@@ -1,0 +1,1 @@
+"""Training steps in which allocations fail on purpose: see `sweep`."""
