@@ -94,7 +94,6 @@ from .frontend.namespace import (
     sparse_coo,
     strided,
 )
-from .frontend.multitensor import Unbroken as _Unbroken
 from .frontend.multitensor import before as _before
 from .frontend.multitensor import take_back as _take_back
 from .frontend.multitensor import update_ as _update_
@@ -104,6 +103,7 @@ from .frontend.indexing import BackwardStep as _BackwardStep
 from .frontend.tensor import Tensor, install_rows
 from .frontend import random as _random
 from .frontend import standard as _standard
+from .graph.trace import state as _thread
 from .frontend.random import (
     Generator,
     default_generator,

@@ -16,6 +16,7 @@ the level where it is asked for, and what lies further out differentiates that i
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -242,7 +243,11 @@ def call_row(row: Row, inputs: Sequence[Any], params: Sequence[Any]) -> Any:
 def lifted(row: Row, inputs: tuple[Any, ...], params: tuple[Any, ...], why: Intercept) -> Any:
     """Run an operation that was intercepted. Inputs are as the user gave them."""
     if why.storage is None:
+        from ..frontend.arguments import TensorItems
         from ..frontend.overriding import row_overridden
+
+        if isinstance(why, TensorItems):
+            return call_row(row, inputs, [_numbers(p) for p in params])
 
         return row_overridden(row, inputs, params)
     given = [_argument(row, a, x) for a, x in zip(_input_arguments(row), inputs, strict=True)]
@@ -252,6 +257,13 @@ def lifted(row: Row, inputs: tuple[Any, ...], params: tuple[Any, ...], why: Inte
         level_inputs = [_outlived(level, x) for x in given]
         return call_row(row, level_inputs, params)
     return level.apply(row, given, params)
+
+
+def _numbers(param: Any) -> Any:
+    """A parameter whose tensors are integers."""
+    if isinstance(param, tuple):
+        return tuple(operator.index(x) if hasattr(x, "_aval") else x for x in param)
+    return param
 
 
 def _input_arguments(row: Row) -> tuple[signature.Argument, ...]:

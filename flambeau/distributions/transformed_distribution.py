@@ -128,6 +128,12 @@ class TransformedDistribution(Distribution):
         return self._forward(self.base_dist.icdf(self._monotonize_cdf(value)))
 
 
+def _kinds(given: Any) -> str:
+    if isinstance(given, list):
+        return f"[{', '.join(type(item).__name__ for item in given[:10])}]"
+    return type(given).__name__
+
+
 def _listed(transforms: Any) -> list[Transform]:
     """ValueError for what is no transform, nor a list of them."""
     if isinstance(transforms, Transform):
@@ -135,5 +141,5 @@ def _listed(transforms: Any) -> list[Transform]:
     if isinstance(transforms, list) and all(isinstance(t, Transform) for t in transforms):
         return transforms
     raise ValueError(
-        f"TransformedDistribution: expected a transform or a list of them, got {transforms!r}"
+        f"TransformedDistribution: expected a transform or a list of them, got {_kinds(transforms)}"
     )

@@ -81,9 +81,18 @@ class VonMises(Distribution):
         return 1 - torch.special.i1e(c) / torch.special.i0e(c)
 
 
+_MOST_CONCENTRATED = 1e15
+"""From here on r is 1 in double, and the distribution a normal one of variance 1 / concentration."""
+
+
 def _rejection_sample(loc: Tensor, concentration: Tensor, r: Tensor, shape: Size) -> Tensor:
     x = torch.empty(shape, dtype=loc.dtype, device=loc.device)
     done = torch.zeros(shape, dtype=torch.bool, device=loc.device)
+    narrow = ~(concentration <= _MOST_CONCENTRATED)
+    if narrow.any():  # NaN is among them: nothing would be accepted for it
+        normal = torch.randn(shape, dtype=loc.dtype, device=loc.device)
+        x = normal * concentration.rsqrt()
+        done = done | narrow
     while not done.all():
         u1, u2, u3 = torch.rand(Size((3,)) + shape, dtype=loc.dtype, device=loc.device).unbind()
         z = torch.cos(math.pi * u1)
@@ -91,6 +100,6 @@ def _rejection_sample(loc: Tensor, concentration: Tensor, r: Tensor, shape: Size
         c = concentration * (r - cosine)
         accept = ((c * (2 - c) - u2) > 0) | ((c / u2).log() + 1 - c >= 0)
         if accept.any():
-            x = torch.where(accept, (u3 - 0.5).sign() * cosine.acos(), x)
+            x = torch.where(accept & ~narrow, (u3 - 0.5).sign() * cosine.acos(), x)
             done = done | accept
     return (x + math.pi + loc) % (2 * math.pi) - math.pi

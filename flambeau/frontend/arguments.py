@@ -13,6 +13,7 @@ from ..core.dtypes import dtype
 from ..errors import users_line
 from ..ops import signature
 from ..ops.table import Row
+from ..autograd.wrapped import Intercept
 from .overriding import Overriding, overrides
 
 _PY_DTYPES = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
@@ -41,9 +42,20 @@ def too_big(row: Row, name: str) -> None:
     )
 
 
+class TensorItems(Intercept):
+    """A tuple of integers holds tensors of one: the call is made again with the numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def __str__(self) -> str:
+        return "a tensor stands among the integers of a tuple"
+
+
 def check_params(row: Row, called: str, operands: Any) -> None:
     """What is looked at only where an operation's parameters are new: refuse numbers beyond 64 bits
-    (ValueError for a number, TypeError within a tuple) and tuples of something else than integers."""
+    (ValueError for a number, TypeError within a tuple) and tuples of something else than integers.
+    TensorItems for tensors among them."""
     params = signature.parse(row.schema).params
     for a, x in zip(reversed(params), reversed(operands)):
         if x.__class__ is int and not LEAST <= x <= _INT64:
@@ -51,6 +63,8 @@ def check_params(row: Row, called: str, operands: Any) -> None:
         if x.__class__ is tuple:
             for position, item in enumerate(x, 1):
                 _check_item(called, a, position, item)
+            if a.type.startswith("int") and any(hasattr(item, "_aval") for item in x):
+                raise TensorItems
 
 
 def check_complex(row: Row, called: str, operands: Any, result: Any) -> None:
@@ -67,8 +81,8 @@ def check_complex(row: Row, called: str, operands: Any, result: Any) -> None:
 def _check_item(called: str, a: signature.Argument, position: int, item: Any) -> None:
     if a.type.startswith("int"):
         try:
-            item = operator.index(None if hasattr(item, "_aval") or item.__class__ is bool else item)  # type: ignore[arg-type]
-        except TypeError:
+            item = operator.index(None if item.__class__ is bool else item)  # type: ignore[arg-type]
+        except (TypeError, ValueError, RuntimeError):
             raise TypeError(
                 f"{called}(): argument '{a.name}' must be tuple of ints, but found element of type "
                 f"{type(item).__name__} at pos {position}"
@@ -285,12 +299,18 @@ def check_type(row: Row, argument: signature.Argument, given: Any) -> None:
         convert(row, argument.name, given)
 
 
+def _check_int(row: Row, name: str, x: Any) -> None:
+    number = to_int(row, name, x)
+    if not LEAST <= number <= _INT64:
+        raise ValueError(f"{row.called}(): Overflow when unpacking long long: {number}")
+
+
 def to_number(row: Row, name: str, x: Any) -> Any:
     return need_scalar(row, name, x)
 
 
 _CHECKS = {
     "Tensor": need_tensor, "Tensor[]": _to_list, "Operand": need_operand, "Scalar": need_scalar,
-    "int": to_int, "index": to_index, "int[]": to_ints, "bool": to_bool, "float": to_float,
+    "int": _check_int, "index": to_index, "int[]": to_ints, "bool": to_bool, "float": to_float,
     "str": to_str, "dtype": to_dtype, "number": to_number,
 }  # fmt: skip

@@ -49,6 +49,9 @@ def lasting(array: np.ndarray, dt: dtype) -> Tensor:
     return t
 
 
+_BEYOND = 1 << 63
+
+
 def sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
     """Checked sizes from `zeros(2, 3)`, `zeros((2, 3))` or `zeros(size=(2, 3))`."""
     if keyword is None and not given:
@@ -63,7 +66,12 @@ def sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ..
     except TypeError:
         kinds = ", ".join(type(i).__name__ for i in items) if hasattr(items, "__iter__") else items
         raise TypeError(f"{name}(): argument 'size' must be tuple of ints, not ({kinds})") from None
-    for s in shape:
+    for at, s in enumerate(shape):
+        if not -_BEYOND <= s < _BEYOND:
+            raise TypeError(
+                f"{name}(): argument 'size' failed to unpack the object at pos {at + 1}: "
+                f"Overflow when unpacking long long: {s}"
+            )
         if s < 0:
             raise RuntimeError(
                 f"{name}(): Trying to create tensor with negative dimension {s}: {list(shape)}"

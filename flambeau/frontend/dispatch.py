@@ -34,6 +34,7 @@ from .results import result_type
 from .standard import with_keywords
 
 _MEMO_LIMIT = 4096
+_MOST_STRIDE = (1 << 63) - 1
 
 _CONVERTERS: dict[str, tuple[str, str]] = {
     "int": ("int", "to_int"),
@@ -93,6 +94,8 @@ def infer_view(row: Row, key: Any, t: Any, *params: Any) -> Any:
 def placed(a: Aval, layout: Any, whole: Aval) -> tuple[Any, ...]:
     """A layout as a tensor's fields: aval, strides, offset, and whether it is all of the storage."""
     shape, strides, offset = layout
+    if strides and max(strides) > _MOST_STRIDE:
+        raise RuntimeError(f"strides {list(strides)} are beyond 64 bits")
     out = a.with_shape(tuple(shape))
     plain = (
         offset == 0

@@ -202,6 +202,7 @@ def _fill(
     method = name.removesuffix("_")
 
     def fill(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
+        _own(name, self)
         numbers = _arguments(name, names, defaults, args, kwargs)
         if check is not None:
             check(name, self, numbers)
@@ -213,8 +214,15 @@ def _fill(
     return fill
 
 
+def _own(name: str, self: Any) -> None:
+    """TypeError for `Tensor.uniform_(5)`."""
+    if not isinstance(self, Tensor):
+        raise TypeError(f"{name}() is a method of Tensor, not of {type(self).__name__}")
+
+
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with ones with probability `p` (a number, or a tensor that broadcasts), else zeros."""
+    _own("bernoulli_", self)
     if isinstance(p, Tensor):
         if p.dtype.category != dtypes.FLOAT:
             raise NotImplementedError(f'"bernoulli_" not implemented for \'{p.dtype.legacy}\'')
@@ -228,6 +236,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
     """Fill with integers: `random_()` of the dtype's range, `random_(to)`, `random_(from, to)`."""
+    _own("random_", self)
     given = dict(zip(("to",) if len(args) == 1 else ("from", "to"), args, strict=False), **kwargs)
     if len(args) > 2 or not set(given) <= {"from", "to"}:
         raise TypeError(f"random_() takes from and to, got {args} and {kwargs}")

@@ -82,8 +82,11 @@ def lobpcg(
     are small enough. Where A or B requires grad, the whole spectrum is computed instead: that is
     differentiable.
     """
-    if not isinstance(A, Tensor):
-        raise TypeError(f"lobpcg(): argument 'A' must be Tensor, not {type(A).__name__}")
+    for name, given in (("A", A), ("B", B), ("X", X), ("iK", iK)):
+        if not isinstance(given, Tensor) and (given is not None or name == "A"):
+            raise TypeError(
+                f"lobpcg(): argument '{name}' must be Tensor, not {type(given).__name__}"
+            )
     largest = True if largest is None else bool(largest)
     k = (1 if X is None else X.shape[-1]) if k is None else int(k)
     size = A.shape[-1]

@@ -118,16 +118,6 @@ def before(t: Any) -> Any:
     return step.inputs[place if place < count else place + count]  # gradients are not written
 
 
-class Unbroken:
-    """Context manager: what is recorded inside does not run in parts, however much it is."""
-
-    def __enter__(self) -> None:
-        state.unbroken = True
-
-    def __exit__(self, *_: object) -> None:
-        state.unbroken = False
-
-
 _Plan = tuple[Row, tuple[Aval, ...], int, list[tuple[Aval, tuple[int], int]]]
 """A step's row, the avals of its results, its token, and the aval, params and token of each
 result's pick."""

@@ -10,9 +10,23 @@ import numpy as np
 from ..core import dtypes
 from ..errors import users_line
 from ..graph.trace import state
+from ..runtime import shortage
 from .memory import array_of, expose, pin, window
 
 _warned = False
+
+_MANY = 1 << 20
+"""Elements from which on `tolist` asks for room first."""
+
+
+def _room_for_lists(shape: tuple[int, ...]) -> None:
+    """OutOfMemoryError where the nested lists alone, without numbers, would be too much: also those
+    of no element, or of one that is repeated."""
+    nbytes, lists = 0, 1
+    for n in shape:
+        nbytes += lists * (56 + 8 * n)
+        lists *= n
+    shortage.room(nbytes, "tolist", shape)
 
 
 def _leaves_the_graph() -> None:
@@ -83,6 +97,8 @@ class Outside:
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number for a 0-d tensor."""
+        if not 0 < self._aval.numel < _MANY:
+            _room_for_lists(self._aval.shape)
         return dtypes.widen(self._array("tolist()"), self._aval.dtype).tolist()
 
     def __bool__(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..graph.trace import state
 from ..ops.table import call
+from ..runtime.shortage import naming
 from .creation import wrap
 from .generator import stream_of
 from .tensor import Tensor
@@ -29,6 +30,7 @@ def _parameters(name: str, kernel: str, x: Any) -> np.ndarray:
     return dtypes.widen(x._array(f"{name}()"), x.dtype)  # type: ignore[no-any-return]
 
 
+@naming
 def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
     """Gamma numbers of rate 1 for the shape parameters in `input`, with implicit gradients."""
     alpha = _parameters("_standard_gamma", "gamma_cpu", input)
@@ -39,15 +41,17 @@ def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
     return call.gamma_drawn(drawn, input)  # type: ignore[no-any-return]
 
 
+@naming
 def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
     """Shares (..., K) that sum to 1 for the parameters in `input`, (..., K): gamma numbers, drawn in
     double, over their sum; with implicit gradients. They are kept inside of (0, 1)."""
     alpha = _parameters("_sample_dirichlet", "dirichlet", input).astype(np.float64)
     gammas = np.maximum(stream_of(generator).standard_gamma(alpha, "float64"), np.finfo(float).tiny)
     kind = np.float32 if input.dtype is dtypes.float32 else np.float64
-    shares = (gammas / gammas.sum(-1, keepdims=True)).astype(kind)
+    with np.errstate(invalid="ignore"):  # of infinite parameters
+        shares = (gammas / gammas.sum(-1, keepdims=True)).astype(kind)
     last = np.nextafter(np.float32(1), np.float32(0))  # the same for both dtypes, as in PyTorch
-    shares = np.clip(shares, np.finfo(kind).tiny, last).astype(kind)
+    shares = np.fmin(np.fmax(shares, np.finfo(kind).tiny), last).astype(kind)
     drawn = wrap(np.array(shares, order="C"), input.dtype)
     if not (input.requires_grad and state.grad):
         return drawn

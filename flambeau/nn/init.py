@@ -108,6 +108,8 @@ def trunc_normal_(
     normal density.
     """
     mean, std, a, b = float(mean), float(std), float(a), float(b)
+    if tensor.is_complex():
+        raise NotImplementedError(f"trunc_normal_(): not implemented for {tensor.dtype}")
     if not std > 0:
         raise ValueError(f"trunc_normal_(): std must be positive, got {std}")
     if mean < a - 2 * std or mean > b + 2 * std:
@@ -120,23 +122,44 @@ def trunc_normal_(
     mode = min(max(mean, a), b)
     peak = ((mode - mean) / std) ** 2 / 2
 
-    def draw(into: Tensor) -> Tensor:
+    low, high = (torch.full((), end, dtype=tensor.dtype).item() for end in (a, b))
+
+    def draw(into: Tensor, tail: bool) -> Tensor:
         """Fill `into` with candidates; which of them are kept."""
-        if share > 0.3:
+        if share > 0.3:  # a bound may lie between two of the dtype's numbers
             into.normal_(mean, std, generator=generator)
-            return (into >= a) & (into <= b)
+            return ~((into < low) | (into > high))
+        if tail:
+            return _tail(into, mean, std, a, b, generator)
         into.uniform_(a, b, generator=generator)
         level = torch.empty_like(into).uniform_(generator=generator)
-        return level <= torch.exp(peak - ((into - mean) / std) ** 2 / 2)
+        return ~(level > torch.exp(peak - ((into - mean) / std) ** 2 / 2))  # NaN would never do
 
     with torch.no_grad():
-        kept = draw(tensor)
+        kept, rounds = draw(tensor, False), 0
         while not bool(kept.all()):
-            again = torch.empty_like(tensor)
-            fits = draw(again)
+            again, rounds = torch.empty_like(tensor), rounds + 1
+            fits = draw(again, rounds > _ROUNDS and not a < mean < b)
             tensor.copy_(torch.where(kept, tensor, again))
             kept = kept | fits
     return tensor
+
+
+_ROUNDS = 1000
+"""How often what does not fit into a cut normal distribution is drawn uniformly."""
+
+
+def _tail(into: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+    """Candidates in [a, b] far off the mean, where hardly a uniform one is kept: their distance
+    from the nearer end follows the exponential distribution, as almost all of the normal one does
+    there (Robert 1995, Simulation of truncated normal variables). Which of them are kept."""
+    end, sign = (a, 1.0) if mean <= a else (b, -1.0)
+    rate = abs(end - mean) / std / std
+    room = -math.expm1(-rate * (b - a))
+    distance = torch.log1p(into.uniform_(generator=generator) * -room) / -max(rate, 1e-300)
+    level = torch.empty_like(into).uniform_(generator=generator)
+    into.copy_((end + sign * distance).clamp(a, b))
+    return ~(level > torch.exp((distance / std) ** 2 / -2))
 
 
 def _normal_cdf(x: float) -> float:

@@ -67,14 +67,33 @@ def _network(name: str, mode: str, args: Any, kwargs: Any) -> tuple[Tensor, ...]
     projected = mode == "LSTM" and states[0].size(-1) != states[1].size(-1)
     net = _Given(mode, **{n: given[n] for n in _TAIL}, projected=projected)
     if packed:
+        counts = given["batch_sizes"].tolist()
+        if counts != sorted(counts, reverse=True) or sum(counts) != len(given["data"]) or not counts:
+            raise RuntimeError(
+                f"{name}(): batch_sizes must not grow, and add up to the {len(given['data'])} rows "
+                f"of data, got {counts}"
+            )
+        _check_states(name, net, states, counts[0])
         output, last = net._run(given["data"], states, given["batch_sizes"])
         return (output, *last)
     steps = given["input"].transpose(0, 1) if given["batch_first"] else given["input"]
     length, batch = steps.shape[:2]
+    _check_states(name, net, states, batch)
     sizes = torch.full((length,), batch, dtype=torch.int64)
     output, last = net._run(steps.reshape(length * batch, -1), states, sizes, length)
     output = output.view(length, batch, -1)
     return (output.transpose(0, 1) if given["batch_first"] else output, *last)
+
+
+def _check_states(name: str, net: _Given, states: tuple[Tensor, ...], batch: int) -> None:
+    """RuntimeError for first states that are not (layers * directions, batch, hidden)."""
+    lead = (net._state_count(), batch)
+    for state in states:
+        if state.dim() != 3 or tuple(state.shape[:2]) != lead:
+            raise RuntimeError(
+                f"{name}(): expected a hidden state of {lead[0]} layers and directions and a batch "
+                f"of {batch}, [{lead[0]}, {batch}, hidden], got {list(state.shape)}"
+            )
 
 
 def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, ...]:

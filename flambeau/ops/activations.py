@@ -51,19 +51,44 @@ row(
     doc="The gradient where input is above the threshold, zero elsewhere.",
 )  # fmt: skip
 
+
+
+def _threshold_rule(x: Aval, threshold: Any, value: Any) -> Spec:
+    spec = pointwise(allow="if")(x)
+    for number in (threshold, value):
+        dtypes.check_number(number, x.dtype)
+    return spec
+
+
 row(
     "threshold(Tensor input, number threshold, number value) -> Tensor",
-    rule=lambda x, threshold, value: pointwise(allow="if")(x), forms="fi",
-    numpy=lambda x, threshold, value: np.where(x <= threshold, np.asarray(value).astype(x.dtype), x),
+    rule=_threshold_rule, forms="fi",
+    numpy=lambda x, threshold, value:
+        np.where(x <= threshold.real, np.asarray(value.real).astype(x.dtype), x),
     lower=low.threshold,
     grads={"input": lambda grad, input, threshold:
            call.threshold_backward(grad, input, threshold)},
     samples=one(0.05, -1.0), doc="input where it is above the threshold, `value` elsewhere.",
 )  # fmt: skip
 
+
+
+def _hardtanh_rule(x: Aval, low: float, high: float) -> Spec:
+    """Bounds are numbers of the dtype; PyTorch has wide unsigned integers for no clamp."""
+    spec = _relu_rule(x)
+    if x.dtype.category == dtypes.INT:
+        if not x.dtype.is_signed and x.dtype is not dtypes.uint8:
+            raise NotImplementedError(f"not implemented for {x.dtype}")
+        if not x.dtype.is_signed and min(low, high) < 0:
+            raise RuntimeError(f"negative limits {low} and {high} for {x.dtype}")
+        for bound in (low, high):
+            dtypes.check_number(bound, x.dtype)
+    return spec
+
+
 row(
     "hardtanh(Tensor input, float min_val=-1.0, float max_val=1.0) -> Tensor",
-    rule=lambda x, low, high: _relu_rule(x), forms="fi", where="nn",
+    rule=_hardtanh_rule, forms="fi", where="nn",
     numpy=lambda x, low, high: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)),
     lower=low.hardtanh,
     grads={"input": lambda grad, input, min_val, max_val:

@@ -4,6 +4,7 @@ torch.nn.functional; each is the other's derivative. Maxima put back where they 
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from ..runtime.shortage import room
@@ -11,13 +12,12 @@ from .table import call, row
 
 
 def _two(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+    one, two = (value, value) if isinstance(value, int) else (value[0], value[-1])
+    return operator.index(one), operator.index(two)
 
 
-def _places(
-    size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any
-) -> tuple[list[list[int]], list[list[int]]]:
-    """For rows and for columns: the index into the padded image of each kernel position and block."""
+def _blocks(size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> list[int]:
+    """How many blocks there are along rows and along columns. RuntimeError where none is."""
     found = []
     if min(*kernel, *dilation, *stride) < 1 or min(padding) < 0:
         raise RuntimeError(
@@ -31,8 +31,19 @@ def _places(
                 f"sliding blocks: size {tuple(size)} with kernel {tuple(kernel)} and padding "
                 f"{tuple(padding)} leaves no block"
             )
-        room(16 * k * blocks, "sliding blocks")
-        found.append([[i * d + b * s for b in range(blocks)] for i in range(k)])
+        found.append(blocks)
+    return found
+
+
+def _places(
+    size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[list[list[int]], list[list[int]]]:
+    """For rows and for columns: the index into the padded image of each kernel position and block."""
+    blocks = _blocks(size, kernel, dilation, padding, stride)
+    found = []
+    for k, d, s, count in zip(kernel, dilation, stride, blocks, strict=True):
+        room(16 * k * count, "sliding blocks")
+        found.append([[i * d + b * s for b in range(count)] for i in range(k)])
     return found[0], found[1]
 
 
@@ -43,7 +54,9 @@ def _im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: A
     if input.ndim != 4:
         raise RuntimeError(f"unfold: expected 3D or 4D (batch mode) tensor, got {list(input.shape)}")
     kernel, (ph, pw) = _two(kernel_size), _two(padding)
-    rows, columns = _places(input.shape[2:], kernel, _two(dilation), (ph, pw), _two(stride))
+    asked = (input.shape[2:], kernel, _two(dilation), (ph, pw), _two(stride))
+    room(math.prod((*input.shape[:2], *kernel, *_blocks(*asked))) * input.dtype.itemsize, "unfold")
+    rows, columns = _places(*asked)
     padded = call.pad(input, (pw, pw, ph, ph), "constant", 0)
     at_row = call.tensor(rows)[:, None, :, None]
     at_column = call.tensor(columns)[None, :, None, :]
@@ -61,13 +74,14 @@ def _col2im(
         return _col2im(one, output_size, kernel_size, dilation, padding, stride).squeeze(0)
     (height, width), (kh, kw) = _two(output_size), _two(kernel_size)
     ph, pw = _two(padding)
-    rows, columns = _places((height, width), (kh, kw), _two(dilation), (ph, pw), _two(stride))
-    blocks = len(rows[0]) * len(columns[0])
+    asked = ((height, width), (kh, kw), _two(dilation), (ph, pw), _two(stride))
+    blocks = math.prod(_blocks(*asked))
     if input.ndim != 3 or input.shape[1] % (kh * kw) or input.shape[2] != blocks:
         raise RuntimeError(
             f"fold: output_size {(height, width)} with kernel {(kh, kw)} needs an input "
             f"(N, C * {kh * kw}, {blocks}), got {list(input.shape)}"
         )
+    rows, columns = _places(*asked)
     count, channels = input.shape[0], input.shape[1] // (kh * kw)
     tall, wide = height + 2 * ph, width + 2 * pw
     at_row = call.tensor(rows)[:, None, :, None]

@@ -99,6 +99,12 @@ def _mask_rule(x: Aval, mask: Aval, value: Any) -> Spec:
     return Spec(x.with_shape(layout.broadcast(x.shape, mask.shape)), x.dtype)
 
 
+def _mask_check(fetch: Any, x: Aval, mask: Aval, value: Any) -> None:
+    """A number that the dtype does not have."""
+    if value is float or value is int or value is complex:
+        dtypes.check_number(fetch(2), x.dtype)
+
+
 def _mask_filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         if isinstance(value, float) and x.dtype.kind in "iu":
@@ -109,7 +115,7 @@ def _mask_filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
 
 row(
     "masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor",
-    rule=_mask_rule, numpy=_mask_filled, forms="fmi", keeps=("mask",),
+    rule=_mask_rule, numpy=_mask_filled, forms="fmi", keeps=("mask",), check=_mask_check,
     lower=low.masked_fill,
     node="MaskedFillBackward1", number_node="MaskedFillBackward0",
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),

@@ -246,6 +246,9 @@ def _input_by_sample(
     c = out.shape[1]
     line = _line(w)
     flat = weight.reshape(groups, o // groups, -1).swapaxes(1, 2)
+    if w.positions * _MANY_TAPS < w.taps:
+        _input_by_position(g.reshape(n, groups, o // groups, w.positions), flat, out, w)
+        return
     gs = line.spread(g).reshape(n, groups, o // groups, line.length)
     places = _places_of_taps(w, line)
     target = out.reshape(n, c, -1) if line.shape != w.size else out
@@ -255,6 +258,23 @@ def _input_by_sample(
         into = target[part]
         for tap, place in enumerate(places):
             into[place] += columns[:, :, tap]
+
+
+_MANY_TAPS = 8
+"""Taps a position from which on the loop goes over the positions."""
+
+
+def _input_by_position(g: np.ndarray, flat: np.ndarray, out: np.ndarray, w: Windows) -> None:
+    """The same for kernels far larger than the result: what each position gives to its window."""
+    n, c = out.shape[:2]
+    for i, at in enumerate(np.ndindex(*w.size)):
+        window = tuple(
+            slice(p * s, p * s + (k - 1) * d + 1, d)
+            for p, s, k, d in zip(at, w.stride, w.kernel, w.dilation, strict=True)
+        )
+        one = np.ascontiguousarray(g[..., i : i + 1])
+        given = np.matmul(flat, one).reshape(n, c, *w.kernel)
+        out[(..., *window)] += given  # type: ignore[index]
 
 
 def _tail(w: Windows, line: _Line) -> Ints:

@@ -18,7 +18,11 @@ def strided(
     size = flat.dtype.itemsize
     if 0 in shape:
         return np.empty(shape, flat.dtype)
-    return np.ndarray(shape, flat.dtype, flat, offset * size, [s * size for s in strides])
+    try:
+        return np.ndarray(shape, flat.dtype, flat, offset * size, [s * size for s in strides])
+    except (ValueError, OverflowError):  # strides of one step may be more than there are bytes
+        steps = [s * size if n > 1 else 0 for n, s in zip(shape, strides, strict=True)]
+        return np.ndarray(shape, flat.dtype, flat, offset * size, steps)
 
 
 def _view(base: np.ndarray, offset: int | None, shape: Any, strides: Any) -> np.ndarray:

@@ -25,7 +25,12 @@ def _matrix_rule(x: Aval, diagonal: int) -> Spec:
 
 def _triangle(find: Any) -> Any:
     """Of empty matrices NumPy would make a mask first, however long they are."""
-    return lambda x, diagonal: find(x, diagonal) if x.size else x
+    return lambda x, diagonal: find(x, _near(diagonal, *x.shape[-2:])) if x.size else x
+
+
+def _near(diagonal: int, rows: int, columns: int) -> int:
+    """The same triangle's diagonal, without a number that NumPy can't count with."""
+    return max(-rows - 1, min(diagonal, columns + 1))
 
 
 for _name, _np in (("triu", np.triu), ("tril", np.tril)):
@@ -53,7 +58,7 @@ def _indices_of(name: str) -> Any:
         if dt not in (dtypes.int64, dtypes.int32):
             raise RuntimeError(f'"{name}_indices" not implemented for {dt}')
         room(row * col, f"{name}_indices")
-        return call.tensor_of(np.array(find(row, offset, col)).astype(dt.np), dt)
+        return call.tensor_of(np.array(find(row, _near(offset, row, col), col)).astype(dt.np), dt)
 
     indices.__doc__ = f"(2, n) row and column indices of a {name[2:]} triangle, row by row."
     return indices

@@ -113,6 +113,8 @@ def _bce_rule(x: Aval, y: Aval, w: Aval | None, reduction: str) -> Spec:
             f"Using a target size ({y.shape}) that is different to the input size ({x.shape}) is "
             "deprecated. Please ensure they have the same size."
         )
+    if w is not None and w.dtype.is_complex:
+        raise RuntimeError(f"a weight of {w.dtype} for an input of {x.dtype}")
     if w is not None and layout.broadcast(x.shape, w.shape) != tuple(x.shape):
         raise RuntimeError(f"weight of shape {list(w.shape)} doesn't broadcast to {list(x.shape)}")
     return Spec(aval(tuple(x.shape) if reduction == "none" else (), x.dtype, x.device))

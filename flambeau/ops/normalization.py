@@ -33,6 +33,13 @@ def _check_parameters(x: Aval, *parts: Aval | None) -> None:
             )
 
 
+def _real(name: str, x: Aval) -> None:
+    """Refuse integers and complex numbers."""
+    floating(name, x)
+    if x.dtype.is_complex:
+        raise NotImplementedError(f'"{name}" not implemented for \'{x.dtype.legacy}\'')
+
+
 def _wanted(found: Any, needs: Any) -> Any:
     return tuple(g if need else None for g, need in zip(found, needs, strict=True))
 
@@ -53,8 +60,8 @@ def _batch_rule(
             raise RuntimeError(f"{name} should contain {channels} elements not {part.numel}")
     if not training and (mean is None or var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
-    floating("batch_norm", x)
-    _check_parameters(x, w, b)
+    _real("batch_norm", x)
+    _check_parameters(x, w, b, *(() if not x.numel else (mean, var)))
     stat = aval((channels,), x.dtype, x.device)
     return Spec((x, stat, stat))
 
@@ -213,7 +220,7 @@ def _layer_rule(x: Aval, w: Any, b: Any, shape: Any, eps: float) -> Spec:
             f"Given normalized_shape={list(shape)}, expected input with shape "
             f"[*, {', '.join(map(str, shape))}], but got input of size{shape_text(x.shape)}"
         )
-    floating("LayerNormKernelImpl", x)
+    _real("LayerNormKernelImpl", x)
     _check_parameters(x, w, b)
     stat = aval((*x.shape[: x.ndim - n], *[1] * n), x.dtype, x.device)
     return Spec((x, stat, stat))
@@ -353,7 +360,7 @@ def _group_rule(x: Aval, w: Any, b: Any, groups: int, eps: float) -> Spec:
                 f"but got {name} of shape {shape_text(part.shape)} and input of shape "
                 f"{shape_text(x.shape)}"
             )
-    floating("GroupNormKernelImpl", x)
+    _real("GroupNormKernelImpl", x)
     _check_parameters(x, w, b)
     stat = aval((n, groups), x.dtype, x.device)
     return Spec((x, stat, stat))
@@ -457,9 +464,10 @@ def _instance_norm(
             "use_input_stats is false"
         )
     n, c = input.shape[:2]
-    parts = [
-        None if p is None else p.repeat(n) for p in (weight, bias, running_mean, running_var)
-    ]
+    parts = [None if p is None else p.repeat(n) for p in (weight, bias)]
+    for p in (running_mean, running_var):  # of any real dtype, unlike batch_norm's
+        real = p is not None and not p.is_complex()
+        parts.append(None if p is None else (p.to(input.dtype) if real else p).repeat(n))
     flat = input.reshape(1, n * c, *input.shape[2:])
     out, mean, var = call.native_batch_norm(flat, *parts, bool(use_input_stats), eps)
     if use_input_stats:

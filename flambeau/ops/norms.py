@@ -49,7 +49,7 @@ def _norm_rule(x: Aval, p: float, dim: Any, keepdim: bool, dt: Any) -> Spec:
 
 
 def _norm(x: np.ndarray, p: float, dim: Any, keepdim: bool, dt: Any) -> Any:
-    axes = tuple(range(x.ndim)) if dim is None or dim == () else dim
+    axes = tuple(range(x.ndim)) if dim is None or dim == () else tuple(map(int, dim))
     if not x.ndim:
         return np.abs(x) if p != 0 else (x != 0).astype(x.real.dtype)
     a = np.abs(x)

@@ -266,19 +266,29 @@ def tiled_mean_backward(g: Array, shape: Ints, dims: int) -> Array:
 def tiled_largest(x: Array, size: Ints) -> tuple[Array, Array]:
     """The largest elements of the tiles and where they are: the first, or the last NaN."""
     n = len(size)
-    lead, image = x.shape[: x.ndim - n], x.shape[x.ndim - n :]
-    values, places = np.empty((*lead, *size), x.dtype), np.empty((*lead, *size), np.int64)
-    tiles = [bins(w, s) for w, s in zip(image, size, strict=True)]
+    image = x.shape[x.ndim - n :]
     numbers = np.arange(math.prod(image)).reshape(image)
-    for at in np.ndindex(*size):
-        tile = tuple(slice(*tiles[i][at[i]]) for i in range(n))
-        part = x[(..., *tile)]  # type: ignore[arg-type]
-        part = part.reshape(*lead, math.prod(part.shape[len(lead) :]))
-        best = part.argmax(-1)
-        if x.dtype.kind == "f":
-            nan = np.isnan(part)
-            last = part.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
-            best = np.where(nan.any(-1), last, best)
-        values[(..., *at)] = np.take_along_axis(part, best[..., None], -1)[..., 0]
-        places[(..., *at)] = numbers[tile].reshape(-1)[best]
+    values, places = x, np.broadcast_to(numbers, x.shape)
+    for i in reversed(range(n)):  # from the innermost on: the first of the first row that has one
+        axis = x.ndim - n + i
+        tiles = [slice(a, b) for a, b in bins(image[i], size[i])]
+        whole = (*values.shape[:axis], len(tiles), *values.shape[axis + 1 :])
+        kept, where = np.empty(whole, x.dtype), np.empty(whole, np.int64)
+        for k, tile in enumerate(tiles):
+            part = values[_along(n - i, tile)]
+            best = np.expand_dims(_largest_place(part, axis), axis)
+            at = _along(n - i, slice(k, k + 1))
+            kept[at] = np.take_along_axis(part, best, axis)
+            where[at] = np.take_along_axis(places[_along(n - i, tile)], best, axis)
+        values, places = kept, where
     return values, places
+
+
+def _largest_place(part: Array, axis: int) -> Array:
+    """Where the first largest element along an axis is, or the last NaN."""
+    best = part.argmax(axis)
+    if part.dtype.kind != "f":
+        return best  # type: ignore[no-any-return]
+    nan = np.isnan(part)
+    last = part.shape[axis] - 1 - np.flip(nan, axis).argmax(axis)
+    return np.where(nan.any(axis), last, best)

@@ -21,8 +21,11 @@ from .table import Spec, call, row
 Parts = tuple[Any, ...]
 
 
-def _sizes(name: str, count: int, gates: Aval, weight: Aval, sizes: Aval, *states: Aval) -> None:
-    """RuntimeError where the shapes of a layer don't fit each other."""
+def _sizes(
+    name: str, count: int, length: int, gates: Aval, weight: Aval, sizes: Aval, *states: Aval
+) -> None:
+    """RuntimeError where the shapes of a layer don't fit each other. `length` steps of as many rows
+    each, or 0."""
     dt = matching(gates, weight, *states)
     if dt.category != dtypes.FLOAT:
         raise NotImplementedError(f'"{name}" not implemented for \'{dt.legacy}\'')
@@ -35,6 +38,7 @@ def _sizes(name: str, count: int, gates: Aval, weight: Aval, sizes: Aval, *state
         and sizes.ndim == 1
         and sizes.dtype is dtypes.int64
         and all(s.ndim == 2 and s.shape[1] == n for s in states)
+        and all(s.shape[0] * length == gates.shape[0] for s in states if length)
     )
     if not fits:
         shapes = ", ".join(str(list(a.shape)) for a in (gates, weight, *states))
@@ -115,7 +119,7 @@ def _through(
 
 
 def _lstm_rule(g: Aval, w: Aval, h: Aval, c: Aval, sizes: Aval, backward: bool, length: int) -> Spec:
-    _sizes("lstm", 4, g, w, sizes, h, c)
+    _sizes("lstm", 4, length, g, w, sizes, h, c)
     n = h.shape[1]
     return Spec((g.with_shape((g.shape[0], n)), h, c, g.with_shape((5 * g.shape[0], n))))
 
@@ -157,7 +161,7 @@ row(
 
 
 def _gru_rule(g: Aval, w: Aval, bias: Any, h: Aval, sizes: Aval, backward: bool, length: int) -> Spec:
-    _sizes("gru", 3, g, w, sizes, h)
+    _sizes("gru", 3, length, g, w, sizes, h)
     n = h.shape[1]
     return Spec((g.with_shape((g.shape[0], n)), h, g.with_shape((4 * g.shape[0], n))))
 
@@ -198,7 +202,7 @@ row(
 
 
 def _plain_rule(g: Aval, w: Aval, h: Aval, sizes: Aval, backward: bool, relu: bool, length: int) -> Spec:
-    _sizes("rnn", 1, g, w, sizes, h)
+    _sizes("rnn", 1, length, g, w, sizes, h)
     return Spec((g, h))
 
 

@@ -35,6 +35,22 @@ def _node(size: Any, factors: Any, kind: str, align: bool, antialias: bool) -> s
     return f"{_NAMES[kind, len(size)]}{'Aa' if antialias else ''}Backward0"
 
 
+def _check(images: Any, size: Any, factors: Any, kind: str) -> None:
+    """Refuse images of other dimensions than `size` has, sizes that are none, and unknown kinds."""
+    if any(not hasattr(n, "__index__") for n in size):
+        raise TypeError(f"expected a size of ints, got {tuple(type(n).__name__ for n in size)}")
+    if (kind, len(size)) not in _NAMES or images.ndim != 2 + len(size):
+        raise ValueError(
+            f"no kind {kind!r} for {len(size)} sizes and images of shape {list(images.shape)}"
+        )
+    if factors is not None and len(factors) != len(size):
+        raise ValueError(f"expected {len(size)} factors, got {len(factors)}")
+    if any(n < 1 for n in (*images.shape[2:], *size)):
+        raise RuntimeError(
+            f"sizes should be greater than 0, got {list(images.shape[2:])} and {list(size)}"
+        )
+
+
 def _resize(
     input: Any, size: Any, factors: Any, kind: str, align: bool = False, antialias: bool = False
 ) -> Any:
@@ -44,6 +60,7 @@ def _resize(
     (None: sizes decide) and `align` puts the first and last elements on top of each other. Images of
     bytes are computed in fixed point.
     """
+    _check(input, size, factors, kind)
     if not (input.is_floating_point() or kind.startswith("nearest")):
         return _resize_bytes(input, size, factors, kind, align, antialias)
     for axis, n in enumerate(size):
@@ -63,6 +80,7 @@ def _resize_backward(
     grad: Any, input_size: Any, factors: Any, kind: str, align: bool = False, antialias: bool = False
 ) -> Any:
     """The gradient by an input of `input_size` (its spatial dimensions), along the same taps."""
+    _check(grad, input_size, factors, kind)
     for axis in reversed(range(len(input_size))):
         factor = None if factors is None or factors[axis] is None else float(factors[axis])
         dim, n = 2 + axis, input_size[axis]

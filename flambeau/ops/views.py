@@ -187,6 +187,9 @@ def _squeeze(shape: Ints, strides: Ints, offset: int, dim: Any) -> Layout:
     if not (dim is None or isinstance(dim, (int, tuple))):
         raise TypeError(f"argument 'dim' must be int or tuple of ints, not {type(dim).__name__}")
     given = (dim,) if isinstance(dim, int) else dim
+    if not all(hasattr(d, "__index__") for d in given or ()):
+        kinds = ", ".join(type(d).__name__ for d in given)  # type: ignore[union-attr]
+        raise TypeError(f"argument 'dim' must be int or tuple of ints, not ({kinds})")
     drop = set(range(n)) if dim is None else set(layout.wrap_dims(given, n))  # type: ignore[arg-type]
     keep = [i for i in range(n) if not (i in drop and shape[i] == 1)]
     return Layout(tuple(shape[i] for i in keep), tuple(strides[i] for i in keep), offset)

@@ -25,8 +25,13 @@ def _use_grad_for_differentiable(func: Callable[..., Any]) -> Callable[..., Any]
 
     @functools.wraps(func)
     def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with torch.set_grad_enabled(bool(self.defaults.get("differentiable", False))):
+        thread = torch._thread
+        before = thread.grad, thread.inference, thread.asked
+        try:  # see `ElementwiseOptimizer.step`
+            torch.set_grad_enabled(bool(self.defaults.get("differentiable", False)))
             return func(self, *args, **kwargs)
+        finally:
+            thread.grad, thread.inference, thread.asked = before
 
     return step
 

@@ -77,13 +77,21 @@ class ElementwiseOptimizer(Optimizer):
         """
         loss = None
         self._forget_step()
-        with torch.set_grad_enabled(bool(self.defaults.get("differentiable"))):
+        thread = torch._thread
+        before = thread.grad, thread.inference, thread.asked
+        # Plain stores instead of context managers: a signal's handler can't come between them, but
+        # it can at the head of an __exit__, and then the mode would stay.
+        try:
+            torch.set_grad_enabled(bool(self.defaults.get("differentiable")))
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            with torch._Unbroken():
-                for group in self.param_groups:
-                    self._update(group)
+            thread.unbroken = True
+            for group in self.param_groups:
+                self._update(group)
+        finally:
+            thread.grad, thread.inference, thread.asked = before
+            thread.unbroken = False
         return loss
 
     def _forget_step(self) -> None:

@@ -12,7 +12,8 @@ import itertools
 import os
 import platform
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
@@ -45,6 +46,9 @@ class Host(NamedTuple):
 
 _AVX512 = ("avx512f", "avx512vl", "avx512bw", "avx512dq")
 
+LINKED = 500
+"""Libraries that one linker makes."""
+
 lock = threading.RLock()
 """Guards everything of LLVM. A fork waits for it, so that a child never finds LLVM half-way."""
 
@@ -54,6 +58,7 @@ class _LLVM:
 
     def __init__(self) -> None:
         import llvmlite.binding as binding
+        from llvmlite.binding.context import create_context
 
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
@@ -64,7 +69,9 @@ class _LLVM:
         self.cpu: str = binding.get_host_cpu_name()
         self.features: dict[str, bool] = dict(binding.get_host_cpu_features())
         self.machines: dict[tuple[str, str, str], Any] = {}
+        self.new_context = create_context
         self.jit: Any = None
+        self.linked = 0
         self.names = itertools.count()
         self.every_target = False
 
@@ -86,7 +93,10 @@ class _LLVM:
         return found
 
     def linker(self) -> Any:
-        if self.jit is None:
+        """What links. Of every library it keeps some kilobytes for good, so that after a number of
+        them another takes its place; it goes with the last of its libraries."""
+        self.linked += 1
+        if self.jit is None or self.linked % LINKED == 0:
             own = self.machine(self.triple, self.cpu, _feature_text(self.features))
             # RuntimeDyld links a little faster; it is best kept where it is at home.
             elf_x86 = "linux" in self.triple and self.triple.startswith("x86_64")
@@ -165,20 +175,29 @@ PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg")
 generator moves what is invariant: all of -O2 takes ten times as long for the same speed."""
 
 
-def _optimised(llvm: _LLVM, text: str, machine: Any) -> Any:
+@contextmanager
+def _parsed(llvm: _LLVM, text: str) -> Iterator[Any]:
+    """A module in a context of its own: types and constants live as long as their context, and the
+    global one is never freed."""
+    with llvm.new_context() as context, llvm.binding.parse_assembly(text, context) as module:
+        yield module
+
+
+@contextmanager
+def _optimised(llvm: _LLVM, text: str, machine: Any) -> Iterator[Any]:
     """A module, parsed, verified and optimised."""
     b = llvm.binding
-    module = b.parse_assembly(text)
-    module.verify()
-    with (
-        b.create_pipeline_tuning_options() as tuning,
-        b.create_pass_builder(machine, tuning) as builder,
-        b.create_new_module_pass_manager() as passes,
-    ):
-        for name in PASSES:
-            getattr(passes, f"add_{name}_pass")()
-        passes.run(module, builder)
-    return module
+    with _parsed(llvm, text) as module:
+        module.verify()
+        with (
+            b.create_pipeline_tuning_options() as tuning,
+            b.create_pass_builder(machine, tuning) as builder,
+            b.create_new_module_pass_manager() as passes,
+        ):
+            for name in PASSES:
+                getattr(passes, f"add_{name}_pass")()
+            passes.run(module, builder)
+        yield module
 
 
 def compile_module(text: str, machine: Machine | None = None) -> bytes:
@@ -199,8 +218,7 @@ def assembly(text: str, machine: Machine | None = None, optimise: bool = True) -
     with lock:
         _refuse_when_closed()
         made = llvm.machine(of.triple, of.cpu, of.features)
-        parse = _optimised if optimise else (lambda l, t, m: l.binding.parse_assembly(t))
-        with parse(llvm, text, made) as module:
+        with _optimised(llvm, text, made) if optimise else _parsed(llvm, text) as module:
             return str(made.emit_assembly(module))
 
 
@@ -231,7 +249,10 @@ def load(objects: Iterable[bytes], symbols: Iterable[str], **imports: int) -> Li
         for name in wanted:
             builder.export_symbol(name)
         builder.add_current_process()
-        return Library(builder.link(llvm.linker(), f"flambeau{next(llvm.names)}"), wanted)
+        linker = llvm.linker()
+        tracker = builder.link(linker, f"flambeau{next(llvm.names)}")
+        tracker.linker = linker  # closed after the tracker, when that is freed
+        return Library(tracker, wanted)
 
 
 def symbol_address(name: str) -> int | None:

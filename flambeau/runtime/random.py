@@ -179,7 +179,8 @@ class Generator(Stream):
         out = np.empty((count // 16, 2, 8), np.float32)
         out[:, 0] = cosines.reshape(-1, 8)
         out[:, 1] = sines.reshape(-1, 8)
-        return fma32(out.reshape(-1), np.float32(std), np.float32(mean))
+        with np.errstate(over="ignore", invalid="ignore"):  # std may be hardly a number of the dtype
+            return fma32(out.reshape(-1), np.float32(std), np.float32(mean))
 
     def _sixteens64(self, count: int, mean: float, std: float) -> Doubles:
         if native_random.kernels is not None and _exact(std, mean):

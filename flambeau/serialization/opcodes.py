@@ -16,6 +16,10 @@ from flambeau.serialization.shown import shown
 if TYPE_CHECKING:
     from flambeau.serialization.pickle_reader import PickleReader
 
+# What objects without content take, with their places on the stack: Python needs many bytes for what
+# one byte of a file can ask for.
+_MARK, _LIST, _DICT, _SET, _ITEM, _MEMOIZED = 72, 64, 72, 224, 8, 110
+
 Operation = Callable[["PickleReader"], None]
 
 STOP = ord(".")
@@ -175,6 +179,7 @@ def _buffer(reader: PickleReader) -> None:
 
 @_opcode(b"(")
 def _mark(reader: PickleReader) -> None:
+    reader.spend(_MARK)
     reader.mark()
 
 
@@ -193,6 +198,7 @@ def _pop_mark(reader: PickleReader) -> None:
 
 @_opcode(b"2")
 def _dup(reader: PickleReader) -> None:
+    reader.spend(_ITEM)
     reader.push(reader.stack[-1])
 
 
@@ -222,21 +228,25 @@ def _long_binget(reader: PickleReader) -> None:
 
 @_opcode(b"p")
 def _put(reader: PickleReader) -> None:
+    reader.spend(_MEMOIZED)
     reader.memo[_memo_line(reader)] = reader.stack[-1]
 
 
 @_opcode(b"q")
 def _binput(reader: PickleReader) -> None:
+    reader.spend(_MEMOIZED)
     reader.memo[reader.number(1)] = reader.stack[-1]
 
 
 @_opcode(b"r")
 def _long_binput(reader: PickleReader) -> None:
+    reader.spend(_MEMOIZED)
     reader.memo[reader.number(4)] = reader.stack[-1]
 
 
 @_opcode(b"\x94")
 def _memoize(reader: PickleReader) -> None:
+    reader.spend(_MEMOIZED)
     reader.memo[len(reader.memo)] = reader.stack[-1]
 
 
@@ -245,18 +255,21 @@ def _memoize(reader: PickleReader) -> None:
 
 @_opcode(b"\x85")
 def _tuple1(reader: PickleReader) -> None:
+    reader.spend(_LIST)
     reader.push((reader.stack.pop(),))
 
 
 @_opcode(b"\x86")
 def _tuple2(reader: PickleReader) -> None:
     second, first = reader.stack.pop(), reader.stack.pop()
+    reader.spend(_LIST)
     reader.push((first, second))
 
 
 @_opcode(b"\x87")
 def _tuple3(reader: PickleReader) -> None:
     third, second, first = reader.stack.pop(), reader.stack.pop(), reader.stack.pop()
+    reader.spend(_LIST)
     reader.push((first, second, third))
 
 
@@ -267,6 +280,7 @@ def _tuple(reader: PickleReader) -> None:
 
 @_opcode(b"]")
 def _empty_list(reader: PickleReader) -> None:
+    reader.spend(_LIST)
     reader.push([])
 
 
@@ -289,12 +303,14 @@ def _appends(reader: PickleReader) -> None:
 
 @_opcode(b"}")
 def _empty_dict(reader: PickleReader) -> None:
+    reader.spend(_DICT)
     reader.push({})
 
 
 @_opcode(b"d")
 def _dict(reader: PickleReader) -> None:
     items = reader.to_mark()
+    reader.spend(_DICT)
     reader.push({})
     reader.set_items(reader.stack[-1], items)
 
@@ -313,6 +329,7 @@ def _setitems(reader: PickleReader) -> None:
 
 @_opcode(b"\x8f")
 def _empty_set(reader: PickleReader) -> None:
+    reader.spend(_SET)
     reader.push(set())
 
 
@@ -324,6 +341,7 @@ def _additems(reader: PickleReader) -> None:
 
 @_opcode(b"\x91")
 def _frozenset(reader: PickleReader) -> None:
+    reader.spend(_SET)
     members: set[Any] = set()
     reader.add(members, reader.to_mark())
     reader.push(frozenset(members))

@@ -37,6 +37,10 @@ _OWN_HASH = (1 << 61) - 1
 _COPIES = 16
 _COPY_SLACK = 1 << 20
 _ITEM = 8
+# Bytes that empty containers, marks and places in the memo may take for each byte of the file, and to
+# begin with: files that people save need a third of that.
+_MEMORY_EACH = 32
+_MEMORY = 128 << 20
 # Python frees these without its guard against deep recursion when they lie in each other.
 _UNGUARDED = (defaultdict, deque)
 _NESTED = 1000
@@ -128,6 +132,7 @@ class PickleReader:
         self._callable: dict[int, Known] = {}
         self._outside = False
         self._copies_left = _COPIES * max(len(self._data), size) + _COPY_SLACK
+        self._memory_left = _MEMORY_EACH * max(len(self._data), size) + _MEMORY
         self._parts_left = _KEY_PARTS * len(self._data) + _KEY_SLACK
         self._same: dict[tuple[int, int], int] = {}
         self._unguarded: list[Any] = []
@@ -205,6 +210,15 @@ class PickleReader:
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
+
+    def spend(self, count: int) -> None:
+        """So many bytes of memory are about to be taken for an object without content."""
+        self._memory_left -= count
+        if self._memory_left < 0:
+            raise UnpicklingError(
+                "the file makes so many empty objects that they take more than "
+                f"{_MEMORY_EACH} times its size"
+            )
 
     def mark(self) -> None:
         """Begin a stack of its own for what follows, until `to_mark`."""

@@ -14,18 +14,20 @@ from flambeau.errors import InternalError
 
 from .programs import Program, namespace
 
-ALLOWED = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, OverflowError,
+ALLOWED = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, OverflowError, BufferError,
            torch.OutOfMemoryError, torch.linalg.LinAlgError)  # fmt: skip
-"""What PyTorch raises for a wrong call. Of these types themselves: subclasses come from inside."""
+"""What PyTorch raises for a wrong call (BufferError: `from_dlpack` of a tensor with a gradient). Of these types themselves: subclasses come from inside."""
 
 MOST_OBSERVED = 1 << 22
 """Elements of a result, or an input, that is still looked at."""
 MUCH = 3 << 30
 """Bytes that a call may take beyond its inputs and results."""
 
-PYTHONIC = ("nn/", "optim/", "distributions/", "utils/")
+PYTHONIC = ("nn/", "optim/", "distributions/", "utils/", "signal/")
 """What PyTorch too writes in Python, where it asks a wrong argument for the attributes of a right
-one: `nn.functional.group_norm([1], 1)` is an AttributeError in both."""
+one: `nn.functional.group_norm([1], 1)` is an AttributeError in both, `optim.Rprop(…, etas={})` a
+KeyError, `nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5], 0)` a ZeroDivisionError (`Decimal`s have such
+errors of their own), and `signal.windows.gaussian(5, std=np.array("x"))` NumPy's error."""
 
 
 PYTHONS = (AttributeError, ZeroDivisionError, MemoryError)
@@ -111,9 +113,14 @@ def _bad_type(error: BaseException) -> bool:
         if place.endswith("raise"):  # where PyTorch has them too: asserts of layers, missing names
             return False
         has_not = type(error) is AttributeError and "' has no attribute '" in _without_object(error)
-        return not (has_not and place.startswith(PYTHONIC))
-    if type(error).__name__ == "UFuncTypeError":  # of the program's own NumPy array, compared
+        # A dict for a pair of numbers, or for a data set, has not what is looked up in it.
+        missed = type(error) is KeyError and place.startswith(("optim/", "utils/data/dataset"))
+        return not (has_not and place.startswith(PYTHONIC) or missed)
+    if type(error) is StopIteration:  # of the program's own next()
         return not origin(error).startswith(PYTHONIC)
+    if type(error).__name__ == "UFuncTypeError" or isinstance(error, ArithmeticError):
+        kinds = (*PYTHONIC, "outside")  # of the program's own array or number
+        return type(error) not in ALLOWED and not origin(error).startswith(kinds)
     return type(error) not in ALLOWED or isinstance(error, InternalError)
 
 

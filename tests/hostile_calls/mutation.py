@@ -9,17 +9,27 @@ from typing import Any
 from . import values
 from .programs import Program
 
+ENDURING = ("max_iter", "max_eval")
+"""How long a call takes is what these say: one with 2**40 is no call that hangs."""
+
+UNTOUCHED = ("__import__", "reduce", "range")
+"""Calls of the values themselves: how deep a list is nested."""
+
 Place = tuple[Any, str, int | None]
 """A node, its field, and the position in the field's list: where an expression stands."""
+
+
+def _name(call: ast.Call) -> str:
+    return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
 
 
 def _places(tree: ast.AST) -> list[Place]:
     """Where arguments stand: of calls, in lists and tuples, as indices, on the right of `=`."""
     found: list[Place] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") != "__import__":
+        if isinstance(node, ast.Call) and _name(node) not in UNTOUCHED:
             found += [(node, "args", i) for i in range(len(node.args))]
-            found += [(k, "value", None) for k in node.keywords]
+            found += [(k, "value", None) for k in node.keywords if k.arg not in ENDURING]
         elif isinstance(node, (ast.List, ast.Tuple)):
             found += [(node, "elts", i) for i in range(len(node.elts))]
         elif isinstance(node, ast.Subscript):
@@ -63,7 +73,10 @@ def _hostile(rng: random.Random, old: Any, names: tuple[str, ...]) -> str:
 
 def _change_call(rng: random.Random, tree: ast.Module, names: tuple[str, ...]) -> None:
     roll = rng.random()
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _name(node) not in UNTOUCHED
+    ]  # fmt: skip
     if roll < 0.08 and calls:
         name, value = values.keyword(rng)
         call = rng.choice(calls)

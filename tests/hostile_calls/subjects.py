@@ -31,7 +31,7 @@ def _calls(row: Row, number: int, args: Any, kwargs: Any, grad: bool) -> Iterato
     except Unspoken:
         return
     ins = tuple(inputs)
-    path = f"{WHERE.get(row.where)}.{row.name}"
+    path = _path(row)
     known = _known(path)
     if known:
         yield Program(row.name, ins, f"{path}({', '.join(given)})")
@@ -50,6 +50,11 @@ def _calls(row: Row, number: int, args: Any, kwargs: Any, grad: bool) -> Iterato
             out = f"({outs})" if "," in outs.replace(", dtype", "") else outs
             yield Program(f"{row.name} out=", ins, f"{path}({', '.join(given)}, out={out})")
             yield Program(f"{row.name} out=x0", ins, f"{path}({', '.join(given)}, out=x0)")
+
+
+def _path(row: Row) -> str:
+    """Where users find a row's function: `fft_rfft` is `torch.fft.rfft`."""
+    return f"{WHERE.get(row.where)}.{row.name.removeprefix(f'{row.where}_')}"
 
 
 def _known(path: str) -> bool:
@@ -85,7 +90,7 @@ def _without_samples() -> Iterator[Program]:
                "any": "(2, 3)",
                "dtype": "torch.float32", "bool": "True", "str": "'mean'", "Tensor?": "f(2, 3)"}  # fmt: skip
     for row in table.values():
-        path = f"{WHERE.get(row.where)}.{row.name}"
+        path = _path(row)
         if row.samples is None and _known(path):
             needed = [
                 a

@@ -19,7 +19,7 @@ def test_a_sample_of_hostile_calls() -> None:
         "-m",
         "tests.hostile_calls",
         "--calls",
-        "2350",
+        "3000",
         "--every",
         "2",
         "--seed",

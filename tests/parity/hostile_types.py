@@ -5,6 +5,23 @@
 Both libraries run the same programs of `tests.hostile_calls`, each in children under limits (some of
 these calls kill PyTorch). What is counted: calls that both refuse, with the same type or another,
 and those that one of them refuses.
+
+Of the first 2,500 calls of seed 3, @BOTH@ are refused by both, @SAME@ with the same type. What differs
+is left as it is:
+
+- Here a tensor of the wrong layout or device is refused first: a sparse tensor where PyTorch looks
+  at other arguments before (NotImplementedError for RuntimeError, TypeError or OverflowError), and
+  `x.to(64)` (AssertionError, as `x.cuda()` has it, or ValueError for RuntimeError).
+- Which of two mistakes is told: the shape or the dtype, the dimension or the number of them
+  (RuntimeError for IndexError or NotImplementedError, and the other way round).
+- A number beyond 64 bits where one int stands for several (`max_pool2d(x, 10**30)`), or for one that
+  is wrong in other ways too (`chunk(x, -10**30)`, `movedim(x, 2**64, 0)`): TypeError, RuntimeError or
+  IndexError for ValueError.
+- What PyTorch does not take and NumPy does is judged by its value: `permute(x, 0, 5)`, `dim=np.array(5)`
+  (IndexError for TypeError).
+- Names of PyTorch's internals with other arguments (`_nn.nll_loss(…, reduction="none")`), and
+  internal assertions of PyTorch's.
+- `norm((1, 2))` and `x.rsub(mask)`: TypeError and RuntimeError for AttributeError.
 """
 
 from __future__ import annotations
@@ -12,6 +29,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import resource
 import signal
 import warnings
@@ -29,6 +47,9 @@ from tests.hostile_calls.worker import limit
 
 SECONDS = 5
 """What one call may take, of a processor and of a clock."""
+
+LACKING = re.compile(r"module 'torch[\w.]*' has no attribute|'Tensor' object has no attribute '\w+_'")
+"""One that has fewer names, of functions in place most of all, is not compared."""
 
 Outcome = tuple[str, str]
 """The exception's type ("" for none), and its message."""
@@ -60,6 +81,8 @@ def outcome(torch: Any, program: Program) -> Outcome:
         exec(source, names)
     except Exception as error:
         kind = type(error).__name__.lstrip("_")
+        if isinstance(error, AttributeError) and LACKING.search(str(error)):
+            return "input", ""
         return ("RuntimeError" if kind == "OutOfMemoryError" else kind), str(error)[:160].split(
             "\n"
         )[0]
@@ -74,7 +97,7 @@ def _child(torch: Any, programs: list[Program], first: int, out: Any) -> None:
     limit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    with open(out, "a", buffering=1) as file:
+    with open(out, "a", buffering=1, errors="replace") as file:
         for index in range(first, len(programs)):
             file.write(f"{index}\t")
             file.write(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flambeau.serialization import pickle_reader
 from flambeau.serialization.pickle_reader import Known, PickleReader, read_plain_pickle
 
 PLAIN = [
@@ -250,3 +251,11 @@ def test_objects_outside_of_the_file() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         PickleReader(b"Pname\n.", {}, persistent_load=fail).load()
+
+
+@pytest.mark.parametrize("code", [b"(", b"]", b"}", b"\x8f", b"]\x94"])
+def test_empty_objects_have_a_bound(code, monkeypatch):
+    monkeypatch.setattr(pickle_reader, "_MEMORY", 1000)
+    assert read_plain_pickle(b"\x80\x05" + code * 4 + b"N.") is None
+    with pytest.raises(pickle.UnpicklingError, match="32 times its size"):
+        read_plain_pickle(b"\x80\x05" + code * 1000 + b"N.")

@@ -41,6 +41,13 @@ def ctc_loss(
         raise RuntimeError(
             f"ctc_loss: input_lengths {input_length} are longer than log_probs ({steps} steps)"
         )
+    room = targets.shape[-1] if targets.dim() else 0
+    longest = max(target_length, default=0)
+    if longest > room or targets.dim() == 1 and sum(target_length) > room:
+        raise RuntimeError(
+            f"ctc_loss: target_lengths {target_length} do not fit targets of shape "
+            f"{list(targets.shape)}"
+        )
     labels = _extended(targets, target_length, blank)
     loss = _negative_log_likelihood(log_probs, labels, input_length, target_length, blank)
     if zero_infinity:
@@ -54,12 +61,18 @@ def ctc_loss(
 
 
 def _lengths(given: Any, count: int, name: str) -> list[int]:
+    if isinstance(given, torch.Tensor) and (given.is_floating_point() or given.is_complex()):
+        raise RuntimeError(f"ctc_loss: {name} must be integral, got {given.dtype}")
     values = given.reshape(-1).tolist() if isinstance(given, torch.Tensor) else given
-    values = [values] if isinstance(values, int) else [int(each) for each in values]
-    if len(values) != count:
+    values = [values] if isinstance(values, int) else values
+    if len(values) == count:
+        values = [int(each) for each in values]
+    else:
         raise RuntimeError(
             f"ctc_loss: {name} must be of size batch_size ({count}), got {len(values)}"
         )
+    if min(values, default=0) < 0:
+        raise RuntimeError(f"ctc_loss: {name} must not be negative, got {values}")
     return values
 
 

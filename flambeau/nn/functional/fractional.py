@@ -97,5 +97,5 @@ def _pool(
 def _repeated(value: Any, n: int, name: str, what: str) -> tuple[Any, ...]:
     found = tuple(value) if hasattr(value, "__iter__") else (value,) * n
     if len(found) != n:
-        raise RuntimeError(f"{name}: {what} must be one number or {n}, but got {list(found)}")
+        raise RuntimeError(f"{name}: {what} must be one number or {n}, but got {len(found)}")
     return found

@@ -38,6 +38,11 @@ def embedding(
     The row `padding_idx` gets no gradient. Rows longer than `max_norm` are first scaled down to
     it, in `weight` itself.
     """
+    if not (isinstance(weight, Tensor) or hasattr(type(weight), "__torch_function__")):
+        raise TypeError(
+            "embedding(): argument 'weight' (position 2) must be Tensor, not "
+            f"{type(weight).__name__}"
+        )
     if padding_idx is not None:
         padding_idx = _padding_row(padding_idx, weight.size(0))
     else:

@@ -55,6 +55,7 @@ def interpolate(
     if recompute_scale_factor and factors is None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if factors is not None:
+        factors = [f.item() if hasattr(f, "item") else f for f in factors]  # NumPy's overflow
         size = [math.floor(n * factor) for n, factor in zip(input.shape[2:], factors, strict=True)]
         if recompute_scale_factor:
             factors = None

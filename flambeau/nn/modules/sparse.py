@@ -33,6 +33,7 @@ def _table(
 def _padding_row(padding_idx: int | None, rows: int) -> int | None:
     if padding_idx is None:
         return None
+    rows = int(rows)  # NumPy's unsigned ones have no negative
     if not -rows <= padding_idx < rows:
         raise AssertionError(
             f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} rows"
