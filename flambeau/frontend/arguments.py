@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.wrapped import Intercept
 from ..core import dtypes
 from ..core.aval import MOST_DIMENSIONS, Aval
 from ..core.dtypes import dtype
 from ..errors import users_line
 from ..ops import signature
 from ..ops.table import Row
-from ..autograd.wrapped import Intercept
 from .overriding import Overriding, overrides
 
 _PY_DTYPES = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}

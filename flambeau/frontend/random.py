@@ -172,7 +172,9 @@ def _range(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, 
     try:
         start, end = operator.index(0 if low is None else low), operator.index(high)
     except TypeError:
-        raise TypeError(f"{name}(): low and high must be int, got {low} and {high}") from None
+        raise TypeError(
+            f"{name}(): low and high must be int, got {type(low).__name__} and {type(high).__name__}"
+        ) from None
     if start >= end:
         raise RuntimeError(
             f"{name}(): random_ expects 'from' to be less than 'to', but got from={start} >= to={end}"

@@ -61,6 +61,11 @@ def hamming_window(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """alpha - beta cos(2 pi n / N)."""
+    for name, number in (("alpha", alpha), ("beta", beta)):
+        if not hasattr(number, "__float__"):
+            raise TypeError(
+                f"hamming_window(): argument '{name}' must be float, not {type(number).__name__}"
+            )
     return _window("hamming_window", window_length, periodic,
                    lambda i, last: alpha - beta * np.cos(2 * math.pi * i / last),
                    dtype, device, requires_grad)  # fmt: skip

@@ -38,16 +38,25 @@ def scaled(a: Any, b: Any, alpha: type) -> Spec:
     return spec
 
 
+def _times(b: Any, alpha: Any, like: Any) -> Any:
+    """b * alpha; two whole numbers may give more than 64 bits: rounded or wrapped, as `like` is."""
+    if b.__class__ is int and alpha.__class__ is int and not -(1 << 63) <= b * alpha < 1 << 63:
+        if like.dtype.kind in "fc":
+            return float(b * alpha)
+        return np.array(b * alpha & (1 << 64) - 1, np.uint64).astype(like.dtype)
+    return np.multiply(b, alpha)
+
+
 def _plus(a: Any, b: Any, alpha: Any) -> Any:
     if alpha is not True and alpha == 1:
         return np.add(a, b)
-    return np.add(a, np.multiply(b, alpha))
+    return np.add(a, _times(b, alpha, a))
 
 
 def _minus(a: Any, b: Any, alpha: Any) -> Any:
     if alpha == 1:
         return np.subtract(a, b)
-    return np.subtract(a, np.multiply(b, alpha))
+    return np.subtract(a, _times(b, alpha, a))
 
 
 def _times_alpha(grad: Any, alpha: Any) -> Any:

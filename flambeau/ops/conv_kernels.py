@@ -64,8 +64,9 @@ def windows_of(
     of one element has one tap."""
     first, kept, front, span = [], [], [], []
     for n, k, s, p, d, m in zip(image, kernel, stride, padding, dilation, size, strict=True):
+        least, most = max(0, -(((m - 1) * s - p) // d)), min(k - 1, (n - 1 + p) // d)
         seen = [
-            j for j in range(k)
+            j for j in range(least, most + 1)
             if max(0, -((j * d - p) // s)) <= min(m - 1, (n - 1 + p - j * d) // s)
         ] or [0]  # fmt: skip
         first.append(seen[0])
@@ -274,7 +275,7 @@ def _input_by_position(g: np.ndarray, flat: np.ndarray, out: np.ndarray, w: Wind
         )
         one = np.ascontiguousarray(g[..., i : i + 1])
         given = np.matmul(flat, one).reshape(n, c, *w.kernel)
-        out[(..., *window)] += given  # type: ignore[index]
+        out[(..., *window)] += given  # type: ignore[arg-type]
 
 
 def _tail(w: Windows, line: _Line) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
-from .linalg import hermitian, need_matrix
+from .linalg import LinAlgError, hermitian, need_matrix
 from .matmul import adjoint
 from .rules import matching
 from .spectra import check_numbers, svdvals
@@ -172,6 +172,12 @@ def _lstsq_rule(a: Aval, b: Aval, rcond: float) -> Spec:
     return Spec(aval(shape, dt, a.device))
 
 
+def _check_lstsq(fetch: Any, *params: Any) -> None:
+    """LinAlgError for equations that LAPACK finds no singular values of."""
+    if not np.isfinite(fetch(0)).all():
+        raise LinAlgError("the matrix A holds infinities or NaN")
+
+
 def _lstsq_numpy(a: np.ndarray, b: np.ndarray, rcond: float) -> np.ndarray:
     vector = a.ndim - 1 == b.ndim
     sides = b[..., None] if vector else b
@@ -192,7 +198,7 @@ def _lstsq_grads(grad: Any, a: Any, b: Any, rcond: float) -> tuple[Any, Any]:
 
 row(
     "lstsq_solution(Tensor A, Tensor B, float rcond) -> Tensor", rule=_lstsq_rule,
-    numpy=_lstsq_numpy, forms="", node="LinalgLstsqBackward0", called="linalg.lstsq",
+    numpy=_lstsq_numpy, check=_check_lstsq, forms="", node="LinalgLstsqBackward0", called="linalg.lstsq",
     grads={("A", "B"): lambda grad, A, B, rcond: _lstsq_grads(grad, A, B, rcond)},
     samples=lambda m: [((m(3, 2), m(3, 2), 1e-9), {}), ((m(2, 3), m(2), 1e-9), {})],
     doc="The X of least norm that makes the norm of A X - B least.",

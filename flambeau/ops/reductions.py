@@ -68,6 +68,8 @@ def total(x: np.ndarray, axis: Any, keepdims: bool = False) -> Any:
         if lead < x.ndim and rows > _PART and sorted(d % x.ndim for d in dims) == list(range(lead)):
             out = _in_parts(x.reshape(rows, -1))
             return out.reshape((1,) * (lead * keepdims) + x.shape[lead:])
+    if isinstance(axis, tuple):  # NumPy takes no True for a 1
+        axis = tuple(map(int, axis))
     return x.sum(axis=axis, keepdims=keepdims)
 
 

@@ -12,6 +12,9 @@ from .programs import Program
 ENDURING = ("max_iter", "max_eval")
 """How long a call takes is what these say: one with 2**40 is no call that hangs."""
 
+LAYERS = {"Transformer": (2, 3), "TransformerEncoder": (1,), "TransformerDecoder": (1,)}
+"""Neither is a network of a thousand layers."""
+
 UNTOUCHED = ("__import__", "reduce", "range")
 """Calls of the values themselves: how deep a list is nested."""
 
@@ -28,7 +31,8 @@ def _places(tree: ast.AST) -> list[Place]:
     found: list[Place] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node) not in UNTOUCHED:
-            found += [(node, "args", i) for i in range(len(node.args))]
+            layers = LAYERS.get(_name(node), ())
+            found += [(node, "args", i) for i in range(len(node.args)) if i not in layers]
             found += [(k, "value", None) for k in node.keywords if k.arg not in ENDURING]
         elif isinstance(node, (ast.List, ast.Tuple)):
             found += [(node, "elts", i) for i in range(len(node.elts))]

@@ -321,8 +321,12 @@ def test_gif_whose_frames_cost_nothing() -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], optimize=False)
     raw = bytearray(file.getvalue())
     assert len(raw) > 10000
-    with pytest.raises(ValueError, match="can't hold"):
-        image._frames(Image.open(BytesIO(raw)), 100)
+    empty = b"\x2c" + bytes(4) + b"\xd0\x07" * 2 + b"\x00\x02\x00"  # 2000x2000, no data
+    with pytest.raises(ValueError, match="can't hold 2000x"):
+        image._check_gif(bytes(raw[:781]) + empty * 100 + b"\x3b")
+    wide = b"\x2c" + b"\xff\xff" * 2 + b"\x01\x00" * 2 + b"\x00\x02\x00"  # far outside
+    with pytest.raises(ValueError, match="can't hold 65536x65536"):
+        image._check_gif(bytes(raw[:781]) + wide)
     assert io.decode_gif(torch.frombuffer(raw, dtype=torch.uint8)).shape == (4, 3, 2000, 2000)
 
 

@@ -20,8 +20,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Take the parameters' data from one row. `TypeError` if it is no tensor."""
     if not isinstance(vec, torch.Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
-    start = 0
+    start, parts = 0, []
     for each in parameters:
         count = each.numel()
-        each.data = vec[start : start + count].view_as(each).data
+        parts.append((each, vec[start : start + count].view_as(each).data))
         start += count
+    for each, data in parts:  # only now, when all are known to fit
+        each.data = data

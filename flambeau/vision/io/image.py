@@ -106,9 +106,10 @@ def _decoded(
         check_header(content[:30], len(content))
         picture: Any = image.open(io.BytesIO(content), formats=formats)
         check_pixels(picture.width, picture.height, len(content))
-        picture.load()
         if picture.format == "GIF":
-            return _frames(picture, len(content))
+            _check_gif(content)
+            return _frames(picture)
+        picture.load()
         if apply_exif_orientation:
             from PIL import ImageOps
 
@@ -142,15 +143,54 @@ def _as_tensor(picture: Any) -> Tensor:
     return torch.from_numpy(np.array(planes, order="C"))
 
 
-def _frames(picture: Any, size: int) -> Tensor:
-    """All frames of `size` bytes of a picture; a few bytes each may make many large ones."""
+def _frames(picture: Any) -> Tensor:
+    """All frames of a picture."""
     from PIL import ImageSequence
 
-    frames: list[Tensor] = []
-    for frame in ImageSequence.Iterator(picture):
-        check_pixels(picture.width, picture.height * (len(frames) + 1), size)
-        frames.append(_as_tensor(frame.convert("RGB")))
+    frames = [_as_tensor(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
     return frames[0] if len(frames) == 1 else torch.stack(frames)
+
+
+_CANVAS, _CANVAS_EACH = 1 << 21, 3000
+"""Pixels of a GIF's canvas, and more for each byte: a code of LZW has 9 bits at least and stands for
+4096 pixels at most, reached through as many shorter ones."""
+
+
+def _check_gif(content: bytes) -> None:
+    """Refuses a GIF whose frames have more pixels than its bytes can hold.
+
+    A frame that sticks out makes the canvas larger, and Pillow takes the memory before it can be
+    asked. So this walks over the blocks as it does (https://www.w3.org/Graphics/GIF/spec-gif89a.txt).
+
+    Raises:
+        ValueError: it has too many pixels.
+    """
+    word = lambda at: int.from_bytes(content[at : at + 2], "little")  # noqa: E731
+    width, height, frames = word(6), word(8), 0
+    at = 13 + _colours(content[10:11])
+    while at < len(content) and (kind := content[at]) != 0x3B:
+        at += 1
+        if kind == 0x21:
+            at = _after_blocks(content, at + 1)
+        elif kind == 0x2C:
+            width, height = max(width, word(at) + word(at + 4)), max(height, word(at + 2) + word(at + 6))
+            frames += 1
+            at = _after_blocks(content, at + 10 + _colours(content[at + 8 : at + 9]))
+    if width * height > _CANVAS + _CANVAS_EACH * len(content):
+        raise ValueError(f"{len(content)} bytes can't hold {width}x{height} pixels")
+    check_pixels(width, height * frames, len(content))
+
+
+def _colours(flags: bytes) -> int:
+    """The bytes of the table of colours that a byte of flags announces."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _after_blocks(content: bytes, at: int) -> int:
+    """Where the blocks of data at `at` end, each of which its size precedes."""
+    while at < len(content) and content[at]:
+        at += content[at] + 1
+    return at + 1
 
 
 def decode_image(
