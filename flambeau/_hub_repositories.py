@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from flambeau import hub
+from flambeau.errors import shown
 
 _CONFIG = "hubconf.py"
 _NEEDS = "dependencies"
@@ -96,7 +97,9 @@ def parse(where: str) -> tuple[str, str, str]:
     place, _, ref = where.partition(":")
     owner, slash, name = place.partition("/")
     if not slash or not owner or not name or "/" in name or ".." in where:
-        raise ValueError(f"{where!r} is no repository: write 'owner/name' or 'owner/name:branch'")
+        raise ValueError(
+            f"{shown(where)} is no repository: write 'owner/name' or 'owner/name:branch'"
+        )
     return owner, name, ref or "main"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flambeau import set_printoptions
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 from flambeau.frontend.printing import get_printoptions, printoptions, tensor_text
 
 __all__ = ["PRINT_OPTS", "get_printoptions", "printoptions", "set_printoptions"]
@@ -18,7 +18,7 @@ class _Options:
         try:
             return get_printoptions()[name]
         except KeyError:
-            raise AttributeError(f"there is no print option {name!r}", name=name) from None
+            raise AttributeError(f"there is no print option {shown(name)}", name=name) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         set_printoptions(**{name: value})

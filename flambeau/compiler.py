@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flambeau import compile
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 
 __all__ = ["allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin",
            "disable", "get_default_backend", "is_compiling", "is_dynamo_compiling", "is_exporting",
@@ -82,7 +82,9 @@ class set_stance(contextlib.ContextDecorator):  # noqa: N801
         stances = ("default", "eager_on_recompile", "eager_then_compile", "fail_on_recompile",
                    "force_eager", "aot_eager_then_compile")  # fmt: skip
         if stance not in stances:
-            raise RuntimeError(f"invalid torch.compile stance {stance!r}, expected one of {stances}")
+            raise RuntimeError(
+                f"invalid torch.compile stance {shown(stance)}, expected one of {stances}"
+            )
 
     def __enter__(self) -> None:
         pass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .errors import shown
+
 __all__ = ["TorchVersion"]
 
 
@@ -15,7 +17,7 @@ def _parts(version: Any) -> tuple[Any, ...]:
     release, _, local = str(version).lstrip("v").partition("+")
     match = re.match(r"(\d+(?:\.\d+)*)(.*)", release)
     if match is None:
-        raise ValueError(f"{version!r} is no version")
+        raise ValueError(f"{shown(version)} is no version")
     numbers = [int(x) for x in match[1].split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()

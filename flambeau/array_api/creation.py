@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .dtypes import result_type
 
@@ -131,7 +132,7 @@ def full_like(
 def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[torch.Tensor, ...]:
     """Coordinates of a grid: the first two axes are exchanged for "xy", as they are for "ij"."""
     if indexing not in ("xy", "ij"):
-        raise ValueError(f"meshgrid(): indexing must be 'xy' or 'ij', got {indexing!r}")
+        raise ValueError(f"meshgrid(): indexing must be 'xy' or 'ij', got {shown(indexing)}")
     dt = result_type(*arrays) if arrays else None
     if any(x.dtype is not dt for x in arrays):
         raise ValueError("meshgrid(): the arrays must have the same dtype")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import flambeau as torch
+from flambeau.errors import shown
 
 __all__ = [
     "__array_namespace_info__", "astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type",
@@ -39,7 +40,7 @@ def isdtype(dtype: torch.dtype, kind: Any) -> bool:
     if isinstance(kind, torch.dtype):
         return dtype is kind
     if kind not in _KINDS:
-        raise ValueError(f"isdtype(): unknown kind {kind!r}; known are {', '.join(_KINDS)}")
+        raise ValueError(f"isdtype(): unknown kind {shown(kind)}; known are {', '.join(_KINDS)}")
     if dtype.is_floating_point:
         return kind in ("real floating", "numeric")
     if dtype.is_complex:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .dtypes import accumulator, axes_of, promoted
 from .products import matmul, matrix_transpose, tensordot, vecdot
@@ -108,7 +109,7 @@ def pinv(x: Any, /, *, rtol: Any = None) -> torch.Tensor:
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     """QR decomposition: "reduced" or "complete"."""
     if mode not in ("reduced", "complete"):
-        raise ValueError(f"qr(): mode must be 'reduced' or 'complete', got {mode!r}")
+        raise ValueError(f"qr(): mode must be 'reduced' or 'complete', got {shown(mode)}")
     return QRResult(*_linalg.qr(x, mode))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .dtypes import promoted
 
@@ -51,7 +52,7 @@ def searchsorted(
     """Where the elements of x2 would go in the sorted vector x1, before equal ones ("left") or
     behind them ("right"). `sorter` are indices that sort x1."""
     if side not in ("left", "right"):
-        raise ValueError(f"searchsorted(): side must be 'left' or 'right', got {side!r}")
+        raise ValueError(f"searchsorted(): side must be 'left' or 'right', got {shown(side)}")
     table, values = promoted((x1, x2))
     if sorter is not None:
         table = torch.index_select(table, 0, sorter.to(torch.int64))

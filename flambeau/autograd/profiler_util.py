@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..errors import shown
+
 
 def _time_text(us: float) -> str:
     """Microseconds for people."""
@@ -177,7 +179,7 @@ class EventList(list[Any]):
         if sort_by is not None:
             name = sort_by.replace("cuda", "device")
             if rows and not hasattr(rows[0], name):
-                raise AttributeError(f"table(): events have no {sort_by!r} to be sorted by")
+                raise AttributeError(f"table(): events have no {shown(sort_by)} to be sorted by")
             rows.sort(key=lambda e: getattr(e, name), reverse=True)
         total = self.self_cpu_time_total
         columns = list(_columns(rows, total, max_name_column_width, max_shapes_column_width,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 Tensor = torch.Tensor
 Unknown: Any = NotImplemented
@@ -95,7 +96,7 @@ class _IndependentConstraint(Constraint):
         if not isinstance(base_constraint, Constraint) or reinterpreted_batch_ndims < 0:
             raise AssertionError(
                 "independent(): expected a constraint and a number >= 0, got "
-                f"{base_constraint!r} and {reinterpreted_batch_ndims!r}"
+                f"{shown(base_constraint)} and {shown(reinterpreted_batch_ndims)}"
             )
         self.base_constraint = base_constraint
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
@@ -129,7 +130,7 @@ class MixtureSameFamilyConstraint(Constraint):
 
     def __init__(self, base_constraint: Constraint) -> None:
         if not isinstance(base_constraint, Constraint):
-            raise AssertionError(f"expected a constraint, got {base_constraint!r}")
+            raise AssertionError(f"expected a constraint, got {shown(base_constraint)}")
         self.base_constraint = base_constraint
         super().__init__()
 

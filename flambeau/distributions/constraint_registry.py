@@ -7,6 +7,7 @@ from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
+from ..errors import shown
 from . import constraints, transforms
 from .constraints import Constraint
 from .transforms import Transform
@@ -31,7 +32,8 @@ class ConstraintRegistry:
         kind = type(constraint) if isinstance(constraint, Constraint) else constraint
         if not isinstance(kind, type) or not issubclass(kind, Constraint):
             raise TypeError(
-                f"register(): expected a constraint or a class of constraints, got {constraint!r}"
+                "register(): expected a constraint or a class of constraints, got "
+                f"{shown(constraint)}"
             )
         self._registry[kind] = factory
         return factory

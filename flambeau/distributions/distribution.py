@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import flambeau as torch
-from flambeau.errors import users_line
+from flambeau.errors import shown, users_line
 
 from .constraints import Constraint, is_dependent
 from .utils import lazy_property
@@ -33,7 +33,9 @@ class Distribution:
         """Whether distributions check parameters and values where they are not told; ValueError for
         anything but a bool."""
         if value not in (True, False):
-            raise ValueError(f"set_default_validate_args(): expected True or False, got {value!r}")
+            raise ValueError(
+                f"set_default_validate_args(): expected True or False, got {shown(value)}"
+            )
         Distribution._validate_args = value
 
     def __init__(
@@ -230,12 +232,12 @@ class Distribution:
             )
 
     def __repr__(self) -> str:
-        shown = []
+        parts = []
         for name in self.arg_constraints:
             if name in self.__dict__:
                 value = self.__dict__[name]
-                shown.append(f"{name}: {value if value.numel() == 1 else value.size()}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+                parts.append(f"{name}: {value if value.numel() == 1 else value.size()}")
+        return f"{type(self).__name__}({', '.join(parts)})"
 
 
 def _lacking(distribution: Any, name: str) -> NotImplementedError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
-from flambeau.errors import users_line
+from flambeau.errors import shown, users_line
 
 from .distribution import Distribution
 
@@ -30,7 +30,9 @@ def register_kl(type_p: type, type_q: type) -> Callable[[Divergence], Divergence
     """
     for kind in (type_p, type_q):
         if not isinstance(kind, type) or not issubclass(kind, Distribution):
-            raise TypeError(f"register_kl(): expected a subclass of Distribution, got {kind!r}")
+            raise TypeError(
+                f"register_kl(): expected a subclass of Distribution, got {shown(kind)}"
+            )
 
     def register(function: Divergence) -> Divergence:
         _KL_REGISTRY[type_p, type_q] = function

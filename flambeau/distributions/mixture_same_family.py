@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from . import constraints
 from .categorical import Categorical
@@ -31,12 +32,12 @@ class MixtureSameFamily(Distribution):
         if not isinstance(mixture_distribution, Categorical):
             raise ValueError(
                 "MixtureSameFamily: mixture_distribution must be a Categorical, got "
-                f"{mixture_distribution!r}"
+                f"{shown(mixture_distribution)}"
             )
         if not isinstance(component_distribution, Distribution):
             raise ValueError(
                 "MixtureSameFamily: component_distribution must be a Distribution, got "
-                f"{component_distribution!r}"
+                f"{shown(component_distribution)}"
             )
         _need_fitting(mixture_distribution, component_distribution)
         self._mixture_distribution = mixture_distribution

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from . import constraints
 from .binomial import Binomial
@@ -30,7 +31,7 @@ class Multinomial(Distribution):
     ) -> None:  # fmt: skip
         if not isinstance(total_count, int):
             raise NotImplementedError(
-                f"Multinomial: total_count must be one int for the batch, got {total_count!r}"
+                f"Multinomial: total_count must be one int for the batch, got {shown(total_count)}"
             )
         self.total_count = total_count
         self._categorical = Categorical(probs=probs, logits=logits)

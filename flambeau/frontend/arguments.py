@@ -305,12 +305,17 @@ def _check_int(row: Row, name: str, x: Any) -> None:
         raise ValueError(f"{row.called}(): Overflow when unpacking long long: {number}")
 
 
+def _check_operand(row: Row, name: str, x: Any) -> None:
+    if not hasattr(x, "_aval"):
+        need_operand(row, name, x)
+
+
 def to_number(row: Row, name: str, x: Any) -> Any:
     return need_scalar(row, name, x)
 
 
 _CHECKS = {
-    "Tensor": need_tensor, "Tensor[]": _to_list, "Operand": need_operand, "Scalar": need_scalar,
+    "Tensor": need_tensor, "Tensor[]": _to_list, "Operand": _check_operand, "Scalar": need_scalar,
     "int": _check_int, "index": to_index, "int[]": to_ints, "bool": to_bool, "float": to_float,
     "str": to_str, "dtype": to_dtype, "number": to_number,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from ..core.aval import aval
 from ..core.device import usable
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, span
+from ..errors import shown
 from ..graph.trace import note_bytes, state
 from ..graph.value import leaf
 from ..ops.table import call
@@ -398,7 +399,9 @@ def frombuffer(
 ) -> Tensor:
     """A one-dimensional tensor over a buffer's memory: `count` elements (all) from byte `offset`."""
     if dtype.__class__ is not _DTYPE:
-        raise TypeError(f"frombuffer(): argument 'dtype' must be torch.dtype, not {dtype!r:.60}")
+        raise TypeError(
+            f"frombuffer(): argument 'dtype' must be torch.dtype, not {shown(dtype):.60}"
+        )
     count, offset = _index("frombuffer", "count", count), _index("frombuffer", "offset", offset)
     try:
         room = len(memoryview(buffer).cast("B"))

@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd import levels
 from ..core import dtypes
 from ..core.dtypes import dtype
+from ..errors import shown
 from ..graph.trace import state
 from ..ops.table import call
 from ..runtime import shortage
@@ -136,7 +137,7 @@ def _number(name: str, argument: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, (bool, int, float)):
-        raise TypeError(f"{name}(): argument '{argument}' must be a number, not {value!r}")
+        raise TypeError(f"{name}(): argument '{argument}' must be a number, not {shown(value)}")
     return value
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import MOST_DIMENSIONS
 from ..core.dtypes import dtype
+from ..errors import shown
 from ..runtime.shortage import possible
 from .tensor import Tensor
 
@@ -215,7 +216,7 @@ def _ragged(data: Any) -> Exception:
                 )
             return None
         if not (is_sequence(item) or isinstance(item, np.ndarray)):
-            return TypeError(f"not a sequence: {item!r} beside sequences at depth {depth}")
+            return TypeError(f"not a sequence: {shown(item)} beside sequences at depth {depth}")
         if len(item) != lengths[depth]:
             return _unequal(lengths[depth], depth, len(item))
         return next(filter(None, (find(x, depth + 1) for x in item)), None)

@@ -153,10 +153,12 @@ def _consumed(item: Any) -> int:
 
 
 def _bound(value: Any) -> Any:
-    if value is None or value.__class__ is int:
+    if value is None:
         return value
-    if hasattr(value, "__index__"):
-        return value.__index__()
+    if value.__class__ is not int and hasattr(value, "__index__"):
+        value = value.__index__()
+    if value.__class__ is int:  # what is beyond 64 bits is cut down to them, as in Python
+        return value if -sys.maxsize <= value <= sys.maxsize else max(-sys.maxsize, min(value, sys.maxsize))
     raise TypeError("slice indices must be integers or None or have an __index__ method")
 
 

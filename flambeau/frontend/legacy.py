@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import usable
 from ..core.size import Size
+from ..errors import shown
 from .creation import constant, converted, sizes
 from .from_data import is_sequence, read_data
 from .tensor import Tensor
@@ -88,7 +89,7 @@ def type_of(what: Any) -> dtypes.dtype:
         raise ValueError(f"invalid type: '{what}'")
     if what is Tensor:
         return dtypes.get_default()
-    raise ValueError(f"invalid type: {what!r}")
+    raise ValueError(f"invalid type: {shown(what)}")
 
 
 def _replace_elements(t: Tensor, function: Callable[..., Any], *others: Tensor) -> Tensor:

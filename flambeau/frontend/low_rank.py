@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
+from ..errors import shown
 from ..ops.table import call
 from . import random
 from .tensor import Tensor
@@ -101,7 +102,7 @@ def lobpcg(
     if tracker is not None:
         raise NotImplementedError("lobpcg(): flambeau has no tracker; leave it None")
     if method not in (None, "basic", "ortho"):
-        raise ValueError(f"lobpcg(): method is 'basic' or 'ortho', got {method!r}")
+        raise ValueError(f"lobpcg(): method is 'basic' or 'ortho', got {shown(method)}")
     if A.requires_grad or (B is not None and B.requires_grad):
         return _whole(A, B, k, largest)
     if X is None:

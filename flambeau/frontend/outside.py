@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import dtypes
-from ..errors import users_line
+from ..errors import shown, users_line
 from ..graph.trace import state
 from ..runtime import shortage
 from .memory import array_of, expose, pin, window
@@ -189,7 +189,7 @@ class Outside:
         from importlib import import_module
 
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"array API version {api_version!r}: flambeau follows 2024.12")
+            raise ValueError(f"array API version {shown(api_version)}: flambeau follows 2024.12")
         return import_module("flambeau.array_api")
 
     def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> Any:
@@ -203,5 +203,5 @@ class Outside:
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """The tensor on a device, as the array API standard calls `to(device)`."""
         if stream is not None:
-            raise ValueError(f"to_device(): the CPU has no streams, got {stream!r}")
+            raise ValueError(f"to_device(): the CPU has no streams, got {shown(stream)}")
         return self.to(device)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.device import device, usable
 from ..engine import tiering
+from ..errors import shown
 
 _deterministic = {"mode": False, "warn_only": False}
 _precision = "highest"
@@ -57,7 +58,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     global _precision
     if precision not in _PRECISIONS:
         raise ValueError(
-            f"Invalid float32 precision: {precision!r}, expected one of {', '.join(_PRECISIONS)}"
+            f"Invalid float32 precision: {shown(precision)}, expected one of "
+            f"{', '.join(_PRECISIONS)}"
         )
     _precision = precision
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dtypes import dtype
-from ..errors import users_line
+from ..errors import shown, users_line
 from . import shared_memory
 from .creation import from_numpy
 from .mapped import map_file
@@ -42,11 +42,14 @@ class UntypedStorage(Common):
                     dtype: Any = dtypes.uint8) -> UntypedStorage:  # fmt: skip
         """A storage of a copy of `count` elements (all) of a buffer, from byte `offset`."""
         if dtype.__class__ is not _DTYPE:
-            raise TypeError(f"from_buffer(): argument 'dtype' must be torch.dtype, not {dtype!r:.60}")
+            raise TypeError(
+                f"from_buffer(): argument 'dtype' must be torch.dtype, not {shown(dtype):.60}"
+            )
         order = {"little": "<", "big": ">", "native": "="}.get(byte_order)
         if order is None:
             raise ValueError(
-                f"from_buffer(): byte_order must be 'native', 'little' or 'big', not {byte_order!r:.60}"
+                "from_buffer(): byte_order must be 'native', 'little' or 'big', not "
+                f"{shown(byte_order):.60}"
             )
         room = max(operator.index(count), operator.index(offset))
         if room > memoryview(buffer).nbytes or offset < 0:

@@ -47,6 +47,14 @@ def _tensor(name: str, x: Any) -> Any:
     return x
 
 
+def _need_dim(name: str, dim: Any) -> Any:
+    """A dimension as it was given. TypeError for what is no number."""
+    if dim.__class__ is int or (hasattr(dim, "__index__") and not isinstance(dim, bool)):
+        return dim
+    kind = type(dim).__name__
+    raise TypeError(f"{name}(): argument 'dim' (position 1) must be int, not {kind}")
+
+
 class Tensor(Conversions, Outside, Differentiable):
     """A multi-dimensional array of one dtype.
 
@@ -120,7 +128,9 @@ class Tensor(Conversions, Outside, Differentiable):
     def size(self, dim: int | None = None) -> Any:
         """The shape as `torch.Size`, or the size of one dimension."""
         shape = self._aval.shape
-        return shape if dim is None else shape[wrap_dim(dim, len(shape))]
+        if dim is None:
+            return shape
+        return shape[wrap_dim(_need_dim("size", dim), len(shape))]
 
     @property
     def dtype(self) -> dtype:
@@ -167,7 +177,9 @@ class Tensor(Conversions, Outside, Differentiable):
     def stride(self, dim: int | None = None) -> Any:
         """Strides in elements, of all dimensions or one."""
         strides = stride(self)
-        return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+        if dim is None:
+            return strides
+        return strides[wrap_dim(_need_dim("stride", dim), len(strides))]
 
     def storage_offset(self) -> int:
         return self._offset

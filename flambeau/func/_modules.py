@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flambeau as torch
+from flambeau.errors import shown
 
 Tensor = torch.Tensor
 
@@ -80,7 +81,9 @@ def _check_names(
 ) -> None:
     for name, x in given.items():
         if not isinstance(x, Tensor):
-            raise TypeError(f"functional_call(): {x!r} for {name!r} is not an instance of torch.Tensor")
+            raise TypeError(
+                f"functional_call(): {shown(x)} for {name!r} is not an instance of torch.Tensor"
+            )
     if not strict:
         return
     named = {id(places[n].tensor) for n in given if n in places} if tied else set()

@@ -6,6 +6,8 @@ import types
 import typing
 from typing import Any
 
+from ..errors import shown
+
 
 def is_of(obj: Any, kind: Any) -> bool:
     """`is_of([1], List[int])`. Types that are not looked into are Python's isinstance."""
@@ -15,7 +17,7 @@ def is_of(obj: Any, kind: Any) -> bool:
     if origin is None:
         if kind in (list, dict, tuple) or not isinstance(kind, type):
             raise RuntimeError(
-                f"isinstance(): {kind!r} says nothing of its elements: write List[...], "
+                f"isinstance(): {shown(kind)} says nothing of its elements: write List[...], "
                 "Dict[..., ...], Tuple[...] or Optional[...] with their type"
             )
         return isinstance(obj, kind)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 
 from .custom import CustomOpDef, custom_op, definition
 from .namespaces import namespaces, operator
@@ -62,7 +62,7 @@ class Library:
         """A new operator with the signature `name(Tensor x) -> Tensor`; gives its name."""
         match = re.match(r"\s*([\w.]+)\s*\(", schema)
         if match is None:
-            raise RuntimeError(f"{schema!r} is no signature: write 'name(Tensor x) -> Tensor'")
+            raise RuntimeError(f"{shown(schema)} is no signature: write 'name(Tensor x) -> Tensor'")
         name = match[1].partition(".")[0]
         namespaces[self.ns]._add(name, _Kernels(f"{self.ns}::{name}"))
         return match[1]

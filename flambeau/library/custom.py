@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .namespaces import namespaces, operator
 from .schemas import infer_schema
@@ -38,7 +39,8 @@ class CustomOpDef:
         namespace, separator, short = name.partition("::")
         if not separator or not namespace or not short:
             raise ValueError(
-                f"torch.library.custom_op({name!r}): the name has to be of the form 'namespace::name'"
+                f"torch.library.custom_op({shown(name)}): the name has to be of the form "
+                "'namespace::name'"
             )
         self._qualname, self._namespace, self._name = name, namespace, short
         self._init_fn = function

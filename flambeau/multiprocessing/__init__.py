@@ -13,7 +13,7 @@ from multiprocessing import *  # noqa: F403
 from multiprocessing import get_context
 from typing import Any
 
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 
 from . import reductions
 from .reductions import init_reductions
@@ -45,7 +45,7 @@ def set_sharing_strategy(new_strategy: str) -> None:
     """Choose how memory is shared. Accepted: it goes by file descriptors either way."""
     global _strategy
     if new_strategy not in _STRATEGIES:
-        raise AssertionError(f"{new_strategy!r} is no sharing strategy: {sorted(_STRATEGIES)}")
+        raise AssertionError(f"{shown(new_strategy)} is no sharing strategy: {sorted(_STRATEGIES)}")
     _strategy = new_strategy
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from . import functional as F
 
@@ -18,7 +19,8 @@ def _reduction(name: str, number: Any) -> str:
     """The reduction that a number stands for. ValueError for others."""
     if isinstance(number, bool) or number not in (0, 1, 2):
         raise ValueError(
-            f"{name}(): {number!r} is not a valid value for reduction: 0 is none, 1 mean, 2 sum"
+            f"{name}(): {shown(number)} is not a valid value for reduction: 0 is none, 1 mean, 2 "
+            "sum"
         )
     return _REDUCTIONS[number]
 

@@ -5,15 +5,32 @@ from __future__ import annotations
 
 import math
 import operator
+from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from ..errors import shown
 from ..runtime.shortage import room
 from .table import call, row
 
 
-def _two(value: Any) -> tuple[int, int]:
-    one, two = (value, value) if isinstance(value, int) else (value[0], value[-1])
-    return operator.index(one), operator.index(two)
+def _two(name: str, value: Any) -> tuple[int, int]:
+    """One number for rows and columns, or one for each. TypeError for what is no number,
+    RuntimeError where there are more or fewer."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else value
+    try:
+        found = [
+            operator.index(None if isinstance(item, bool) else item)  # type: ignore[arg-type]
+            for item in islice(both, 3)
+        ]
+    except TypeError:
+        raise TypeError(
+            f"sliding blocks: argument '{name}' must be tuple of ints, not {shown(value)}"
+        ) from None
+    if len(found) != 2:
+        raise RuntimeError(f"It is expected {name} equals to 2, but got {shown(value)}")
+    return found[0], found[1]
 
 
 def _blocks(size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> list[int]:
@@ -53,8 +70,8 @@ def _im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: A
         return _im2col(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
     if input.ndim != 4:
         raise RuntimeError(f"unfold: expected 3D or 4D (batch mode) tensor, got {list(input.shape)}")
-    kernel, (ph, pw) = _two(kernel_size), _two(padding)
-    asked = (input.shape[2:], kernel, _two(dilation), (ph, pw), _two(stride))
+    kernel, (ph, pw) = _two("kernel_size", kernel_size), _two("padding", padding)
+    asked = (input.shape[2:], kernel, _two("dilation", dilation), (ph, pw), _two("stride", stride))
     room(math.prod((*input.shape[:2], *kernel, *_blocks(*asked))) * input.dtype.itemsize, "unfold")
     rows, columns = _places(*asked)
     padded = call.pad(input, (pw, pw, ph, ph), "constant", 0)
@@ -72,9 +89,10 @@ def _col2im(
     if input.ndim == 2:
         one = input.unsqueeze(0)
         return _col2im(one, output_size, kernel_size, dilation, padding, stride).squeeze(0)
-    (height, width), (kh, kw) = _two(output_size), _two(kernel_size)
-    ph, pw = _two(padding)
-    asked = ((height, width), (kh, kw), _two(dilation), (ph, pw), _two(stride))
+    (height, width), (kh, kw) = _two("output_size", output_size), _two("kernel_size", kernel_size)
+    ph, pw = _two("padding", padding)
+    steps = _two("dilation", dilation), (ph, pw), _two("stride", stride)
+    asked = ((height, width), (kh, kw), *steps)
     blocks = math.prod(_blocks(*asked))
     if input.ndim != 3 or input.shape[1] % (kh * kw) or input.shape[2] != blocks:
         raise RuntimeError(

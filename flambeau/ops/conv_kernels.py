@@ -11,6 +11,7 @@ weight, by input: 64 channels of 8x8, batch 8, 0.61, 0.77, 0.94 ms the first way
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -99,6 +100,8 @@ def framed(x: np.ndarray, front: Ints, span: Ints, fill: Any = 0) -> np.ndarray:
 
 def _strided(x: np.ndarray, shape: Ints, strides: Ints) -> np.ndarray:
     """A window on an array's memory. as_strided would cost 5 µs more, as much as a small product."""
+    if max(strides, default=0) > sys.maxsize:  # of one step: nothing lies that far away
+        strides = tuple(s if n > 1 else 0 for n, s in zip(shape, strides, strict=True))
     if x.flags.c_contiguous:
         return np.ndarray(shape, x.dtype, x, 0, strides)  # type: ignore[arg-type]
     return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
-from ..errors import shape_text
+from ..errors import shape_text, shown
 from . import conv_kernels
 from .formulas import conj
 from .lowering import contractions as low
@@ -238,7 +238,7 @@ def _tuple(value: Any, n: int, name: str, operation: str) -> Ints:
         )  # fmt: skip
     except TypeError:
         raise TypeError(
-            f"{operation}(): argument '{name}' must be tuple of ints, not {value!r}"
+            f"{operation}(): argument '{name}' must be tuple of ints, not {shown(value)}"
         ) from None
     if len(out) == 1:
         return out * n

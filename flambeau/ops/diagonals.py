@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,8 @@ def _indices_of(name: str) -> Any:
                 raise RuntimeError(f"{name}_indices(): {what} must be non-negative, got {size}")
         if dt not in (dtypes.int64, dtypes.int32):
             raise RuntimeError(f'"{name}_indices" not implemented for {dt}')
+        # NumPy's unsigned numbers would wrap around
+        row, col, offset = map(operator.index, (row, col, offset))
         room(row * col, f"{name}_indices")
         return call.tensor_of(np.array(find(row, _near(offset, row, col), col)).astype(dt.np), dt)
 

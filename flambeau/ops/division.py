@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval
+from ..errors import shown
 from .formulas import analytic, conj, two, two_or_number
 from .lowering import pointwise as low
 from .lowering.common import primitive
@@ -89,7 +90,7 @@ def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     if rounding_mode not in ("trunc", "floor"):
         raise RuntimeError(
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-            f"{rounding_mode!r}"
+            f"{shown(rounding_mode)}"
         )
     return call.div_rounded(input, other, rounding_mode)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..errors import shown
 from .table import call, row
 
 
@@ -49,7 +50,7 @@ row("native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Te
 def _within(indices: Any, shape: Any) -> list[Any]:
     """Indices, those out of bounds moved to the nearest end."""
     if not all(i is None or hasattr(i, "_aval") for i in indices):
-        raise TypeError(f"expected a list of index tensors, got {indices!r}")
+        raise TypeError(f"expected a list of index tensors, got {shown(indices)}")
     return [None if i is None else i.clamp(-n, n - 1) for i, n in zip(indices, shape)]
 
 

@@ -58,6 +58,10 @@ def _batch_rule(
     for name, part in (("running_mean", mean), ("running_var", var), ("weight", w), ("bias", b)):
         if part is not None and part.numel != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {part.numel}")
+        if part is not None and part.ndim != 1:
+            raise RuntimeError(
+                f"batch_norm(): {name} of shape {shape_text(part.shape)} should have one dimension"
+            )
     if not training and (mean is None or var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     _real("batch_norm", x)
@@ -179,6 +183,8 @@ def _batch_norm(
     if input.ndim == 1 and not input.numel():
         out = input.clone() if weight is None else input * weight
         return out if bias is None else out + bias
+    # PyTorch only counts the elements of these two
+    weight, bias = (p if p is None or p.ndim == 1 else p.reshape(-1) for p in (weight, bias))
     out, mean, var = call.native_batch_norm(
         input, weight, bias, running_mean, running_var, bool(training), eps
     )

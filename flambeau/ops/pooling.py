@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval, aval
-from ..errors import shape_text
+from ..errors import shape_text, shown
 from . import pool_kernels
 from .conv_kernels import Windows, windows_of
 from .lowering import indexing
@@ -311,7 +311,7 @@ def _numbers(value: Any, n: int, name: str, operation: str) -> Ints:
         )  # fmt: skip
     except TypeError:
         raise TypeError(
-            f"{operation}(): argument '{name}' must be tuple of ints, not {value!r}"
+            f"{operation}(): argument '{name}' must be tuple of ints, not {shown(value)}"
         ) from None
     if len(out) not in (1, n):
         raise RuntimeError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval
-from ..errors import shape_text
+from ..errors import shape_text, shown
 from .gathering import (
     check_along,
     check_flat,
@@ -131,7 +131,7 @@ def _scatter_body(
             input, index, given, dim
         )
     if reduce not in ("add", "multiply"):
-        raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce!r}")
+        raise RuntimeError(f"reduce argument must be either add or multiply, got {shown(reduce)}")
     if isinstance(given, float) and input.dtype.category < dtypes.FLOAT:
         given = int(given)
     return call.scatter_by(input, index, given, dim, reduce)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval
+from ..errors import shown
 from .formulas import Samples, analytic, conj, float_only, one, with_gradient
 from .lowering import activations as low
 from .rules import pointwise
@@ -32,7 +33,7 @@ _CUBIC = 0.044715
 def _gelu_rule(x: Aval, approximate: str) -> Spec:
     if approximate not in ("none", "tanh"):
         raise RuntimeError(
-            f"approximate argument must be either none or tanh, got {approximate!r}"
+            f"approximate argument must be either none or tanh, got {shown(approximate)}"
         )
     return float_only(x)
 

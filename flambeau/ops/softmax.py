@@ -114,7 +114,7 @@ row(
 
 def _softmin(input: Any, dim: int, dtype: Any = None) -> Any:
     """softmax(-input) along a dimension."""
-    return call.softmax(-input, dim, dtype)
+    return call.softmax(call.neg(input), dim, dtype)
 
 
 row("softmin(Tensor input, int dim) -> Tensor", body=_softmin, where="nn", forms="f",

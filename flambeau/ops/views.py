@@ -311,7 +311,8 @@ def _as_strided_grad(
     room: int,
 ) -> Any:  # fmt: skip
     """In the shape of the storage first, then what the input sees of that."""
-    if own == contiguous_strides(shape) and own_offset == 0:
+    reach = layout.span(size, stride, start)[1]
+    if own == contiguous_strides(shape) and own_offset == 0 and reach <= math.prod(shape):
         return call.as_strided_backward(grad, start, tuple(shape), size, stride)
     whole = call.as_strided_backward(grad, start, (room,), size, stride)
     seen = whole.as_strided(tuple(shape), own, own_offset)

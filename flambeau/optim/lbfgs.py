@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from ._elementwise import check_lr
 from ._line_search import Point, strong_wolfe
@@ -91,7 +92,7 @@ class LBFGS(Optimizer):
         search = group["line_search_fn"]
         if search not in (None, "strong_wolfe"):
             raise RuntimeError(
-                f"only 'strong_wolfe' is supported as line_search_fn, not {search!r}"
+                f"only 'strong_wolfe' is supported as line_search_fn, not {shown(search)}"
             )
         lr, change = float(group["lr"]), group["tolerance_change"]
         state = self.state[self._params[0]]

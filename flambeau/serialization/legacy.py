@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import Any
 
+from flambeau.errors import brief
 from flambeau.serialization import locations, tensors, torch_globals
 from flambeau.serialization.files import Source
 from flambeau.serialization.pickle_reader import PickleReader, Truncated, full_name
 from flambeau.serialization.pickle_writer import PickleWriter
 from flambeau.serialization.reductions import Reductions
-from flambeau.serialization.shown import shown
 from flambeau.serialization.tensors import LoadedStorage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -123,7 +123,7 @@ class _Loader:
             )
         version, position = self._with_enough(lambda: self._pickle(position, _no_storage))
         if type(version) is not int or version != VERSION:
-            raise RuntimeError(f"Invalid protocol version: {shown(version)}")
+            raise RuntimeError(f"Invalid protocol version: {brief(version)}")
         _machine, position = self._with_enough(lambda: self._pickle(position, _no_storage))
         return position
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from flambeau.serialization.shown import shown
+from flambeau.errors import brief
 
 if TYPE_CHECKING:
     from flambeau.serialization.pickle_reader import PickleReader
@@ -207,7 +207,7 @@ def _memo_line(reader: PickleReader) -> int:
     would make the memo's dictionary slow."""
     number = int(reader.line())
     if not 0 <= number < _MEMO:
-        raise UnpicklingError(f"the memo has no place {shown(number)}")
+        raise UnpicklingError(f"the memo has no place {brief(number)}")
     return number
 
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pickle import UnpicklingError
 from typing import Any
 
+from flambeau.errors import brief
 from flambeau.serialization.opcodes import OPCODES, STOP
-from flambeau.serialization.shown import shown
 
 # Hashing a tuple recurses in C without a check: a key that nests deeper is refused.
 _KEY_DEPTH = 32
@@ -256,7 +256,7 @@ class PickleReader:
                 "that flambeau knows can be called"
             )
         if type(args) is not tuple or type(kwargs) is not dict:
-            raise UnpicklingError(f"{shown(args)} and {shown(kwargs)} are no arguments")
+            raise UnpicklingError(f"{brief(args)} and {brief(kwargs)} are no arguments")
         self._charge((*args, *kwargs.values()))
         if known.cost is not None:
             self._pay(known.cost(args))

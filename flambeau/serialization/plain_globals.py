@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from flambeau.errors import brief
 from flambeau.serialization.pickle_reader import Known
-from flambeau.serialization.shown import shown
 
 _DTYPE = re.compile(
     r"[<>=|]?(b1|\?|i[1248]|u[1248]|f[248]|c8|c16|[bBhHiIlLqQefdFD]|[SU][1-9]\d{0,6})"
@@ -54,7 +54,7 @@ def _ordered_dict(items: Any = ()) -> OrderedDict[Any, Any]:
     if isinstance(items, dict):
         return OrderedDict(dict.items(items))
     if type(items) not in (list, tuple) or any(not _is_pair(pair) for pair in items):
-        raise UnpicklingError(f"a dict of {shown(items)}, which are no pairs")
+        raise UnpicklingError(f"a dict of {brief(items)}, which are no pairs")
     return OrderedDict(items)
 
 
@@ -81,13 +81,13 @@ def _members(args: tuple[Any, ...]) -> Iterator[Any]:
 def _slice(*args: Any) -> slice:
     # Of whole numbers only: slices of slices are freed by a recursion without a guard.
     if not 1 <= len(args) <= 3 or any(n is not None and type(n) is not int for n in args):
-        raise UnpicklingError(f"a slice of {shown(args)}")
+        raise UnpicklingError(f"a slice of {brief(args)}")
     return slice(*args)
 
 
 def _range(*args: Any) -> range:
     if not 1 <= len(args) <= 3 or any(type(n) is not int or abs(n) >= 2**63 for n in args):
-        raise UnpicklingError(f"a range of {shown(args)}")
+        raise UnpicklingError(f"a range of {brief(args)}")
     return range(*args)
 
 
@@ -104,7 +104,7 @@ def set_attributes(target: Any, state: Any) -> None:
     for name, value in state.items():
         private = type(name) is not str or name.startswith("__")
         if private or hasattr(type(target), name) or name in target.__dict__:
-            raise UnpicklingError(f"the file sets {shown(name)} of {type(target).__name__}")
+            raise UnpicklingError(f"the file sets {brief(name)} of {type(target).__name__}")
         target.__dict__[name] = value
 
 
@@ -123,7 +123,7 @@ def _as_text(text: Any) -> str:
     if type(text) is bytes:
         return text.decode("ascii")
     if type(text) is not str:
-        raise UnpicklingError(f"{shown(text)} where a dtype's code or byte order should be")
+        raise UnpicklingError(f"{brief(text)} where a dtype's code or byte order should be")
     return text
 
 
@@ -164,12 +164,12 @@ def _checked_shape(shape: Any, dtype: Any, data: bytes) -> tuple[int, ...]:
     if type(shape) is int:
         shape = (shape,)
     if type(shape) is not tuple or len(shape) > _DIMENSIONS:
-        raise UnpicklingError(f"{shown(shape)} is no shape")
+        raise UnpicklingError(f"{brief(shape)} is no shape")
     if any(type(n) is not int or not 0 <= n < 2**63 for n in shape):
-        raise UnpicklingError(f"{shown(shape)} is no shape")
+        raise UnpicklingError(f"{brief(shape)} is no shape")
     if math.prod(shape) * dtype.itemsize != len(data):
         raise UnpicklingError(
-            f"an array of shape {shown(shape)} and dtype {dtype} does not take {len(data)} bytes"
+            f"an array of shape {brief(shape)} and dtype {dtype} does not take {len(data)} bytes"
         )
     return shape
 

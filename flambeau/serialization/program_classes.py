@@ -18,8 +18,8 @@ from pickle import UnpicklingError
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import brief
 from flambeau.serialization.pickle_reader import Known
-from flambeau.serialization.shown import shown
 
 LIBRARY = ("nn", "optim", "utils", "vision", "distributions", "amp")
 """Library packages whose classes hold their state in ordinary attributes."""
@@ -162,12 +162,12 @@ def _check_data(cls: type, args: Iterable[Any]) -> None:
         if type(arg) is range or (
             cls.__name__ == "Fraction" and type(arg) is str and not _FRACTION.fullmatch(arg)
         ):
-            raise UnpicklingError(f"a {cls.__name__} made of {shown(arg)}")
+            raise UnpicklingError(f"a {cls.__name__} made of {brief(arg)}")
 
 
 def set_random_state(target: Any, state: Any) -> None:
     """The state of a `random.Random`, which is converted item by item."""
     parts = state if type(state) is tuple and len(state) == 3 else ()
     if not parts or type(parts[1]) is not tuple:
-        raise UnpicklingError(f"the state of a random.Random is {shown(state)}")
+        raise UnpicklingError(f"the state of a random.Random is {brief(state)}")
     target.setstate(state)

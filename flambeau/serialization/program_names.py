@@ -24,9 +24,9 @@ from types import ModuleType
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import brief
 from flambeau.serialization import program_classes as classes
 from flambeau.serialization.pickle_reader import Known
-from flambeau.serialization.shown import shown
 
 _ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 # Where PyTorch keeps the functions that are written in C++.
@@ -102,7 +102,7 @@ def _attribute(target: Any, name: Any) -> Any:
             found = getattr(target, name)
             if callable(found):
                 return found
-    raise UnpicklingError(f"the file asks for {shown(name)} of a {type(target).__name__}")
+    raise UnpicklingError(f"the file asks for {brief(name)} of a {type(target).__name__}")
 
 
 def _of_library(name: str) -> Any:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from flambeau.errors import shown
 from flambeau.serialization import safe_header
 from flambeau.serialization.files import Source
 from flambeau.serialization.safe_header import SafetensorError
@@ -83,7 +84,9 @@ def _size(given: int | str) -> int:
         return given
     found = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]*)\s*", given) if isinstance(given, str) else None
     if found is None or found[2].upper() not in _UNITS or not int(found[1]):
-        raise ValueError(f"max_shard_size={given!r:.60}: bytes, or text such as '500MB' or '5GB'")
+        raise ValueError(
+            f"max_shard_size={shown(given):.60}: bytes, or text such as '500MB' or '5GB'"
+        )
     return int(found[1]) * _UNITS[found[2].upper()]
 
 

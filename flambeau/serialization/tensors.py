@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
-from flambeau.serialization.shown import shown
+from flambeau.errors import brief
 
 # The class that PyTorch names for a storage, by the dtype's name.
 STORAGE_CLASSES = {
@@ -195,14 +195,14 @@ def check_layout(
         pickle.UnpicklingError: a value of the wrong type or sign, or an element outside.
     """
     if not isinstance(size, (tuple, list)) or not isinstance(stride, (tuple, list)):
-        raise UnpicklingError(f"a tensor of size {shown(size)} and strides {shown(stride)}")
+        raise UnpicklingError(f"a tensor of size {brief(size)} and strides {brief(stride)}")
     size, stride = tuple(size), tuple(stride)
     if len(size) != len(stride) or len(size) > MAX_DIMENSIONS:
         raise UnpicklingError(f"a tensor with {len(size)} sizes and {len(stride)} strides")
     numbers = (*size, *stride, offset)
     if any(type(n) is not int or not 0 <= n < 2**63 for n in numbers):
         raise UnpicklingError(
-            f"a tensor's layout holds something else than a size: {shown(numbers)}"
+            f"a tensor's layout holds something else than a size: {brief(numbers)}"
         )
     available = nbytes // dtype.itemsize
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))

@@ -13,10 +13,10 @@ from types import MemberDescriptorType
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import brief
 from flambeau.serialization import tensors
 from flambeau.serialization.pickle_reader import Known, PickleReader
 from flambeau.serialization.plain_globals import PLAIN_BUILDERS, PLAIN_GLOBALS, set_attributes
-from flambeau.serialization.shown import shown
 from flambeau.serialization.tensors import LoadedStorage, StoragePart
 
 _WIDEST = 16  # bytes of an element
@@ -70,7 +70,7 @@ def _rebuild_tensor_v3(
 def _finish(tensor: Any, requires_grad: Any, metadata: Any) -> Any:
     if metadata:
         if type(metadata) is not dict:
-            raise UnpicklingError(f"a tensor whose metadata are {shown(metadata)}")
+            raise UnpicklingError(f"a tensor whose metadata are {brief(metadata)}")
         bits = [name for name in ("conj", "neg") if metadata.get(name)]
         if bits or set(metadata) - {"conj", "neg"}:
             tensor = _resolve(tensor, bits)
@@ -110,7 +110,7 @@ def _rebuild_from_type(rebuild: Any, kind: Any, args: Any, state: Any) -> Any:
     if rebuild not in builders or not (kind is torch.Tensor or kind is torch.nn.Parameter):
         raise UnpicklingError("a tensor of a class that flambeau does not know")
     if type(args) is not tuple:
-        raise UnpicklingError(f"a tensor is made of {shown(args)}")
+        raise UnpicklingError(f"a tensor is made of {brief(args)}")
     tensor = builders[rebuild](*args)
     if kind is torch.nn.Parameter and not isinstance(tensor, torch.nn.Parameter):
         tensor = tensors.parameter(tensor, tensor.requires_grad)
@@ -124,7 +124,7 @@ def _uninitialized(kind: type) -> Callable[..., Any]:
 
     def construct(requires_grad: Any = False) -> Any:
         if type(requires_grad) is not bool:
-            raise UnpicklingError(f"{kind.__name__} with requires_grad={shown(requires_grad)}")
+            raise UnpicklingError(f"{kind.__name__} with requires_grad={brief(requires_grad)}")
         return kind(requires_grad)
 
     return construct
@@ -136,7 +136,7 @@ def _set_tensor_attributes(tensor: Any, state: Any) -> None:
         state = {name: value for name, value in state.items() if name != "_is_buffer"}
         for name in state:
             if type(name) is not str or name.startswith("_"):
-                raise UnpicklingError(f"the file sets {shown(name)} of a tensor")
+                raise UnpicklingError(f"the file sets {brief(name)} of a tensor")
     set_attributes(tensor, state)
 
 
@@ -156,7 +156,7 @@ def _device(kind: Any, index: Any = None) -> Any:
 def _layout(name: Any) -> Any:
     if type(name) is not str or name not in ("torch.strided", "torch.sparse_coo"):
         raise UnpicklingError(
-            f"a tensor of layout {shown(name)}: flambeau has torch.strided and torch.sparse_coo"
+            f"a tensor of layout {brief(name)}: flambeau has torch.strided and torch.sparse_coo"
         )
     return getattr(torch, name.removeprefix("torch."))
 
@@ -164,15 +164,17 @@ def _layout(name: Any) -> Any:
 def _rebuild_sparse_tensor(layout: Any, parts: Any) -> Any:
     """A tensor of coordinates, whose indices are checked to lie inside."""
     if layout is not torch.sparse_coo:
-        raise UnpicklingError(f"a sparse tensor of layout {shown(layout)}: torch.sparse_coo is read")
+        raise UnpicklingError(
+            f"a sparse tensor of layout {brief(layout)}: torch.sparse_coo is read"
+        )
     if type(parts) is not tuple or not 3 <= len(parts) <= 4:
-        raise UnpicklingError(f"a sparse tensor made of {shown(parts)}")
+        raise UnpicklingError(f"a sparse tensor made of {brief(parts)}")
     indices, values, size, *coalesced = parts
     if not isinstance(indices, torch.Tensor) or not isinstance(values, torch.Tensor):
         raise UnpicklingError("a sparse tensor without indices or values")
     size = _size(tuple(size) if isinstance(size, torch.Size) else size)
     if any(not 0 <= n < 2**63 for n in size) or indices.dtype != torch.int64:
-        raise UnpicklingError(f"a sparse tensor of size {shown(tuple(size))}")
+        raise UnpicklingError(f"a sparse tensor of size {brief(tuple(size))}")
     if values.dim() and tuple(values.shape[1:]) != tuple(size[indices.size(0) :]):
         raise UnpicklingError("a sparse tensor whose values do not have its size")
     return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced == [True])
@@ -384,7 +386,7 @@ def _user_state(target: Any, state: Any) -> None:
     for name, value in (slots or {}).items():
         # A slot and nothing else: `__class__` and properties can be set as well.
         if type(name) is not str or type(getattr(type(target), name, None)) is not _SLOT:
-            raise UnpicklingError(f"the file sets {shown(name)} of a {type(target).__name__}")
+            raise UnpicklingError(f"the file sets {brief(name)} of a {type(target).__name__}")
         setattr(target, name, value)
 
 
@@ -445,7 +447,7 @@ def storage_reference(reference: Any, fields: int) -> tuple[Any, str, str, int]:
     if type(key) is not str or type(location) is not str:
         raise UnpicklingError("a storage without a key or a location")
     if type(numel) is not int or not 0 <= numel < 2**62:
-        raise UnpicklingError(f"a storage of {shown(numel)} elements")
+        raise UnpicklingError(f"a storage of {brief(numel)} elements")
     return kind.dtype, key, location, numel
 
 
@@ -453,5 +455,5 @@ def _text(field: Any) -> Any:
     if type(field) is not bytes:
         return field
     if not field.isascii():
-        raise UnpicklingError(f"a storage is described by {shown(field)}")
+        raise UnpicklingError(f"a storage is described by {brief(field)}")
     return field.decode()

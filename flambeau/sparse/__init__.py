@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 
 from ._coo import SparseTensor, coo, to_sparse
 from ._functions import addmm, product, softmax_of, sum_of
@@ -20,7 +20,9 @@ __all__ = ["SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sum", "to_s
 def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
     """The product of a sparse matrix and a dense or sparse one."""
     if reduce != "sum":
-        raise NotImplementedError(f"torch.sparse.mm: reduce={reduce!r} is lacking, 'sum' is there")
+        raise NotImplementedError(
+            f"torch.sparse.mm: reduce={shown(reduce)} is lacking, 'sum' is there"
+        )
     return product(mat1, mat2)
 
 

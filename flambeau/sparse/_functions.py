@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from ._coo import FUNCTIONS, SparseTensor, to_sparse
 
@@ -78,10 +80,26 @@ def _mul(a: Any, b: Any, *, out: None = None) -> Any:
     return a._with(a._kept * b[tuple(a._where)])
 
 
+def _axis(name: str, dim: Any, x: Any) -> int:
+    """A dimension of x, counted from the front. TypeError for what is no number, IndexError
+    outside."""
+    try:
+        found = operator.index(None if isinstance(dim, bool) else dim)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {shown(dim)}") from None
+    bound = max(x.dim(), 1)
+    if not -bound <= found < bound:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], "
+            f"but got {shown(found)})"
+        )
+    return found % bound
+
+
 def _transposed(x: Any, dim0: int = 0, dim1: int = 1) -> Any:
     if x.dim() < 2:
         return x
-    axes = [dim0 % x.dim(), dim1 % x.dim()]
+    axes = [_axis("transpose", dim, x) for dim in (dim0, dim1)]
     if max(axes) >= x.sparse_dim():
         raise RuntimeError("transpose: a dense dimension of a sparse tensor stays where it is")
     order, size = list(range(x.sparse_dim())), list(x.shape)
@@ -96,7 +114,10 @@ def sum_of(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) ->
     values = x._kept if dtype is None else x._kept.to(dtype)
     if dim is None:
         return values.sum()
-    gone = {d % x.dim() for d in ([dim] if isinstance(dim, int) else dim)}
+    several = isinstance(dim, (list, tuple))
+    gone = {_axis("sum", d, x) for d in (dim if several else [dim])}
+    if not gone:
+        return x._with(values)
     if keepdim or max(gone) >= x.sparse_dim():
         dense = x.to_dense().sum(sorted(gone), keepdim)
         return to_sparse(dense) if keepdim else dense
@@ -109,13 +130,15 @@ def sum_of(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) ->
 
 def softmax_of(x: Any, dim: int, *, log: bool = False, dtype: Any = None) -> Any:
     """Softmax over the elements that are there, along a dimension of a matrix."""
-    _sparse("log_softmax" if log else "softmax", x)
+    name = "log_softmax" if log else "softmax"
+    _sparse(name, x)
     x = x.coalesce()
     if x.dim() != 2 or x.dense_dim():
         raise RuntimeError(f"softmax of a sparse tensor of shape {tuple(x.shape)}: only of matrices")
-    line = x._where[1 - dim % 2]
+    along = _axis(name, dim, x)
+    line = x._where[1 - along]
     values = x._kept if dtype is None else x._kept.to(dtype)
-    count = x.shape[1 - dim % 2]
+    count = x.shape[1 - along]
     top = values.new_full((count,), float("-inf")).scatter_reduce(0, line, values.detach(), "amax")
     shifted = values - top[line]
     total = values.new_zeros(count).index_add(0, line, shifted.exp())[line]

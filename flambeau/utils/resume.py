@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.errors import shown
 from flambeau.serialization import get_unsafe_globals_in_checkpoint
 from flambeau.serialization.whole_files import atomic_file
 from flambeau.utils._resume_parts import VERSION, access, check_module, checked, is_inside
@@ -73,7 +74,7 @@ class Resumable:
         **parts: Any,
     ) -> None:
         if type(keep) is not int or keep < 1:
-            raise ValueError(f"keep={keep!r}: at least 1 save is kept")
+            raise ValueError(f"keep={shown(keep)}: at least 1 save is kept")
         self._values: dict[str, Any] = {}
         self._parts: dict[str, Any] = {}
         for name, part in parts.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flambeau.errors import missing
+from flambeau.errors import missing, shown
 
 if TYPE_CHECKING:
     from . import datasets, io, models, ops, transforms, tv_tensors, utils
@@ -56,7 +56,7 @@ def set_image_backend(backend: str) -> None:
     """Accepts "PIL", the only backend there is; anything else is a ValueError."""
     if backend != "PIL":
         raise ValueError(
-            f"Invalid backend {backend!r}: flambeau.vision opens images with 'PIL' only"
+            f"Invalid backend {shown(backend)}: flambeau.vision opens images with 'PIL' only"
         )
 
 

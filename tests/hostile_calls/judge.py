@@ -121,8 +121,13 @@ def _bad_type(error: BaseException) -> bool:
         return not origin(error).startswith(PYTHONIC)
     if type(error).__name__ == "UFuncTypeError" or isinstance(error, ArithmeticError):
         kinds = (*PYTHONIC, "outside")  # of the program's own array or number
-        return type(error) not in ALLOWED and not origin(error).startswith(kinds)
+        return type(error) not in ALLOWED and not (origin(error).startswith(kinds) or _own(error))
     return type(error) not in ALLOWED or isinstance(error, InternalError)
+
+
+def _own(error: BaseException) -> bool:
+    """Whether an error comes from the program's own function, which flambeau calls (`apply_`)."""
+    return traceback.extract_tb(error.__traceback__)[-1].filename == "<call>"
 
 
 def _without_object(error: BaseException) -> str:
@@ -163,7 +168,9 @@ class Judge:
             numpys = issubclass(each.category, RuntimeWarning) or (
                 "numpy" in str(each.message).lower() and each.category is not UserWarning
             )
-            if numpys and inside and not each.filename.endswith("frontend/outside.py"):
+            place = each.filename.rpartition("flambeau/")[2]
+            # PyTorch too computes with a NumPy number that is given for a tensor, where it is Python.
+            if numpys and inside and not place.startswith(("frontend/outside.py", *PYTHONIC)):
                 where = f"{each.filename.rpartition('/')[2]}:{each.lineno}"
                 faults.append(
                     Fault(f"warning {each.category.__name__}", where, str(each.message)[:200])

@@ -209,3 +209,21 @@ def test_derivatives_by_differences() -> None:
                 for sign in (1, -1)
             )
             assert x.grad[i].item() == pytest.approx((up - down) / 2e-6, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2)])
+def test_batch_norm_counts_the_elements_of_its_weights(shape: tuple[int, int]) -> None:
+    x, weight = torch.tensor(numbers(3, 2)), torch.tensor([0.5, 2.0])
+    wanted = torch.batch_norm(x, weight, weight, None, None, True, 0.1, 1e-5)
+    odd = weight.reshape(shape)
+    assert torch.equal(torch.batch_norm(x, odd, odd, None, None, True, 0.1, 1e-5), wanted)
+    with pytest.raises(RuntimeError, match="running_mean of shape"):
+        torch.batch_norm(x, None, None, odd, None, True, 0.1, 1e-5)
+
+
+def test_a_stride_beyond_all_memory_takes_one_step() -> None:
+    x, w = (torch.tensor(numbers(*s)).requires_grad_() for s in ((2, 3, 8), (4, 3, 3)))
+    out = F.conv1d(x, w, None, 2**62, 1)
+    check(out.detach(), F.conv1d(x, w, None, 8, 1).detach())
+    out.sum().backward()
+    assert x.grad.shape == x.shape and not x.grad[:, :, 2:].any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,13 @@ def test_what_does_not_fit() -> None:
         F.fold(torch.ones(1, 4, 5), (3, 4), 2)
     with pytest.raises(RuntimeError, match="Expected shape of indices"):
         F.max_unpool2d(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 2, dtype=torch.int64), 2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "error"),
+    [({"a": 1}, TypeError), ("ab", TypeError), (2.0, TypeError), (True, TypeError),
+     ([2, 2, 2], RuntimeError), ([2], RuntimeError), ([], RuntimeError)],
+)  # fmt: skip
+def test_kernels_that_are_no_pair(kernel: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="kernel_size"):
+        F.unfold(torch.ones(1, 2, 4, 5), kernel)

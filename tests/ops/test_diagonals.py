@@ -46,3 +46,9 @@ def test_wrong_calls() -> None:
     ):
         with pytest.raises(RuntimeError, match=text):
             call()
+
+
+def test_sizes_of_unsigned_numbers_do_not_wrap_around() -> None:
+    assert torch.equal(torch.tril_indices(np.uint64(3), 4), torch.tril_indices(3, 4))
+    with pytest.raises(torch.OutOfMemoryError):
+        torch.tril_indices(np.uint64(2**63), 4)

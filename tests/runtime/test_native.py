@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import sys
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -129,3 +130,16 @@ def test_without_llvmlite_nothing_raises() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_linkers_go_with_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "LINKED", 2)
+    code = native.compile_module(TWICE)
+    libraries = [native.load([code], ["twice"]) for _ in range(6)]
+    linkers = {id(library._tracker.linker): weakref.ref(library._tracker.linker) for library in libraries}
+    assert len(linkers) >= 3
+    for left in (libraries[::2], libraries[1:]):
+        libraries = left
+        assert [call(library.addresses["twice"], 4) for library in libraries] == [8] * len(left)
+    del libraries, left
+    assert sum(ref() is not None for ref in linkers.values()) <= 1  # the one at work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 
 import flambeau as torch
@@ -145,3 +146,18 @@ def test_refusals() -> None:
         x + torch.sparse_coo_tensor(INDICES, VALUES, (3, 4))
     with pytest.raises(NotImplementedError, match="layout"):
         DENSE.to_sparse(layout="csr")
+
+
+@pytest.mark.parametrize(
+    ("dim", "error"),
+    [(2, IndexError), (-3, IndexError), (1.0, TypeError), ("a", TypeError), (True, TypeError),
+     (np.datetime64("2020-01-01"), TypeError)],
+)  # fmt: skip
+def test_dimensions_that_a_matrix_lacks(dim: Any, error: type[Exception]) -> None:
+    x = torch.eye(3).to_sparse()
+    for function in (torch.sparse.softmax, torch.sparse.log_softmax, torch.sparse.sum):
+        with pytest.raises(error):
+            function(x, dim)
+    with pytest.raises(error):
+        torch.sparse.sum(x, [0, dim])
+    assert torch.equal(torch.sparse.sum(x, []).to_dense(), x.to_dense())

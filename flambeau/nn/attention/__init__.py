@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flambeau.errors import refusing
+from flambeau.errors import refusing, shown
 
 __all__ = ["WARN_FOR_UNFUSED_KERNELS", "SDPBackend", "sdpa_kernel"]
 
@@ -54,7 +54,7 @@ def sdpa_kernel(
         if not isinstance(each, SDPBackend):
             raise TypeError(
                 "sdpa_kernel: Backend must be an instance of SDPBackend or a list of SDPBackend "
-                f"instances, but got {each!r}"
+                f"instances, but got {shown(each)}"
             )
     global _allowed
     before = _allowed

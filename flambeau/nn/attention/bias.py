@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_left"]
 
@@ -33,7 +34,9 @@ class CausalBias(torch.Tensor):
 
     def __new__(cls, variant: CausalVariant, seq_len_q: int, seq_len_kv: int) -> CausalBias:
         if not isinstance(variant, CausalVariant):
-            raise AssertionError(f"CausalBias: variant must be a CausalVariant, got {variant!r}")
+            raise AssertionError(
+                f"CausalBias: variant must be a CausalVariant, got {shown(variant)}"
+            )
         lower = variant == CausalVariant.LOWER_RIGHT
         if lower and seq_len_q > seq_len_kv:
             warnings.warn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import flambeau as torch
-from flambeau.errors import users_line
+from flambeau.errors import shown, users_line
 
 __all__ = [
     "check_probability",
@@ -22,7 +22,8 @@ def check_reduction(loss: str, reduction: str) -> str:
     """`reduction` itself. `ValueError` naming the loss if it is not "none", "mean" or "sum"."""
     if reduction not in REDUCTIONS:
         raise ValueError(
-            f"{loss}(): {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
+            f"{loss}(): {shown(reduction, quoted=False)} is not a valid value for reduction: use "
+            "'none', 'mean' or 'sum'"
         )
     return reduction
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from ..modules.utils import _pair, _single, _triple
 from .linears import linear
@@ -20,7 +21,9 @@ Tensor = torch.Tensor
 def _none_or_dtype(input: Tensor | None) -> Any:
     """The dtype of a mask, if there is one."""
     if input is not None and not isinstance(input, Tensor):
-        raise RuntimeError(f"input to _none_or_dtype() must be None or a Tensor, not {input!r}")
+        raise RuntimeError(
+            f"input to _none_or_dtype() must be None or a Tensor, not {shown(input)}"
+        )
     return None if input is None else input.dtype
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -68,12 +69,13 @@ def grid_sample(
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            f"grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', got {mode!r}"
+            "grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', got "
+            f"{shown(mode)}"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
             "grid_sample(): expected padding_mode to be 'zeros', 'border' or 'reflection', got "
-            f"{padding_mode!r}"
+            f"{shown(padding_mode)}"
         )
     if align_corners is None:
         _warn_about_corners("grid_sample")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .. import init
 from ..common_types import _size_1_t, _size_2_t, _size_3_t  # noqa: F401  copies of layers import them
@@ -144,7 +145,7 @@ def _check_padding(padding: Any, mode: str, stride: tuple[int, ...]) -> None:
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise ValueError(
-                f"Invalid padding string {padding!r}, should be one of 'same', 'valid'"
+                f"Invalid padding string {shown(padding)}, should be one of 'same', 'valid'"
             )
         if padding == "same" and any(step != 1 for step in stride):
             raise ValueError("padding='same' is not supported for strided convolutions")

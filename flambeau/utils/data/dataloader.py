@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from flambeau.errors import shown
+
 from ._utils import stand_in, state
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import DatasetKind
@@ -351,7 +353,7 @@ def _check_batching(
 def _check_context(context: Any, num_workers: int) -> Any:
     if num_workers == 0:
         raise ValueError(
-            f"DataLoader: multiprocessing_context={context!r} is for worker processes, but "
+            f"DataLoader: multiprocessing_context={shown(context)} is for worker processes, but "
             "num_workers is 0"
         )
     import multiprocessing
@@ -361,7 +363,8 @@ def _check_context(context: Any, num_workers: int) -> Any:
         methods = multiprocessing.get_all_start_methods()
         if context not in methods:
             raise ValueError(
-                f"DataLoader: multiprocessing_context must be one of {methods}, got {context!r}"
+                f"DataLoader: multiprocessing_context must be one of {methods}, got "
+                f"{shown(context)}"
             )
         return multiprocessing.get_context(context)
     if not isinstance(context, BaseContext):

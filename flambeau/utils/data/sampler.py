@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import flambeau as torch
+from flambeau.errors import shown
 
 if TYPE_CHECKING:
     from flambeau import Generator, Tensor
@@ -84,11 +85,11 @@ class RandomSampler(Sampler[int]):
         self._num_samples = num_samples
         self.generator = generator
         if not isinstance(replacement, bool):
-            raise TypeError(f"RandomSampler: replacement must be a bool, got {replacement!r}")
+            raise TypeError(f"RandomSampler: replacement must be a bool, got {shown(replacement)}")
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
             source = "num_samples" if num_samples is not None else "the data source's length"
             raise ValueError(
-                f"RandomSampler: {source} must be a positive integer, got {self.num_samples!r}"
+                f"RandomSampler: {source} must be a positive integer, got {shown(self.num_samples)}"
             )
 
     @property
@@ -230,9 +231,9 @@ class BatchSampler(Sampler[list[int]]):
 
 def _check_positive(owner: str, name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{owner}: {name} must be a positive integer, got {value!r}")
+        raise ValueError(f"{owner}: {name} must be a positive integer, got {shown(value)}")
 
 
 def _check_bool(owner: str, name: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise ValueError(f"{owner}: {name} must be a bool, got {value!r}")
+        raise ValueError(f"{owner}: {name} must be a bool, got {shown(value)}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from ._wire import data, double, integer, message, text
 from .summary import metadata, summary
@@ -23,7 +24,8 @@ def _plain(name: str, value: Any) -> str | bool | float:
     if hasattr(value, "__float__"):
         return float(value)
     raise ValueError(
-        f"value should be one of int, float, str, bool, or torch.Tensor, but {name!r} is {value!r}"
+        f"value should be one of int, float, str, bool, or torch.Tensor, but {name!r} is "
+        f"{shown(value)}"
     )
 
 
@@ -64,12 +66,12 @@ def hparams(
         info = message(text(1, name), integer(4, _KINDS[type(value)]),
                        data(5, domain) if name in domains else b"")  # fmt: skip
         infos.append(data(4, info))
-    shown = [data(5, data(1, text(2, name))) for name in metrics]
+    metric_infos = [data(5, data(1, text(2, name))) for name in metrics]
     start = [
         data(1, message(text(1, name), data(2, _value(value)))) for name, value in values.items()
     ]
     return (
-        _session("_hparams_/experiment", _EXPERIMENT, message(infos, shown)),
+        _session("_hparams_/experiment", _EXPERIMENT, message(infos, metric_infos)),
         _session("_hparams_/session_start_info", _SESSION_START, message(start)),
         _session("_hparams_/session_end_info", _SESSION_END, integer(1, _SUCCESS)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 from flambeau.utils.data import Dataset
 
 from .. import tv_tensors
@@ -45,7 +46,7 @@ def wrap_dataset_for_transforms_v2(
     if isinstance(target_keys, str) and target_keys != "all":
         raise ValueError(
             "`target_keys` can be None, 'all', or a collection of strings denoting the keys to be "
-            f"returned, but got target_keys={target_keys!r}"
+            f"returned, but got target_keys={shown(target_keys)}"
         )
     # An instance of the data set's class, as programs may ask for.
     kind: Any = type(f"Wrapped{type(dataset).__name__}", (_Wrapped, type(dataset)), {})

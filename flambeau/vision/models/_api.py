@@ -13,7 +13,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import flambeau as torch
-from flambeau.errors import users_line
+from flambeau.errors import shown, users_line
 
 __all__ = [
     "Weights",
@@ -79,7 +79,7 @@ class WeightsEnum(Enum):
             name = obj.removeprefix(cls.__name__ + ".")
             if name not in cls.__members__:
                 raise KeyError(
-                    f"{cls.__name__} has no weights {obj!r}; it has {list(cls.__members__)}"
+                    f"{cls.__name__} has no weights {shown(obj)}; it has {list(cls.__members__)}"
                 )
             return cls[name]
         raise TypeError(

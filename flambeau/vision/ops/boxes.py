@@ -8,6 +8,7 @@ import numpy as np
 
 import flambeau as torch
 from flambeau import Tensor
+from flambeau.errors import shown
 
 from ._box_convert import STRAIGHT, TURNED
 
@@ -192,7 +193,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     """
     if fmt in TURNED:
         raise NotImplementedError(
-            f"flambeau has no overlap of turned boxes (fmt={fmt!r}): use their straight bounds"
+            f"flambeau has no overlap of turned boxes (fmt={shown(fmt)}): use their straight bounds"
         )
     if fmt not in STRAIGHT:
         raise ValueError(f"Unsupported Box IoU Calculation for given format {fmt}.")

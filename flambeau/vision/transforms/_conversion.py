@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .._extras import is_pil_image
 from . import _pil, _tensor
@@ -140,7 +141,8 @@ def _image_mode(array: np.ndarray[Any, Any], channels: int, mode: str | None) ->
         permitted = _MULTIPLE_MODES.get(channels, ())
         if mode is not None and mode not in permitted:
             raise ValueError(
-                f"Only modes {list(permitted)} are supported for {channels} channels, got {mode!r}"
+                f"Only modes {list(permitted)} are supported for {channels} channels, got "
+                f"{shown(mode)}"
             )
         if array.dtype != np.uint8:
             raise TypeError(f"Input type {array.dtype} is not supported for {channels} channels")

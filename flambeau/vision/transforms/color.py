@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from . import _random
 from . import functional as F
@@ -126,7 +127,7 @@ def _jitter_range(
         low, high = float(value[0]), float(value[1])
     else:
         raise TypeError(
-            f"{name} should be a single number or a list/tuple with length 2, got {value!r}"
+            f"{name} should be a single number or a list/tuple with length 2, got {shown(value)}"
         )
     if not bound[0] <= low <= high <= bound[1]:
         raise ValueError(f"{name} values should be between {bound}, but got {(low, high)}.")
@@ -159,17 +160,17 @@ class RandomErasing(torch.nn.Module):
         super().__init__()
         if not isinstance(value, (int, float, str, tuple, list)):
             raise TypeError(
-                f"Argument value should be either a number or str or a sequence, got {value!r}"
+                f"Argument value should be either a number or str or a sequence, got {shown(value)}"
             )
         if isinstance(value, str) and value != "random":
-            raise ValueError(f"If value is str, it should be 'random', got {value!r}")
+            raise ValueError(f"If value is str, it should be 'random', got {shown(value)}")
         for name, pair in (("Scale", scale), ("Ratio", ratio)):
             if not isinstance(pair, Sequence):
                 raise TypeError(f"{name} should be a sequence, got {type(pair)}")
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
             warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         if scale[0] < 0 or scale[1] > 1:
-            raise ValueError(f"Scale should be between 0 and 1, got {scale!r}")
+            raise ValueError(f"Scale should be between 0 and 1, got {shown(scale)}")
         if not 0 <= p <= 1:
             raise ValueError(f"Random erasing probability should be between 0 and 1, got {p}")
         self.p = p

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from .._extras import is_pil_image
 from . import _pil, _tensor
@@ -178,13 +179,13 @@ def pad(
     """
     module = module_of(img)
     if fill is not None and not isinstance(fill, (int, float, str, list, tuple)):
-        raise TypeError(f"Got inappropriate fill arg: {fill!r}")
+        raise TypeError(f"Got inappropriate fill arg: {shown(fill)}")
     if not isinstance(padding_mode, str):
-        raise TypeError(f"Got inappropriate padding_mode arg: {padding_mode!r}")
+        raise TypeError(f"Got inappropriate padding_mode arg: {shown(padding_mode)}")
     if padding_mode not in _PADDING_MODES:
         raise ValueError(
             "Padding mode should be either constant, edge, reflect or symmetric, got "
-            f"{padding_mode!r}"
+            f"{shown(padding_mode)}"
         )
     return module.pad(img, _sides(padding), fill, padding_mode)
 
@@ -193,7 +194,7 @@ def _sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     if isinstance(padding, int):
         return padding, padding, padding, padding
     if not isinstance(padding, (list, tuple)):
-        raise TypeError(f"Got inappropriate padding arg: {padding!r}")
+        raise TypeError(f"Got inappropriate padding arg: {shown(padding)}")
     if len(padding) == 1:
         return _sides(padding[0])
     if len(padding) == 2:
@@ -231,7 +232,7 @@ def _pair(size: int | float | Sequence[int]) -> tuple[int, int]:
     if len(size) == 1:
         return int(size[0]), int(size[0])
     if len(size) != 2:
-        raise ValueError(f"Please provide only two dimensions (h, w) for size, got {size!r}")
+        raise ValueError(f"Please provide only two dimensions (h, w) for size, got {shown(size)}")
     return int(size[0]), int(size[1])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import flambeau as torch
+from flambeau.errors import shown
 
 from . import _random
 from . import functional as F
@@ -36,7 +37,7 @@ def _two_sizes(size: Any) -> tuple[int, int] | Sequence[int]:
     if isinstance(size, Sequence) and len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
-        raise ValueError(f"Please provide only two dimensions (h, w) for size, got {size!r}")
+        raise ValueError(f"Please provide only two dimensions (h, w) for size, got {shown(size)}")
     return size  # type: ignore[no-any-return]
 
 
@@ -65,7 +66,9 @@ class Resize(torch.nn.Module):
         if not isinstance(size, (int, Sequence)):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
         if isinstance(size, Sequence) and len(size) not in (1, 2):
-            raise ValueError(f"If size is a sequence, it should have 1 or 2 values, got {size!r}")
+            raise ValueError(
+                f"If size is a sequence, it should have 1 or 2 values, got {shown(size)}"
+            )
         self.size = size
         self.max_size = max_size
         self.interpolation = interpolation_mode(interpolation)
@@ -115,13 +118,13 @@ class Pad(torch.nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(padding, (int, float, tuple, list)):
-            raise TypeError(f"Got inappropriate padding arg: {padding!r}")
+            raise TypeError(f"Got inappropriate padding arg: {shown(padding)}")
         if not isinstance(fill, (int, float, str, tuple, list)):
-            raise TypeError(f"Got inappropriate fill arg: {fill!r}")
+            raise TypeError(f"Got inappropriate fill arg: {shown(fill)}")
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError(
                 "Padding mode should be either constant, edge, reflect or symmetric, got "
-                f"{padding_mode!r}"
+                f"{shown(padding_mode)}"
             )
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
             raise ValueError(
@@ -400,7 +403,7 @@ def _check_length(name: str, value: Any, lengths: tuple[int, ...]) -> None:
     if not isinstance(value, Sequence):
         raise TypeError(f"{name} should be a sequence of length {wanted}, got {type(value)}")
     if len(value) not in lengths:
-        raise ValueError(f"{name} should be a sequence of length {wanted}, got {value!r}")
+        raise ValueError(f"{name} should be a sequence of length {wanted}, got {shown(value)}")
 
 
 def _angles(degrees: Any, name: str = "degrees", lengths: tuple[int, ...] = (2,)) -> list[float]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.errors import shown
 
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
@@ -121,7 +122,7 @@ def check_streams(states: Sequence[Any], count: int) -> None:
 def _try_numpy(state: dict[str, Any]) -> None:
     kind = state["bit_generator"]
     if kind not in _BIT_GENERATORS:
-        raise ValueError(f"NumPy has no bit generator {kind!r}")
+        raise ValueError(f"NumPy has no bit generator {shown(kind)}")
     np.random.RandomState(getattr(np.random, kind)()).set_state(state)
 
 

@@ -6,6 +6,8 @@ import contextlib
 import copy
 from typing import TYPE_CHECKING, Any
 
+from flambeau.errors import shown
+
 from ..distributed import DistributedSampler
 from . import random_states
 from .fetch import DatasetKind
@@ -179,7 +181,7 @@ def _checked(loader: DataLoader[Any], state: dict[str, Any]) -> tuple[Any, list[
             position = None  # only workers that stay take something over from epoch to epoch
     epoch, dataset_state = state["epoch"], state["dataset"] or {}
     if epoch is not None and type(epoch) is not int:
-        raise ValueError(f"epoch must be a whole number, got {epoch!r}")
+        raise ValueError(f"epoch must be a whole number, got {shown(epoch)}")
     if not isinstance(dataset_state, dict):
         raise ValueError(f"the dataset's state is a {type(dataset_state).__name__}")
     if "dataset" in dataset_state and not is_stateful(loader.dataset):
@@ -232,5 +234,5 @@ def _read_snapshot(data: Any) -> Any:
 def _whole(data: Any, name: Any) -> int:
     value = data[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
+        raise ValueError(f"{name} must be a whole number, got {shown(value)}")
     return value

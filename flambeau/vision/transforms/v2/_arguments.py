@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flambeau.errors import shown
+
 # The value of new pixels: one for all kinds of inputs, or by kind with "others" for the rest.
 Fill = Any
 
@@ -27,7 +29,7 @@ def fills(fill: Any) -> dict[Any, Any]:
     if fill is not None and not isinstance(fill, (int, float, tuple, list)):
         raise TypeError(
             "Got inappropriate fill arg, only Numbers, tuples, lists and dicts are allowed: "
-            f"{fill!r}"
+            f"{shown(fill)}"
         )
     if isinstance(fill, (tuple, list)):
         fill = [float(part) for part in fill]
@@ -69,5 +71,5 @@ def check_padding_mode(mode: Any) -> None:
     """Raises unless `mode` is one of four."""
     if mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError(
-            f"Padding mode should be either constant, edge, reflect or symmetric, got {mode!r}"
+            f"Padding mode should be either constant, edge, reflect or symmetric, got {shown(mode)}"
         )
