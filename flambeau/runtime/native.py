@@ -72,6 +72,7 @@ class _LLVM:
         self.new_context = create_context
         self.jit: Any = None
         self.linked = 0
+        self.pass_manager: Any = None
         self.names = itertools.count()
         self.every_target = False
 
@@ -91,6 +92,14 @@ class _LLVM:
             )
             self.machines[key] = found
         return found
+
+    def passes(self) -> Any:
+        """What `PASSES` names. Made once: some kilobytes of each are never freed."""
+        if self.pass_manager is None:
+            self.pass_manager = self.binding.create_new_module_pass_manager()
+            for name in PASSES:
+                getattr(self.pass_manager, f"add_{name}_pass")()
+        return self.pass_manager
 
     def linker(self) -> Any:
         """What links. Of every library it keeps some kilobytes for good, so that after a number of
@@ -191,12 +200,10 @@ def _optimised(llvm: _LLVM, text: str, machine: Any) -> Iterator[Any]:
         module.verify()
         with (
             b.create_pipeline_tuning_options() as tuning,
+            # Not kept: a run leaves references to its own stack in it.
             b.create_pass_builder(machine, tuning) as builder,
-            b.create_new_module_pass_manager() as passes,
         ):
-            for name in PASSES:
-                getattr(passes, f"add_{name}_pass")()
-            passes.run(module, builder)
+            llvm.passes().run(module, builder)
         yield module
 
 
