@@ -144,7 +144,7 @@ def _streams() -> Iterator[tuple[str, bytes, str | None]]:
     yield "magic-text", dump("5", 2) + sound, "Invalid magic number"
     yield "version", head[0] + dump(1002, 2) + sound, "Invalid protocol version: 1002"
     bomb = b")" + b"q\x00h\x00\x86" * 40 + b"."
-    yield "version-bomb", head[0] + bomb, "Invalid protocol version: .a tuple"
+    yield "version-bomb", head[0] + bomb, r"Invalid protocol version: \(\(\.\.\.\), \(\.\.\.\)\)"
     yield "version-enormous", head[0] + number(1 << 100_000) + b".", "a number of 100001 bits"
     yield "no-keys", start + _SOUND, "truncated"
     for what, keys in (("text", "0"), ("number", [0]), ("twice", ["0", "0"]), ("unknown", ["0", "9"]),

@@ -70,7 +70,7 @@ def _storages() -> Iterator[tuple[str, bytes, str | None]]:
     yield "numel-wraps", one(number(2**62 + 4)), "a storage of"
     yield "numel-enormous", one(number(1 << 100_000)), "a storage of a number of 100001 bits"
     yield "numel-text", one(text("4")), "a storage of '4' elements"
-    yield "numel-bomb", one(_bomb(40)), "a storage of .a tuple, a tuple. elements"
+    yield "numel-bomb", one(_bomb(40)), r"a storage of \(\(\.\.\.\), \(\.\.\.\)\) elements"
     yield "numel-truth", one(b"\x88"), "a storage of True elements"
     yield (
         "wider-dtype",

@@ -158,14 +158,13 @@ def test_del_gives_memory_back() -> None:
     x = torch.rand(32 * MIB >> 2)
     y = x * 2
     y[0].item()
-    if before["resident"]:
-        assert memory.stats()["resident"] > before["resident"] + 48 * MIB
+    during = memory.stats()
     del x, y
     memory.release()
     after = memory.stats()
     assert after["live"] <= before["live"] + MIB and after["cached"] <= before["cached"] + MIB
-    if before["resident"]:
-        assert after["resident"] < before["resident"] + 16 * MIB
+    # Of what there was before, some may have gone meanwhile too.
+    assert after["resident"] <= during["resident"] - 48 * MIB or not before["resident"]
 
 
 def test_stats_count_what_is_there() -> None:
