@@ -237,6 +237,14 @@ def to_ints(row: Row, name: str, x: Any) -> tuple[int, ...]:
     return tuple(out)
 
 
+def only_ints(row: Row, name: str, x: tuple[Any, ...]) -> tuple[int, ...]:
+    """A tuple in which something is not exactly an int, as ints."""
+    try:
+        return tuple([operator.index(v) for v in x])
+    except TypeError:
+        return to_ints(row, name, x)
+
+
 def from_varargs(row: Row, name: str, given: tuple[Any, ...], keyword: Any) -> tuple[int, ...]:
     """`view(2, 3)`, `view((2, 3))` and `view(size=(2, 3))` alike."""
     if keyword is not None:

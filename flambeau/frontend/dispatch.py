@@ -281,6 +281,8 @@ def _convert_param(w: _Writer, a: Argument) -> None:
         f"if {guard}{a.name}.__class__ is not {cls}: "
         f"{a.name} = {converter}(row, {a.name!r}, {a.name})"
     )
+    if base == "int[]":  # 2.0 == 2 and True == 1: they would find what those have left in the memo
+        w(f"elif {guard}not ALL_INT(map(KIND, {a.name})): {a.name} = only_ints(row, {a.name!r}, {a.name})")
 
 
 def _read_input(w: _Writer, i: int, a: Argument, dunder: bool) -> None:
@@ -501,7 +503,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
         "row": row, "memo": row.memo, "infer": infer, "infer_view": infer_view, "Value": Value,
         "Storage": Storage, "Tensor": Tensor, "new": object.__new__, "state": state,
         "read": read, "convert": convert, "record": record, "uncount": uncount, "Aval": Aval,
-        "LEAST": arguments.LEAST, "MOST": arguments.MOST, "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
+        "ALL_INT": frozenset((int,)).issuperset, "KIND": type, "LEAST": arguments.LEAST, "MOST": arguments.MOST, "LIMIT": max(config.max_pending_nodes, 1), "overflow": overflow, "note_bytes": note_bytes,
         "picks": picks, "run_check": run_check, "NUMBERS": NUMBERS, "this": this,
         "into_out": inplace.into_out, "is_operand": is_operand, "note_view": inplace.note_view, "unfollowed": inplace.unfollowed,
         "joined": joined, "MISSING": MISSING, "Intercept": Intercept, "lifted": lifted, "out_of_memory": shortage.named,
@@ -521,7 +523,7 @@ def make(row: Row, *, dunder: bool = False) -> Callable[..., Any]:
 
 
 _HELPERS = (
-    "old_order", "oldest_order", "too_big",
+    "old_order", "oldest_order", "only_ints", "too_big",
     "need_tensor", "need_operand", "need_scalar", "need_list", "check_list", "to_int", "to_ints",
     "from_varargs", "missing_argument", "to_index", "to_bool", "to_float", "to_str", "to_dtype", "to_number",
 )  # fmt: skip
