@@ -62,7 +62,7 @@ def check_params(row: Row, called: str, operands: Any) -> None:
             raise ValueError(f"{called}(): Overflow when unpacking long long: {x}")
         if x.__class__ is tuple:
             for position, item in enumerate(x, 1):
-                _check_item(called, a, position, item)
+                _check_item(called, a.name, a.type.startswith("int"), position, item)
             if a.type.startswith("int") and any(hasattr(item, "_aval") for item in x):
                 raise TensorItems
 
@@ -78,18 +78,19 @@ def check_complex(row: Row, called: str, operands: Any, result: Any) -> None:
                 )
 
 
-def _check_item(called: str, a: signature.Argument, position: int, item: Any) -> None:
-    if a.type.startswith("int"):
+def _check_item(called: str, name: str, whole: bool, position: int, item: Any) -> None:
+    """Refuse an item of a tuple that is beyond 64 bits or, where they are to be `whole` numbers, none."""
+    if whole:
         try:
             item = operator.index(None if item.__class__ is bool else item)  # type: ignore[arg-type]
         except (TypeError, ValueError, RuntimeError):
             raise TypeError(
-                f"{called}(): argument '{a.name}' must be tuple of ints, but found element of type "
+                f"{called}(): argument '{name}' must be tuple of ints, but found element of type "
                 f"{type(item).__name__} at pos {position}"
             ) from None
     if item.__class__ is int and not LEAST <= item <= _INT64:
         raise TypeError(
-            f"{called}(): argument '{a.name}' failed to unpack the number at pos {position}: "
+            f"{called}(): argument '{name}' failed to unpack the number at pos {position}: "
             f"Overflow when unpacking long long: {item}"
         )
 
@@ -238,11 +239,10 @@ def to_ints(row: Row, name: str, x: Any) -> tuple[int, ...]:
 
 
 def only_ints(row: Row, name: str, x: tuple[Any, ...]) -> tuple[int, ...]:
-    """A tuple in which something is not exactly an int, as ints."""
-    try:
-        return tuple([operator.index(v) for v in x])
-    except TypeError:
-        return to_ints(row, name, x)
+    """A tuple in which something is not exactly an int, as ints. Truth values are none."""
+    for position, item in enumerate(x, 1):
+        _check_item(row.called, name, True, position, item)
+    return tuple([operator.index(v) for v in x])
 
 
 def from_varargs(row: Row, name: str, given: tuple[Any, ...], keyword: Any) -> tuple[int, ...]:

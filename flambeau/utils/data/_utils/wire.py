@@ -103,13 +103,7 @@ def _rebuild_tensor(
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def _rebuild_parameter(
-    buffer: Any,
-    array_dtype: str,
-    shape: tuple[int, ...],
-    dtype: str | None,
-    expanded: tuple[int, ...] | None,
-    requires_grad: bool,
-) -> Any:
-    data = _rebuild_tensor(buffer, array_dtype, shape, dtype, expanded, False)
-    return torch.nn.Parameter(data, requires_grad)
+def _rebuild_parameter(*parts: Any) -> Any:
+    """What `_parts_of` tells of a parameter."""
+    values: Any = (*parts[:-1], False)
+    return torch.nn.Parameter(_rebuild_tensor(*values), parts[-1])
