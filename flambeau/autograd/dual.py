@@ -193,7 +193,7 @@ def _zeros_as(primal: Any) -> Any:
     from ..core.layout import span
 
     shape, strides = tuple(primal._aval.shape), stride(primal)
-    room = call.zeros((span(shape, strides, 0)[1],), dtype=primal._aval.dtype)
+    room = call.zeros((span(shape, strides, 0)[1],), dtype=primal._aval.dtype, device=primal._aval.device)
     return room.as_strided(shape, strides, 0)
 
 
@@ -202,7 +202,7 @@ def _laid_out_as(tangent: Any, primal: Any) -> Any:
     if stride(tangent) == stride(primal) and tangent._offset == primal._offset:
         return tangent
     room = primal._storage.aval.numel
-    memory = call.zeros((room,), dtype=tangent._aval.dtype)
+    memory = call.zeros((room,), dtype=tangent._aval.dtype, device=tangent._aval.device)
     laid = memory.as_strided(tuple(primal._aval.shape), stride(primal), primal._offset)
     laid.copy_(tangent)
     return laid
@@ -269,7 +269,7 @@ def transposed_twice(
     live = [r for r in results if r.requires_grad]
     if not live or not moving:
         return [None] * len(results)
-    us = [own_leaf(call.constant(0, r._aval.shape, r._aval.dtype), level) for r in live]
+    us = [own_leaf(call.constant(0, r._aval.shape, r._aval.dtype, r._aval.device), level) for r in live]
     back = autograd_grad(live, moving, us, create_graph=True, allow_unused=True)
     pairs = [(g, w) for g, w in zip(back, weights, strict=True) if g is not None and g.requires_grad]
     if not pairs:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from ..core import device as devices
 from ..engine import flush
 from ..graph.trace import state
 from . import levels, replay
@@ -88,7 +89,10 @@ class _Pass:
             if node.extra is not None:
                 slots = _hooks_before(node.extra, slots, self.create_graph)
             state.trusted = node.token != 0
-            passed = node.apply(slots, edges)
+            if devices.others and node.token:
+                passed = devices.there(node.apply, (slots, edges), {})
+            else:
+                passed = node.apply(slots, edges)
             state.trusted = False
             if not self.keep_graph and (node.saved or node.saved_results):
                 node.release()

@@ -116,7 +116,7 @@ class _FunctionNode(Node, FunctionCtx):
             from ..ops.table import call
 
             grads = [
-                call.constant(0, a.shape, a.dtype) if g is None and a is not None else g
+                call.constant(0, a.shape, a.dtype, a.device) if g is None and a is not None else g
                 for g, a in zip(grads, self.out, strict=True)
             ]
         found = self._function._derivative()(self, *grads)

@@ -179,13 +179,13 @@ def _rows_at_once(out: Any, xs: Tensors, create_graph: bool, strict: bool) -> Te
     """The same with one backward pass for all rows."""
     n = out.numel()
     if not out.requires_grad or not n:
-        return tuple(call.zeros((*out.shape, *x.shape), dtype=x.dtype) for x in xs)
-    basis = call.eye(n, dtype=out.dtype).view((n, *out.shape))
+        return tuple(call.zeros((*out.shape, *x.shape), dtype=x.dtype, device=x.device) for x in xs)
+    basis = call.eye(n, dtype=out.dtype, device=out.device).view((n, *out.shape))
     found = autograd_grad(
         out, xs, basis, True, create_graph, allow_unused=True, is_grads_batched=True
     )
     return tuple(
-        call.zeros((*out.shape, *x.shape), dtype=x.dtype)
+        call.zeros((*out.shape, *x.shape), dtype=x.dtype, device=x.device)
         if g is None
         else g.reshape((*out.shape, *x.shape))
         for x, g in zip(xs, found, strict=True)
@@ -203,7 +203,7 @@ def _rows(out: Any, xs: Tensors, create_graph: bool, strict: bool) -> Tensors:
     return tuple(
         call.stack(column).view((*out.shape, *x.shape))
         if column
-        else call.zeros((*out.shape, *x.shape), dtype=x.dtype)
+        else call.zeros((*out.shape, *x.shape), dtype=x.dtype, device=x.device)
         for column, x in zip(columns, xs, strict=True)
     )
 

@@ -28,7 +28,7 @@ def _root_gradient(output: Any, g: Any, create_graph: bool) -> Any:
             raise RuntimeError(
                 f"grad can be implicitly created only for real scalar outputs but got {have.dtype}"
             )
-        return call.constant(1, have.shape, have.dtype)
+        return call.constant(1, have.shape, have.dtype, have.device)
     if not _is_tensor(g):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g._aval.shape != have.shape:
@@ -144,7 +144,7 @@ def grad(
                     "the desired behavior."
                 )
             if materialize_grads:
-                g = call.constant(0, aval.shape, aval.dtype)
+                g = call.constant(0, aval.shape, aval.dtype, aval.device)
         elif not create_graph:
             g = g._detached()
         out.append(g)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 _LAST = 127
@@ -71,11 +73,12 @@ class device:
 
     def __enter__(self) -> device:
         """New tensors are made on this device until the end of the `with` block."""
-        usable(self)
+        current.entered.append(current.device)
+        current.device = usable(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        current.device = current.entered.pop()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (device, (str(self),))
@@ -84,18 +87,101 @@ class device:
 CPU = device("cpu")
 
 
+class _Current(threading.local):
+    """Where a thread makes new tensors if nobody says where."""
+
+    def __init__(self) -> None:
+        self.device = CPU if default is None else usable(default)
+        self.entered: list[device] = []
+        """What `with` blocks go back to."""
+
+
+default: device | None = None
+"""What `torch.set_default_device` has chosen, for threads that begin later."""
+others = False
+"""Whether a tensor was ever on another device than the CPU. Who pays for devices asks this first."""
+current = _Current()
+_gpus: dict[int, device] = {}
+
+
+def gpu(index: int) -> device:
+    """The device `cuda:index`, always the same object. It is not asked whether it is there."""
+    found = _gpus.get(index)
+    if found is None:
+        found = _gpus[index] = device("cuda", index)
+    return found
+
+
+def used() -> None:
+    """Note that there are tensors on other devices than the CPU from now on."""
+    global others
+    others = True
+
+
 def usable(where: Any) -> device:
-    """The device that `where` names, checked to be one that this build computes on."""
+    """The device that `where` names (None: the one for new tensors), checked to be there."""
     if where is None:
-        return CPU
+        return current.device
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         if found.index not in (None, 0):
             raise RuntimeError(f"CPU device index must be -1 or zero, got {found.index}")
         return CPU
     if found.type == "cuda":
-        raise AssertionError(
-            "Torch not compiled with CUDA enabled: flambeau computes on the CPU here; "
-            "use device='cpu', or test torch.cuda.is_available() first"
-        )
-    raise RuntimeError(f"flambeau has no '{found.type}' device; use device='cpu'")
+        from ..runtime import cuda
+
+        count = cuda.device_count()
+        if not count:
+            raise cuda.absent()
+        index = cuda.current_device() if found.index is None else found.index
+        if index >= count:
+            raise RuntimeError(
+                f"CUDA error: invalid device ordinal: cuda:{index}, of {count} "
+                f"device{'s' * (count > 1)}: cuda:0{f' to cuda:{count - 1}' * (count > 1)}"
+            )
+        return gpu(index)
+    raise RuntimeError(f"flambeau has no '{found.type}' device; use device='cpu' or 'cuda'")
+
+
+class at:
+    """`with at(where):` what is made without a device is made there: for what operations make as
+    they go."""
+
+    __slots__ = ("where", "before")
+
+    def __init__(self, where: device) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        self.before = current.device
+        current.device = self.where
+
+    def __exit__(self, *_: object) -> None:
+        current.device = self.before
+
+
+def of(args: Any) -> device | None:
+    """The device of the first tensor among arguments and lists of them; None where there is none.
+    A GPU comes before the CPU: numbers may be there as tensors without dimensions."""
+    found = None
+    for x in args:
+        a = getattr(x, "_aval", None)
+        if a is not None:
+            if a.device is not CPU:
+                return a.device  # type: ignore[no-any-return]
+            found = CPU
+        elif x.__class__ is list or x.__class__ is tuple:
+            inner = of(x)
+            if inner is not None and inner is not CPU:
+                return inner
+            found = found or inner
+    return found
+
+
+def there(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what an operation consists of; what it makes is made where its arguments are."""
+    where = of(args) or of(kwargs.values())
+    if where is None or where is current.device:
+        return body(*args, **kwargs)
+    with at(where):
+        return body(*args, **kwargs)

@@ -5,35 +5,42 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..autograd.levels import running, underneath
+from ..core import device as devices
 from ..core import dtypes
 from ..core.aval import aval
-from ..core.device import usable
+from ..core.device import CPU, usable
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, span
 from ..errors import shown
-from ..graph.trace import note_bytes, state
+from ..graph.trace import note_bytes, record, state
 from ..graph.value import leaf
-from ..ops.table import call
+from ..ops.table import call, table
 from ..runtime.shortage import named, naming, possible, room
 from ..runtime.storage import Storage
-from .dispatch import fresh, uncount
+from .dispatch import fresh, function, uncount
 from .from_data import read_data
 from .linear import linear
 from .memory import alias, share_array
+from .placing import uploaded
 from .results import result_type
 from .tensor import Tensor
 
 
-def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
-    """A tensor over a fresh C-contiguous buffer of dtype `dt` that nobody else holds."""
-    a = aval(array.shape, dt)
-    t: Tensor = fresh(leaf(a, array), a)
+def wrap(
+    array: np.ndarray, dt: dtype, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """A tensor over a fresh C-contiguous buffer of dtype `dt` that nobody else holds; on a device
+    that is not the CPU, of a copy of it."""
+    where = devices.current.device if device is None else device
+    a = aval(array.shape, dt, where)
+    value = leaf(a, array) if where is CPU else uploaded(array, a)
+    t: Tensor = fresh(value, a)
     if a.big:
         note_bytes(a)
     if state.inference:
@@ -45,7 +52,7 @@ def wrap(array: np.ndarray, dt: dtype, requires_grad: bool = False) -> Tensor:
 
 def lasting(array: np.ndarray, dt: dtype) -> Tensor:
     """A tensor with a copy of `array` for tables that are kept: no inference tensor."""
-    t = wrap(dtypes.narrow(np.array(array), dt), dt)
+    t = wrap(dtypes.narrow(np.array(array), dt), dt, device=CPU)
     t._inference, t._count = False, None
     return t
 
@@ -87,8 +94,7 @@ def constant(
     shape: tuple[int, ...], value: Any, dt: dtype | None, device: Any, requires_grad: bool
 ) -> Tensor:
     """A tensor of one number."""
-    usable(device)
-    t: Tensor = call.constant(value, shape, dt or dtypes.get_default())
+    t: Tensor = call.constant(value, shape, dt or dtypes.get_default(), usable(device))
     if state.inference:
         uncount((t,))
     if requires_grad:
@@ -157,7 +163,8 @@ def _like(name: str, value: Any) -> Any:
                 f"not {type(input).__name__}"
             )
         dt = check_dtype(name, dtype) or input._aval.dtype
-        return constant(input._aval.shape, value, dt, device, requires_grad)
+        where = input._aval.device if device is None else device
+        return constant(input._aval.shape, value, dt, where, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"{name}(input): a tensor of input's shape and dtype filled with {value}."
@@ -204,7 +211,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
         raise TypeError(
             f"full_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device,
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device or input.device,
                 requires_grad=requires_grad)  # fmt: skip
 
 
@@ -217,7 +224,7 @@ def tensor(
     Without `dtype`, Python floats take the default dtype and ints int64. ValueError for ragged
     sequences, TypeError for what is no number.
     """
-    usable(device)
+    where = usable(device)
     dt = check_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         warnings.warn(
@@ -229,36 +236,44 @@ def tensor(
         )
         t = data.detach().clone() if dt is None else call.to_dtype(data.detach(), dt)
         t = t if t._storage is not data._storage else t.clone()
+        if device is not None:
+            t = t.to(where)
         if requires_grad:
             t.requires_grad = True
         return t  # type: ignore[no-any-return]
     try:
         array, found = read_data(data, dt)
-        return converted(array, found, dt or found, requires_grad)
+        t = converted(array, found, dt or found, requires_grad, where)
     except MemoryError as error:
         raise named(error, "tensor") from None
+    return t.pin_memory() if pin_memory and where is CPU else t
 
 
-def converted(array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool) -> Tensor:
+def converted(
+    array: np.ndarray, found: dtype, dt: dtype, requires_grad: bool, device: Any = None
+) -> Tensor:
     """A tensor of a copy of an array, whose elements are `found`'s, as `dt`. RuntimeError where complex
     numbers were to become real."""
     source = found if array.dtype == found.np else dtypes.from_numpy(array.dtype)
     if source.category == dtypes.COMPLEX and dt.category < dtypes.COMPLEX:
         raise RuntimeError("value cannot be converted to type float without overflow")
     fresh_array = np.array(dtypes.convert(array, source, dt), dt.np, order="C", copy=True)
-    return wrap(fresh_array, dt, requires_grad)
+    return wrap(fresh_array, dt, requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing memory where it can (arrays and tensors of the dtype)."""
-    usable(device)
+    where = usable(device)
     dt = check_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
-        return data if dt is None else data.to(dt)  # type: ignore[no-any-return]
+        return data.to(data.device if device is None else where, dt)  # type: ignore[no-any-return]
     if isinstance(data, np.ndarray):
-        t = from_numpy(data)
-        return t if dt is None else t.to(dt)  # type: ignore[no-any-return]
-    return tensor(data, dtype=dt)
+        return from_numpy(data).to(where, dt)  # type: ignore[no-any-return]
+    if hasattr(data, "__cuda_array_interface__"):
+        from .cuda_arrays import from_interface
+
+        return from_interface(data).to(usable("cuda") if device is None else where, dt)  # type: ignore[no-any-return]
+    return tensor(data, dtype=dt, device=where)
 
 
 def asarray(
@@ -267,7 +282,7 @@ def asarray(
 ) -> Tensor:  # fmt: skip
     """`obj` as a tensor: tensors, arrays and buffers share memory unless `copy` is true or the dtype
     differs. ValueError where `copy` is false and there is no way but to copy."""
-    usable(device)
+    where = usable(device)
     dt = check_dtype("asarray", dtype)
     if isinstance(obj, Tensor):
         t: Any = obj
@@ -282,7 +297,11 @@ def asarray(
     else:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        t, copy = tensor(obj, dtype=dt), False
+        t, copy = tensor(obj, dtype=dt, device=where), False
+    if t.device is not where and (device is not None or not isinstance(obj, Tensor)):
+        if copy is False:
+            raise ValueError(f"can't alias tensor from device '{t.device}' to '{where}'.")
+        t, copy = t.to(where), False
     if dt is not None and t.dtype is not dt:
         if copy is False:
             raise ValueError(
@@ -454,7 +473,7 @@ def arange(
     for g in given:
         if not isinstance(g, (int, float)):
             raise TypeError(f"arange(): expected numbers, got {type(g).__name__}")
-    usable(device)
+    where = usable(device)
     low, high, by = (0, given[0], 1) if len(given) == 1 else (*given, 1)[:3]
     if by == 0:
         raise RuntimeError("arange(): step must be nonzero")
@@ -476,6 +495,9 @@ def arange(
             raise ValueError(f"arange(): step must be nonzero, but it is 0 as {dt}")
         if dt is dtypes.int64:  # of which alone PyTorch counts with the numbers cut off
             count = max(0, math.ceil((high - low) / by))
+    if where is not CPU and not dt.is_complex:
+        found: Any = call.sequence(low, by, count, dt, where)
+        return _given(found, requires_grad, out)
     room(8 * count, "arange")
     try:
         if dt.category <= dtypes.INT and integral:
@@ -486,10 +508,16 @@ def arange(
             array = dtypes.narrow(wide, dt)
     except MemoryError as error:
         raise named(error, "arange") from None
-    t = wrap(array, dt, requires_grad)
+    return _given(wrap(array, dt, requires_grad, where), requires_grad, out)
+
+
+def _given(t: Any, requires_grad: bool, out: Any) -> Any:
+    """A new tensor, as it was asked for: in the graph, or written to another."""
     if out is not None:
         out.resize_(tuple(t.shape))
-        return out.copy_(t)  # type: ignore[no-any-return]
+        return out.copy_(t)
+    if requires_grad:
+        t.requires_grad = True
     return t
 
 
@@ -546,7 +574,7 @@ def linspace(
         t = _complex_linspace(start, end, steps, dt or dtypes.get_default().to_complex())
         return t.requires_grad_(requires_grad) if out is None else out.resize_(t.shape).copy_(t)  # type: ignore[no-any-return]
     low, high, n = _ends("linspace", start, end, steps)
-    usable(device)
+    where = usable(device)
     dt = dt or dtypes.get_default()
     kind = dt.compute if dt.is_floating_point else np.dtype("f8")
     if dt.category <= dtypes.INT:  # the ends are numbers of the dtype too
@@ -554,11 +582,8 @@ def linspace(
     room(n * kind.itemsize, "linspace")
     with np.errstate(all="ignore"):
         array = _steps(low, high, n, kind)
-    t = wrap(dtypes.convert(array, dtypes.from_numpy(kind), dt) if dt.np != kind else array, dt, requires_grad)
-    if out is not None:
-        out.resize_(tuple(t.shape))
-        return out.copy_(t)  # type: ignore[no-any-return]
-    return t
+    array = dtypes.convert(array, dtypes.from_numpy(kind), dt) if dt.np != kind else array
+    return _given(wrap(array, dt, False, where), requires_grad, out)
 
 
 def _steps(low: Any, high: Any, n: int, kind: np.dtype[Any]) -> np.ndarray:
@@ -596,16 +621,12 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """`steps` powers of base with exponents evenly from start to end."""
     low, high, n = _ends("logspace", start, end, steps)
-    usable(device)
+    where = usable(device)
     dt = wanted("logspace", dtype, out) or dtypes.get_default()
-    exponents = linspace(low, high, n, dtype=dtypes.float64).numpy()
+    exponents = linspace(low, high, n, dtype=dtypes.float64, device=CPU).numpy()
     with np.errstate(all="ignore"):
         values = np.power(float(base), exponents)
-    t = converted(values, dtypes.float64, dt, requires_grad)
-    if out is not None:
-        out.resize_(tuple(t.shape))
-        return out.copy_(t)  # type: ignore[no-any-return]
-    return t
+    return _given(converted(values, dtypes.float64, dt, False, where), requires_grad, out)
 
 
 @naming
@@ -618,27 +639,71 @@ def eye(
     rows, cols = operator.index(n), operator.index(n if m is None else m)
     if rows < 0 or cols < 0:
         raise RuntimeError(f"eye(): n and m must be greater or equal to 0, got {rows} and {cols}")
-    usable(device)
+    where = usable(device)
     dt = wanted("eye", dtype, out) or dtypes.get_default()
+    if where is not CPU:
+        down, across = (call.sequence(0, 1, length, dtypes.int64, where) for length in (rows, cols))
+        return _given((down.unsqueeze(1) + k == across).to(dt), requires_grad, out)
     room(8 * rows * cols, "eye", (rows, cols))
-    t = wrap(dtypes.narrow(np.eye(rows, cols, k), dt), dt, requires_grad)
-    if out is not None:
-        out.resize_((rows, cols))
-        return out.copy_(t)  # type: ignore[no-any-return]
-    return t
+    return _given(wrap(dtypes.narrow(np.eye(rows, cols, k), dt), dt, False, where), requires_grad, out)
 
 
 def rebuild(cls: Any, bits: np.ndarray, name: str, requires_grad: bool, extra: dict[str, Any]) -> Any:
     """Unpickle a tensor."""
-    t = wrap(bits, dtypes.by_name(name))
+    t = wrap(bits, dtypes.by_name(name), device=CPU)
+    where = extra.pop("device", None)
+    if where is not None:
+        t = t.to(where)
     t.__class__ = cls
     t._rg = requires_grad
     t.__dict__.update(extra)
     return t
 
 
+def at_device(row: Any, a: Any, scalars: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """The result of a row without tensors among its operands, on a device that is not the CPU."""
+    devices.used()
+    value = record(row, a, scalars, params)
+    if a.big:
+        note_bytes(a)
+    return fresh(value, a)
+
+
+def _anywhere(name: str, described: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of such a row for any device, the last argument. `described` gives shape, dtype,
+    scalars and parameters of its arguments."""
+    row = table[name]
+
+    def made(*args: Any) -> Any:
+        *given, where = args
+        if where is CPU:
+            return function(name)(*given)
+        shape, dt, scalars, params = described(*given)
+        shape = tuple(shape)
+        a = aval(shape, dt, where)
+        possible(a.nbytes, name, shape)
+        return at_device(row, a, scalars, params)
+
+    return made
+
+
+_constant_anywhere = _anywhere(
+    "constant", lambda value, shape, dt: (shape, dt, (value,), (tuple(shape), dt))
+)
+
+
+def constant_row(value: Any, shape: Any, dt: dtype, where: Any = None) -> Any:
+    """The row `constant` on a device: where new tensors are made, if none is given."""
+    if where is CPU or (where is None and not devices.others):
+        return function("constant")(value, shape, dt)
+    return _constant_anywhere(value, shape, dt, devices.current.device if where is None else where)
+
+
 call.define(
-    linear_at_once=linear,
+    linear_at_once=linear, constant=constant_row,
+    sequence=_anywhere(
+        "sequence", lambda start, step, count, dt: ((count,), dt, (start, step), (count, dt))
+    ),
     zeros=zeros, ones=ones, empty=empty, zeros_like=zeros_like, full=full, ones_like=ones_like,
     full_like=full_like, arange=arange, tensor=tensor, as_tensor=as_tensor, eye=eye,
     empty_strided=empty_strided, tensor_of=wrap, lasting=lasting,

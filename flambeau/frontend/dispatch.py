@@ -17,6 +17,7 @@ from ..autograd.derivatives import node_class
 from ..autograd.levels import Intercept, lifted
 from ..autograd.node import joined
 from ..autograd.saved import fresh
+from ..core import device as devices
 from ..core.aval import Aval
 from ..core.dtypes import widen
 from ..errors import InternalError
@@ -28,7 +29,7 @@ from ..ops.signature import Argument
 from ..ops.table import Row, Spec, call, table
 from ..runtime import shortage
 from ..runtime.storage import Storage
-from . import arguments, overriding, redirecting
+from . import arguments, overriding, placing, redirecting
 from .memory import array_of, convert, read, stride
 from .results import result_type
 from .standard import with_keywords
@@ -61,6 +62,8 @@ def infer(row: Row, key: Any, *operands: Any, called: str = "") -> Any:
     except ArithmeticError as error:
         raise RuntimeError(f"{called or row.called}(): {error}") from error
     spec = found if isinstance(found, Spec) else Spec(found)
+    if devices.others:
+        spec = placing.placed(spec, called or row.called, operands)
     arguments.check_complex(row, called or row.called, operands, spec.aval)
     for a in spec.aval if isinstance(spec.aval, tuple) else (spec.aval,):
         shortage.possible(a.nbytes, called or row.called, a.shape)
@@ -131,6 +134,8 @@ def run_check(row: Row, tensors: tuple[Any, ...], operands: tuple[Any, ...]) -> 
     assert row.check is not None
     if state.trusted and not any(_is_shared(x) for x in tensors):
         return
+    if devices.others and devices.of(tensors) is not devices.CPU:
+        return  # what would have to be waited for is looked at by the kernels: see `engine.cuda`
 
     def fetch(i: int) -> Any:
         x = tensors[i]
@@ -553,6 +558,8 @@ def _composite(row: Row) -> Callable[..., Any]:
                 if known in kwargs:
                     kwargs[name] = kwargs.pop(known)
         try:
+            if devices.others:
+                return devices.there(body, args, kwargs)
             return body(*args, **kwargs)
         except overriding.Overriding:
             if overriding._inside_composite(2):

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.device import usable
+from ..core.device import CPU, usable
 from ..core.dtypes import dtype
+from ..core.layout import contiguous_strides as row_major
 from .memory import alias, expose, stride, window
 from .tensor import Tensor
 
 _CPU = 1
+_GPU = 2
 _HERE = (_CPU, 3, 11)
 """Kinds of devices whose memory the CPU reads: its own, and what CUDA and ROCm pin."""
 
@@ -31,6 +33,10 @@ class _Tensor(ctypes.Structure):
         ("ndim", ctypes.c_int32), ("dtype", _DataType), ("shape", ctypes.POINTER(ctypes.c_int64)),
         ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64),
     ]  # fmt: skip
+
+
+class _Managed(ctypes.Structure):
+    _fields_ = [("tensor", _Tensor), ("manager", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
 
 
 class _Versioned(ctypes.Structure):
@@ -85,6 +91,8 @@ def export(
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if stream is not None and type(stream) is not int:
         raise TypeError(f"__dlpack__(): stream must be int or None, got {type(stream).__name__}")
+    if t.device is not CPU:
+        return _export_from_gpu(t, stream, max_version, dl_device, copy)
     if stream not in (None, -1):
         raise AssertionError(f"__dlpack__(): stream should be None on cpu, got {stream}")
     if dl_device is not None and tuple(dl_device) != (_CPU, 0):
@@ -106,6 +114,29 @@ def export(
         address = _api.PyCapsule_GetPointer(capsule, b"dltensor_versioned")
         _Versioned.from_address(address).flags |= 2  # the memory is a copy
     return capsule
+
+
+def _export_from_gpu(
+    t: Any, stream: int | None, max_version: Any, dl_device: Any, copy: bool | None
+) -> Any:
+    from ..runtime import cuda
+    from . import cuda_arrays
+
+    if dl_device is not None and tuple(dl_device) == (_CPU, 0):
+        if copy is False:
+            raise BufferError("__dlpack__(): a tensor on a GPU goes to the CPU as a copy only")
+        return export(t.cpu(), None, max_version, dl_device, None)
+    if dl_device is not None and tuple(dl_device) != t.__dlpack_device__():
+        raise BufferError(f"__dlpack__(): the tensor is on {t.device}, and can't go to {dl_device}")
+    if copy:
+        t = t.clone()
+    code = _CODES.get(t.dtype)
+    if code is None:
+        code = {"b": 6, "u": _UINT, "i": 0, "f": _FLOAT, "c": _COMPLEX}[t.dtype.np.kind]
+    made = cuda_arrays.export(t, _Managed, _Versioned, (code, 8 * t.dtype.itemsize), max_version)
+    if stream not in (None, -1):
+        cuda.waited_by(stream, t.device.index)
+    return made
 
 
 def to_dlpack(tensor: Tensor) -> Any:
@@ -145,6 +176,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             "only once, so you might have already constructed a tensor from it once."
         )
     opaque = _check(inside)
+    if inside.device_type == _GPU:
+        found = _from_gpu(capsule, inside, opaque)
+        return found.clone() if copy else found  # type: ignore[no-any-return]
     code = inside.dtype.code
     if opaque is not None:
         inside.dtype.code = _UINT
@@ -157,6 +191,36 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     return t.clone() if copy else t  # type: ignore[no-any-return]
 
 
+def _from_gpu(capsule: Any, inside: _Tensor, opaque: dtype | None) -> Any:
+    """A tensor over a capsule's memory on a GPU. The capsule is read now."""
+    from . import cuda_arrays
+
+    kind = inside.dtype
+    dt = opaque
+    if dt is None:
+        letter = {0: "i", _UINT: "u", _FLOAT: "f", _COMPLEX: "c", 6: "b"}.get(kind.code)
+        if letter is None:
+            raise RuntimeError(f"from_dlpack(): Unsupported dtype code {kind.code} of {kind.bits} bits")
+        dt = dtypes.from_numpy(np.dtype(f"{letter}{kind.bits // 8}"))
+    shape = tuple(inside.shape[i] for i in range(inside.ndim))
+    steps = tuple(inside.strides[i] for i in range(inside.ndim)) if inside.strides else row_major(shape)
+    for name, form in ((b"dltensor", _Managed), (b"dltensor_versioned", _Versioned)):
+        if _api.PyCapsule_IsValid(capsule, name):
+            at = _api.PyCapsule_GetPointer(capsule, name)
+            used = ctypes.c_char_p(b"used_" + name)
+            _used.append(used)
+            ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(
+                ("PyCapsule_SetName", ctypes.pythonapi)
+            )(capsule, used)
+            owner = cuda_arrays.Held(at, form.from_address(at).deleter)
+    address = (inside.data or 0) + inside.byte_offset
+    return cuda_arrays.over(address, dt, shape, steps, inside.device_id, owner)
+
+
+_used: list[Any] = []
+"""Names of capsules that were read: they do not copy them."""
+
+
 def _ask(source: Any, copy: bool | None) -> Any:
     """The capsule of an object."""
     if not hasattr(source, "__dlpack__"):
@@ -165,19 +229,40 @@ def _ask(source: Any, copy: bool | None) -> Any:
             f"capsule, got {type(source).__name__}"
         )
     if hasattr(source, "__dlpack_device__"):
-        kind = source.__dlpack_device__()[0]
-        if int(kind) not in _HERE:
+        kind, index = source.__dlpack_device__()
+        if int(kind) not in _HERE and not (int(kind) == _GPU and _has_gpus()):
             raise RuntimeError(f"from_dlpack(): Unsupported device_type: {int(kind)}, not the CPU")
+        if int(kind) == _GPU:
+            return _ask_gpu(source, int(index), copy)
     try:
         return source.__dlpack__(max_version=(1, 0), **({} if copy is None else {"copy": copy}))
     except TypeError:  # a producer from before version 1
         return source.__dlpack__()
 
 
+def _has_gpus() -> bool:
+    from ..runtime import cuda
+
+    return cuda.available()
+
+
+def _ask_gpu(source: Any, index: int, copy: bool | None) -> Any:
+    """The capsule of an object on a GPU, whose content is there for our stream."""
+    from ..runtime import cuda
+
+    usable(f"cuda:{index}")
+    stream = int(cuda.current_stream(index).handle or 0) or 1
+    more = {} if copy is None else {"copy": copy}
+    try:
+        return source.__dlpack__(stream=stream, max_version=(1, 0), **more)
+    except TypeError:  # a producer from before version 1
+        return source.__dlpack__(stream=stream)
+
+
 def _check(inside: _Tensor) -> dtype | None:
     """Refuse what can't be a tensor. Gives the dtype where NumPy has none."""
     kind = inside.dtype
-    if inside.device_type not in _HERE:
+    if inside.device_type not in _HERE and not (inside.device_type == _GPU and _has_gpus()):
         raise RuntimeError(f"from_dlpack(): Unsupported device_type: {inside.device_type}")
     if kind.lanes != 1:
         raise RuntimeError(f"from_dlpack(): ATen does not support lanes != 1, got {kind.lanes}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd.node import joined
 from ..autograd.wrapped import Intercept
+from ..core import device as devices
 from ..core import dtypes
 from ..errors import shape_text
 from ..ops.indexing import need_mask_shape
@@ -250,8 +251,27 @@ def _integers(tensors: list[Any]) -> list[Any]:
     for i, t in enumerate(tensors):
         if t is not None and t._aval.dtype is dtypes.bool_:
             parts = np.nonzero(t._array("a mask is an index"))
-            out[i : i + len(parts)] = [wrap(p.copy(), dtypes.int64) for p in parts]
+            where = t._aval.device
+            out[i : i + len(parts)] = [wrap(p.copy(), dtypes.int64, device=where) for p in parts]
     return out
+
+
+def _beside(tensors: list[Any], x: Any) -> list[Any]:
+    """Indices on the device of what they index: those on the CPU are copied there.
+
+    Raises:
+        RuntimeError: they are on another GPU.
+    """
+    where = x._aval.device
+    if not devices.others or all([t is None or t._aval.device is where for t in tensors]):
+        return tensors
+    found = [t for t in tensors if t is not None and t._aval.device not in (where, devices.CPU)]
+    if found:
+        raise RuntimeError(
+            "indices should be either on cpu or on the same device as the indexed tensor "
+            f"({where}), got {found[0]._aval.device}"
+        )
+    return [t if t is None else t.to(where) for t in tensors]
 
 
 # --- reading and writing ------------------------------------------------------------------------
@@ -271,6 +291,7 @@ def getitem(x: Any, index: Any) -> Any:
     places = _resolve(x, index)
     if places.picks:
         listed = _integers(places.tensors)
+        listed = _beside(listed, x)
         positions = tuple(i for i, t in enumerate(listed) if t is not None)
         return call.index_at(places.view, [listed[i] for i in positions], positions)
     return places.view if places.view is not x else x._alias_view()
@@ -380,7 +401,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
 def _element_places(x: Any, index: Any) -> tuple[Any, ...]:
     """An index as one tensor of places for each dimension."""
     shape = tuple(x._aval.shape)
-    rest = getitem(call.arange(x._aval.numel).reshape(shape), index)
+    rest = getitem(call.arange(x._aval.numel, device=x._aval.device).reshape(shape), index)
     places = []
     for size in reversed(shape):
         places.append(rest % size if size else rest)
@@ -401,7 +422,7 @@ def _value(x: Any, value: Any) -> Any:
         real = isinstance(value, complex) and x.dtype.category in (dtypes.INT, dtypes.FLOAT)
         return value.real if real else value  # type: ignore[union-attr]
     if isinstance(value, (list, tuple, range, np.ndarray)):
-        return call.tensor(value).to(x.dtype)
+        return call.tensor(value, device=x.device).to(x.dtype)
     raise TypeError(
         f"can't assign a {type(value).__name__} to a torch.{x.dtype.legacy}Tensor: a tensor, a "
         "number, an array or lists of numbers would fit"
@@ -425,12 +446,12 @@ def _put(places: Places, value: Any) -> None:
         # A mask and one value: no place has to be known, so nothing has to run now.
         if isinstance(value, Tensor):
             value = value.reshape(()).to(view.dtype)
-        mask = _lined_up(given[0], tensors, view._aval.ndim)
+        mask = _lined_up(_beside(given, view)[0], tensors, view._aval.ndim)
         inplace_function("index_put_mask")(view, mask, value)
         return
     if not isinstance(value, Tensor):
-        value = call.tensor(value, dtype=view.dtype)
-    listed = _integers(tensors)
+        value = call.tensor(value, dtype=view.dtype, device=view.device)
+    listed = _beside(_integers(tensors), view)
     positions = tuple(i for i, t in enumerate(listed) if t is not None)
     inplace_function("index_put_at")(
         view, _without_leading_ones(value), [listed[i] for i in positions], positions

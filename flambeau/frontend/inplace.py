@@ -125,6 +125,11 @@ def check_result(t: Any, result: Any, name: str, exact: bool = False) -> None:
             f"{name}: output with shape {shape_text(t._aval.shape)} doesn't match the broadcast "
             f"shape {shape_text(result._aval.shape)}"
         )
+    if result._aval.device is not t._aval.device:
+        raise RuntimeError(
+            f"{name}: Expected all tensors to be on the same device, but the result is on "
+            f"{result._aval.device} and the written-to tensor on {t._aval.device}"
+        )
     found, kept = result._aval.dtype, t._aval.dtype
     if found is kept:
         return
@@ -218,7 +223,7 @@ class CopySlices(Node):
         memory = _recast(whole, kind)
         left = got = None
         if edges[0] is not None:
-            zeros = call.zeros(view[0], dtype=kind)
+            zeros = call.zeros(view[0], dtype=kind, device=g.device)
             changed = call.as_strided_scatter(memory, zeros, *view)
             left = _from_memory(_recast(changed, g.dtype, whole.numel()), base)
         if edges[1] is not None:
@@ -266,7 +271,7 @@ def _recast(memory: Any, kind: Any, size: int = -1) -> Any:
         parts = call.view_as_real(memory).reshape(-1)
         return parts if size < 0 else parts[:size]
     if memory.numel() % 2:
-        memory = call.cat([memory, call.zeros((1,), dtype=memory.dtype)])
+        memory = call.cat([memory, call.zeros((1,), dtype=memory.dtype, device=memory.device)])
     return call.view_as_complex(memory.reshape(-1, 2))
 
 
@@ -276,7 +281,7 @@ def _as_memory(g: Any, base: tuple[Any, Any]) -> Any:
     if is_contiguous(shape, strides):
         whole = g if g._plain else call.clone(g)
         return whole.reshape(whole.numel())
-    zeros = call.zeros((span(shape, strides, 0)[1],), dtype=g.dtype)
+    zeros = call.zeros((span(shape, strides, 0)[1],), dtype=g.dtype, device=g.device)
     return call.as_strided_scatter(zeros, g, shape, strides, 0)
 
 
@@ -469,6 +474,11 @@ def into_out(
         if row.out in ("exact", "apart") and r._aval.dtype is not o._aval.dtype:
             raise RuntimeError(
                 f"{name}(): expected an out tensor of dtype {r._aval.dtype}, got {o._aval.dtype}"
+            )
+        if r._aval.device is not o._aval.device:
+            raise RuntimeError(
+                f"{name}(): Expected all tensors to be on the same device, but the result is on "
+                f"{r._aval.device} and out on {o._aval.device}"
             )
     for o in outs:  # all of them before the first is written
         check_target(o, name, operands)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.device import usable
+from ..core.device import CPU, device, usable
 from ..core.size import Size
 from ..errors import shown
 from .creation import constant, converted, sizes
@@ -21,7 +21,7 @@ _BY_LEGACY = {d.legacy: d for d in dtypes.ALL}
 
 def legacy_tensor(cls: Any, dt: dtypes.dtype, *args: Any, **kwargs: Any) -> Any:
     """`torch.Tensor(5, 3)`: uninitialised sizes, or `torch.Tensor([1, 2])`: data."""
-    usable(kwargs.get("device"))
+    where = usable(kwargs.get("device"))
     if len(args) == 1 and isinstance(args[0], Tensor):
         source = args[0]
         if source._aval.dtype is not dt:
@@ -34,9 +34,9 @@ def legacy_tensor(cls: Any, dt: dtypes.dtype, *args: Any, **kwargs: Any) -> Any:
                     f"new(): data must be a sequence (got {type(args[0]).__name__})"
                 )
         array, found = read_data(args[0])
-        t = converted(array, found, dt, False)
+        t = converted(array, found, dt, False, where)
     else:
-        t = constant(sizes("new", args) if args else (0,), 0, dt, None, False)
+        t = constant(sizes("new", args) if args else (0,), 0, dt, where, False)
     if cls is not Tensor:
         t.__class__ = cls
     return t
@@ -67,28 +67,28 @@ TYPES: dict[str, Any] = {
 }
 
 
-def type_name(dt: dtypes.dtype) -> str:
-    """`torch.FloatTensor` for float32."""
-    return f"torch.{dt.legacy}Tensor"
+def type_name(dt: dtypes.dtype, where: device = CPU) -> str:
+    """`torch.FloatTensor` for float32, `torch.cuda.FloatTensor` on a GPU."""
+    return f"torch.{'' if where is CPU else where.type + '.'}{dt.legacy}Tensor"
 
 
-def type_of(what: Any) -> dtypes.dtype:
-    """The dtype of a dtype, a legacy type or its name."""
+def type_of(what: Any) -> tuple[Any, ...]:
+    """The dtype of a dtype; device and dtype of a legacy type or its name."""
     if isinstance(what, dtypes.dtype):
-        return what
+        return (what,)
     if isinstance(what, _TypeMeta):
-        return what._dtype
+        return (CPU, what._dtype)
+    if isinstance(what, type) and what.__module__ == "torch.cuda":  # torch.cuda.FloatTensor
+        what = f"torch.cuda.{what.__name__}"
     if isinstance(what, str):
         short = what.removeprefix("torch.").removesuffix("Tensor")
-        if short in _BY_LEGACY:
-            return _BY_LEGACY[short]
-        if short.startswith("cuda."):
-            from ..core.device import usable
-
-            usable("cuda")
+        kind = short.removeprefix("cuda.")
+        where = usable("cuda") if kind != short else CPU
+        if kind in _BY_LEGACY:
+            return (where, _BY_LEGACY[kind])
         raise ValueError(f"invalid type: '{what}'")
     if what is Tensor:
-        return dtypes.get_default()
+        return (CPU, dtypes.get_default())
     raise ValueError(f"invalid type: {shown(what)}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd.wrapped import Intercept
 from ..core.aval import Aval, aval
+from ..core.device import CPU
 from ..core.dtypes import dtype, from_numpy
 from ..core.layout import contiguous_strides, is_contiguous
 from ..engine import flush
@@ -32,7 +33,11 @@ def read(t: Any) -> Value:
     """The value of a tensor's content, in the tensor's shape."""
     storage = t._storage
     value = storage.value
-    if value is None:
+    if value is None and storage.aval.device is not CPU:
+        from . import cuda_arrays
+
+        value = cuda_arrays.current(storage)
+    elif value is None:
         with flush.lock():  # other threads may see that it can be lazy again
             if storage.is_shared():
                 value = leaf(t._aval, window(t).copy())
@@ -45,7 +50,7 @@ def read(t: Any) -> Value:
     if t._aval.nbytes >= UNREADABLE:
         raise refused(t._aval.nbytes, "", f"a view of shape {list(t._aval.shape)} is read")
     if t._aval.dtype is not storage.aval.dtype:
-        flat = aval((room(t),), t._aval.dtype)
+        flat = aval((room(t),), t._aval.dtype, t._aval.device)
         value = record(REINTERPRET, flat, (value,), (t._aval.dtype,))
     return record(VIEW, t._aval, (value, t._offset or None), (t._aval.shape, t._strides))
 
@@ -65,9 +70,9 @@ def array_of(t: Any, reason: str) -> np.ndarray:
         value = storage.value
     except Intercept:
         return storage.level.array_of(t, reason)  # type: ignore[no-any-return]
-    if value is None:
+    if value is None and storage.aval.device is CPU:
         return window(t)
-    if value.buffer is not None and not t._plain and t._aval.dtype is storage.aval.dtype:
+    if value is not None and value.buffer is not None and not t._plain and t._aval.dtype is storage.aval.dtype:
         state.looks += 1
         return strided(as_array(value).reshape(-1), t._aval.shape, stride(t), t._offset)
     found: np.ndarray = realise(read(t), reason)
@@ -87,6 +92,11 @@ def bump(t: Any) -> None:
 def write(t: Any, value: Value) -> None:
     """Replace a tensor's content by a value of its very aval. Counts a version."""
     storage = t._storage
+    if storage.value is None and storage.aval.device is not CPU:
+        from . import cuda_arrays
+
+        cuda_arrays.write(t, value)
+        return
     if storage.value is None:
         with flush.lock():
             if storage.is_shared():
@@ -123,8 +133,10 @@ def check_writable(storage: Storage) -> None:
         )
 
 
-def convert(value: Value, target: dtype) -> Value:
-    """A value in another dtype."""
+def convert(value: Value, target: Any) -> Value:
+    """A value in another dtype, or (see `placing.Placed`) on another device too."""
+    if target.__class__ is not dtype:
+        value, target = target.placed(value)
     source = value.aval.dtype
     if source is target:
         return value
@@ -181,6 +193,8 @@ def expose(storage: Storage) -> np.ndarray:
     The buffer of a value may be referred to by other values and arrays, which must not see later
     writes: then the storage gets a copy of its own.
     """
+    if storage.aval.device is not CPU:
+        raise TypeError(f"memory on {storage.aval.device} can't be seen from the CPU: copy it by cpu()")
     if storage.value is not None:
         value = storage.value
         array = realise(value, "memory is shown to the outside")
@@ -272,7 +286,11 @@ def storage_id(t: Any) -> int:
 def storage_bytes(t: Any) -> np.ndarray:
     """The whole storage of a tensor as bytes, which must not be written or kept."""
     storage = t._storage
-    if storage.value is None:
+    if storage.value is None and storage.aval.device is not CPU:
+        from . import cuda_arrays
+
+        buffer = realise(cuda_arrays.current(storage), "a storage is saved")
+    elif storage.value is None:
         buffer = storage.buffer
     else:
         buffer = realise(storage.value, "a storage is saved")
@@ -301,7 +319,7 @@ def _over(
     from .tensor import Tensor
 
     t: Any = object.__new__(Tensor)
-    t._storage, t._aval = storage, aval(size, dt)
+    t._storage, t._aval = storage, aval(size, dt, storage.aval.device)
     whole = storage.aval
     if (size, stride, offset, dt) != (whole.shape, contiguous_strides(whole.shape), 0, whole.dtype):
         t._strides, t._offset, t._plain = stride, offset, False

@@ -125,7 +125,7 @@ def set_default_tensor_type(t: Any) -> None:
     """The old form of set_default_dtype."""
     from .legacy import type_of
 
-    set_default_dtype(type_of(t))
+    set_default_dtype(type_of(t)[-1])
 
 
 def promote_types(type1: dtypes.dtype, type2: dtypes.dtype) -> dtypes.dtype:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.device import CPU
 from ..errors import shown, users_line
 from ..graph.trace import state
 from ..runtime import shortage
@@ -53,6 +54,13 @@ class Outside:
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory: each side sees the other's writes."""
+        if self._aval.device is not CPU:
+            if force:
+                return self.detach().cpu().numpy()
+            raise TypeError(
+                f"can't convert {self._aval.device} device type tensor to numpy. Use Tensor.cpu() to "
+                "copy the tensor to host memory first."
+            )
         if force:
             return self.detach().numpy().copy() if self._rg is True else self.detach().numpy()
         if self.requires_grad:
@@ -146,6 +154,10 @@ class Outside:
         where it is."""
         if not self._aval.numel:
             return 0
+        if self._aval.device is not CPU:
+            from .cuda_arrays import address
+
+            return address(self)
         buffer = pin(self._storage)
         return int(buffer.ctypes.data + self._offset * self._aval.dtype.itemsize)
 
@@ -182,7 +194,16 @@ class Outside:
         return export(self, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        index = self._aval.device.index
+        return (1, 0) if index is None else (2, index)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The memory of a tensor on a GPU, for CuPy, Numba and others (version 3 of the protocol).
+        AttributeError on the CPU, RuntimeError for tensors that require gradients."""
+        from .cuda_arrays import interface
+
+        return interface(self)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The namespace of the Python array API standard. ValueError for versions it lacks."""
@@ -202,6 +223,6 @@ class Outside:
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """The tensor on a device, as the array API standard calls `to(device)`."""
-        if stream is not None:
+        if stream is not None and self._aval.device is CPU:
             raise ValueError(f"to_device(): the CPU has no streams, got {shown(stream)}")
         return self.to(device)

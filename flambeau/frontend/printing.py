@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.device import CPU
 from .tensor import Tensor
 
 _PROFILES: dict[str, dict[str, Any]] = {
@@ -92,6 +93,8 @@ def _suffixes(t: Any) -> list[str]:
         unmarked = {default}
         if t.ndim != 1:
             found.append(f"size={tuple(t.shape)}")
+    if t.device is not CPU:
+        found.append(f"device='{t.device}'")
     if t.dtype not in unmarked:
         found.append(f"dtype={t.dtype}")
     try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core import device as devices
 from ..core.device import device, usable
 from ..engine import tiering
-from ..errors import shown
+from .precision import matmul_precision, set_matmul_precision
 
 _deterministic = {"mode": False, "warn_only": False}
-_precision = "highest"
-_PRECISIONS = ("highest", "high", "medium")
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -54,24 +53,21 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Allow float32 products to be computed less exactly ("high", "medium"). They aren't."""
-    global _precision
-    if precision not in _PRECISIONS:
-        raise ValueError(
-            f"Invalid float32 precision: {shown(precision)}, expected one of "
-            f"{', '.join(_PRECISIONS)}"
-        )
-    _precision = precision
+    """Allow float32 products on a GPU to round their operands to TF32 ("high", "medium"), or don't
+    ("highest", as at first). The CPU's are exact to float32's rounding whatever is set."""
+    set_matmul_precision(precision)
 
 
 def get_float32_matmul_precision() -> str:
     """What was allowed; "highest" at first."""
-    return _precision
+    return matmul_precision()
 
 
 def set_default_device(device: Any) -> None:
-    """Choose where new tensors are made: the CPU is what there is."""
-    usable(device)
+    """Choose where new tensors are made if nothing is said; None: on the CPU."""
+    where = devices.CPU if device is None else usable(device)
+    devices.default = None if where is devices.CPU else where
+    devices.current.device = where
 
 
 def get_default_device() -> device:

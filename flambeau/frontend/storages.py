@@ -113,7 +113,7 @@ class UntypedStorage(Common):
             return "torch.storage.UntypedStorage"
         from .legacy import type_of
 
-        return self._converted(type_of(dtype))
+        return self._converted(type_of(dtype)[-1])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UntypedStorage) and other._storage is self._storage
@@ -200,7 +200,7 @@ class TypedStorage(Common):
 
         if dtype is None:
             return f"torch.{self.dtype.legacy}Storage"
-        return self._converted(type_of(dtype))
+        return self._converted(type_of(dtype)[-1])
 
     def pickle_storage_type(self) -> str:
         return f"{self.dtype.legacy}Storage"

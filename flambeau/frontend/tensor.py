@@ -13,7 +13,7 @@ from ..autograd.node import version
 from ..autograd.wrapped import Intercept, Wrapped
 from ..core import dtypes
 from ..core.aval import aval
-from ..core.device import device
+from ..core.device import CPU, device
 from ..core.dtypes import dtype
 from ..core.layout import contiguous_strides, is_contiguous, span, wrap_dim
 from ..core.size import Size
@@ -200,8 +200,14 @@ class Tensor(Conversions, Outside, Differentiable):
     def is_inference(self) -> bool:
         return self._inference
 
-    is_cpu = True
-    is_cuda = False
+    @property
+    def is_cpu(self) -> bool:
+        return self._aval.device is CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._aval.device is not CPU
+
     is_xpu = False
     is_mps = False
     is_sparse = False
@@ -212,14 +218,19 @@ class Tensor(Conversions, Outside, Differentiable):
     names: Any = None
     name: Any = None
 
-    def is_pinned(self) -> bool:
-        return False
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether the content lies in page-locked memory; see `pin_memory`."""
+        from .placing import is_pinned
+
+        return self._aval.device is CPU and is_pinned(self)
 
     def is_conj(self) -> bool:
         return False
 
     def get_device(self) -> int:
-        return -1
+        """The GPU's number; -1 on the CPU."""
+        index = self._aval.device.index
+        return -1 if index is None else index
 
     def __len__(self) -> int:
         if not self._aval.ndim:
@@ -489,7 +500,9 @@ class Tensor(Conversions, Outside, Differentiable):
         if src is self and not (state.grad and self.requires_grad):
             bump(self)
             return self
-        if src._aval.dtype is not self._aval.dtype:
+        if src._aval.device is not self._aval.device:
+            src = src.to(self._aval.device, self._aval.dtype)
+        elif src._aval.dtype is not self._aval.dtype:
             src = call.to_dtype(src, self._aval.dtype)
         return inplace.assign(self, call.copy_same(self, src))
 
@@ -517,7 +530,7 @@ class Tensor(Conversions, Outside, Differentiable):
         shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
         if self._rg is True:
             raise RuntimeError("cannot resize variables that require grad")
-        new = aval(tuple(shape), self._aval.dtype)
+        new = aval(tuple(shape), self._aval.dtype, self._aval.device)
         if new.shape == self._aval.shape:
             return self
         if new.numel + self._offset <= room(self):
@@ -529,6 +542,8 @@ class Tensor(Conversions, Outside, Differentiable):
                 "resize_(): Trying to resize storage that is not resizable: NumPy sees its memory "
                 f"(of {room(self)} elements, {new.numel} are needed)"
             )
+        if new.device is not CPU:
+            return self._grown(new)
         old = self._array("resize_()").reshape(-1)
         room_for(new.nbytes, "resize_", new.shape)
         try:
@@ -542,6 +557,16 @@ class Tensor(Conversions, Outside, Differentiable):
         self._aval, self._strides, self._offset, self._plain = new, None, 0, True
         return self
 
+    def _grown(self, new: Any) -> Any:
+        """The same on a device, where memory is a value like any other."""
+        flat = self.detach().as_strided((self._aval.numel,), (1,), self._offset) if self._aval.numel else None
+        rest = call.constant(0, (new.numel - self._aval.numel,), new.dtype, new.device)
+        grown = rest if flat is None else call.cat([flat, rest])
+        whole = grown.reshape(tuple(new.shape))
+        self._storage = Storage(read(whole), new)
+        self._aval, self._strides, self._offset, self._plain = new, None, 0, True
+        return self
+
     def resize_as_(self, other: Any) -> Any:
         return self.resize_(tuple(_tensor("resize_as_", other).shape))
 
@@ -549,7 +574,7 @@ class Tensor(Conversions, Outside, Differentiable):
              stride: Any = None) -> Any:  # fmt: skip
         """Show the memory of `source` from now on."""
         if source is None:
-            source = call.empty((0,), dtype=self._aval.dtype)
+            source = call.empty((0,), dtype=self._aval.dtype, device=self._aval.device)
         if not isinstance(source, Tensor) and not hasattr(source, "_as"):
             raise TypeError(
                 f"set_(): argument 'source' must be Tensor or a storage, not {type(source).__name__}"

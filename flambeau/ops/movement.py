@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import layout
 from ..core.aval import Aval, aval
-from ..core.dtypes import check_number, dtype, narrow
+from ..core.dtypes import INT, check_number, dtype, narrow
 from .lowering import moves as low
 from .lowering.common import same as unchanged
 from .rules import common_dtype, same
@@ -294,6 +294,20 @@ row(
     rule=_full_rule, numpy=_full, forms="", moves=True,
     lower=low.constant,
     doc="A tensor of one number; see torch.full.",
+)  # fmt: skip
+
+
+def _sequence(start: Any, step: Any, count: int, dt: dtype) -> np.ndarray:
+    integral = dt.category <= INT
+    values = np.arange(count, dtype=np.int64 if integral else np.float64) * step + start
+    return values.astype(dt.np) if integral else narrow(values, dt)
+
+
+row(
+    "sequence(Scalar start, Scalar step, int count, dtype dtype) -> Tensor",
+    rule=lambda start, step, count, dt: Spec(aval((count,), dt)), numpy=_sequence, forms="", moves=True,
+    lower=low.sequence,
+    doc="`count` numbers from start on by step, computed as int64 or float64; see torch.arange.",
 )  # fmt: skip
 
 

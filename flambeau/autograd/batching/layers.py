@@ -192,7 +192,7 @@ def nll_loss_backward(c: Call) -> Any:
         share = call.expand(share, c.size, *target.shape)
     w = weight.value if isinstance(weight, Arg) else None
     folded = ((c.size * shape[0], *shape[1:]), ignored, "none")
-    one = call.constant(1, (), share._aval.dtype)
+    one = call.constant(1, (), share._aval.dtype, share._aval.device)
     return shaped(c, c.run([_folded(share, 2), _folded(target.full(c.size), 2), w, one], folded))
 
 

@@ -29,5 +29,5 @@ def _empty(c: Call) -> Any:
     if c.out is None:
         raise RuntimeError(f"vmap: {c.row.name} has no batching rule for a batch of size 0")
     several = isinstance(c.out, tuple)
-    made = tuple(call.constant(0, (0, *a.shape), a.dtype) for a in (c.out if several else (c.out,)))
+    made = tuple(call.constant(0, (0, *a.shape), a.dtype, a.device) for a in (c.out if several else (c.out,)))
     return made if several else made[0]

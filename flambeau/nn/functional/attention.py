@@ -95,7 +95,7 @@ def multi_head_attention_forward(
     k = k if static_k is None else _static(static_k, batch, num_heads)
     v = v if static_v is None else _static(static_v, batch, num_heads)
     if add_zero_attn:
-        zero = torch.zeros(batch, num_heads, 1, width // num_heads, dtype=k.dtype)
+        zero = torch.zeros(batch, num_heads, 1, width // num_heads, dtype=k.dtype, device=k.device)
         k, v = torch.cat([k, zero], 2), torch.cat([v, zero], 2)
         mask = _wider(mask)
     scores = (q * (1.0 / math.sqrt(width // num_heads))) @ k.transpose(-2, -1)

@@ -53,7 +53,7 @@ def ctc_loss(
     if zero_infinity:
         loss = torch.where(loss == float("inf"), torch.zeros_like(loss), loss)
     if reduction == "mean":
-        lengths = torch.tensor(target_length, dtype=loss.dtype).clamp(min=1)
+        lengths = torch.tensor(target_length, dtype=loss.dtype, device=loss.device).clamp(min=1)
         return (loss / lengths).mean()
     if reduction == "sum":
         return loss.sum()
@@ -104,14 +104,14 @@ def _negative_log_likelihood(
 ) -> Tensor:
     """The loss of each sample, (N)."""
     steps, count, _ = log_probs.shape
-    index = torch.tensor(labels, dtype=torch.int64).reshape(count, -1)
+    index = torch.tensor(labels, dtype=torch.int64, device=log_probs.device).reshape(count, -1)
     width = index.size(1)
     emitted = log_probs.gather(2, index.unsqueeze(0).expand(steps, count, width))
     skips = [
         [i >= 2 and row[i] != blank and row[i] != row[i - 2] for i in range(width)]
         for row in labels
     ]
-    may_skip = torch.tensor(skips, dtype=torch.bool).reshape(count, width)
+    may_skip = torch.tensor(skips, dtype=torch.bool, device=log_probs.device).reshape(count, width)
     return torch._sequences.ctc_likelihood(
         emitted, may_skip, torch.tensor(input_length), torch.tensor(target_length)
     )

@@ -110,11 +110,11 @@ def embedding_bag(
         rows, bag_of = rows[kept], bag_of[kept]
     if mode == "max":
         return _bag_max(rows, bag_of, bags)
-    total = torch.zeros(bags, weight.size(1), dtype=weight.dtype).index_add(0, bag_of, rows)
+    total = torch.zeros(bags, weight.size(1), dtype=weight.dtype, device=weight.device).index_add(0, bag_of, rows)
     if mode == "sum":
         return total
-    counts = torch.zeros(bags, dtype=weight.dtype)
-    counts = counts.index_add(0, bag_of, torch.ones(rows.size(0), dtype=weight.dtype))
+    counts = torch.zeros(bags, dtype=weight.dtype, device=weight.device)
+    counts = counts.index_add(0, bag_of, torch.ones(rows.size(0), dtype=weight.dtype, device=weight.device))
     return total / counts.clamp(min=1).unsqueeze(1)
 
 
@@ -142,7 +142,7 @@ def _bags(
                 "of fixed length sequences."
             )
         bags, length = input.shape
-        return input.reshape(-1), torch.arange(bags).repeat_interleave(length), bags
+        return input.reshape(-1), torch.arange(bags, device=input.device).repeat_interleave(length), bags
     if input.dim() != 1:
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
@@ -157,8 +157,8 @@ def _bags(
         starts = starts[:-1]
     else:
         ends = [*starts[1:], input.size(0)]
-    lengths = torch.tensor([end - start for start, end in zip(starts, ends, strict=True)])
-    bag_of = torch.arange(len(starts)).repeat_interleave(lengths)
+    lengths = torch.tensor([end - start for start, end in zip(starts, ends, strict=True)], device=input.device)
+    bag_of = torch.arange(len(starts), device=input.device).repeat_interleave(lengths)
     return input[: bag_of.size(0)], bag_of, len(starts)
 
 

@@ -42,13 +42,13 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         raise ValueError(f"affine_grid(): expected non-zero, positive sizes, got {list(size)}")
     lines = []
     for axis, length in enumerate(reversed(size[2:])):
-        line = torch.linspace(-1, 1, length, dtype=theta.dtype) if length > 1 else torch.zeros(
-            1, dtype=theta.dtype
+        line = torch.linspace(-1, 1, length, dtype=theta.dtype, device=theta.device) if length > 1 else torch.zeros(
+            1, dtype=theta.dtype, device=theta.device
         )
         if not align_corners:
             line = line * (length - 1) / length
         lines.append(line.reshape([-1 if d == n - 1 - axis else 1 for d in range(n)]))
-    lines.append(torch.ones((), dtype=theta.dtype))
+    lines.append(torch.ones((), dtype=theta.dtype, device=theta.device))
     base = torch.stack(torch.broadcast_tensors(*lines), -1).reshape(1, -1, n + 1)
     grid = torch.bmm(base.expand(size[0], -1, -1), theta.transpose(1, 2))
     return grid.reshape(theta.size(0), *size[2:], n)
@@ -154,7 +154,7 @@ def _returned(x: Tensor, n: int, padding_mode: str, align: bool) -> Tensor:
 
 def _nearest_tap(x: Tensor) -> list[tuple[Tensor, Any]]:
     """The weight is 1, and gives the grid a gradient of zeros."""
-    return [(x.detach().round(), torch.where(torch.ones((), dtype=torch.bool), 1.0, x))]
+    return [(x.detach().round(), torch.where(torch.ones((), dtype=torch.bool, device=x.device), 1.0, x))]
 
 
 def _linear_taps(x: Tensor) -> list[tuple[Tensor, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.dtypes import INT
 from ...core.layout import Ints, contiguous_strides
 from .common import (
     Lowering,
@@ -60,6 +61,13 @@ def pick(b: Any, results: tuple[Node, ...], position: int) -> Node:
 
 
 # --- constants ----------------------------------------------------------------------------------
+
+
+def sequence(b: Any, start: Node, step: Node, count: int, dtype: Any) -> Node:
+    """start + i * step."""
+    kind = "int64" if dtype.category <= INT else "float64"
+    i = b.cast(b.iota((count,), 0), kind)
+    return b.cast(b.add(b.mul(i, b.cast(step, kind)), b.cast(start, kind)), dtype.name)  # type: ignore[no-any-return]
 
 
 def constant(b: Any, value: Node, shape: Ints, dtype: Any) -> Node | None:
