@@ -112,6 +112,12 @@ def gpu(index: int) -> device:
     return found
 
 
+def find_gpu(index: int | None) -> int:
+    """The index of a GPU that is there (None: of the current one). Replaced by who knows GPUs, in a
+    layer above."""
+    raise RuntimeError(f"flambeau has no 'cuda' device {index} here")
+
+
 def used() -> None:
     """Note that there are tensors on other devices than the CPU from now on."""
     global others
@@ -128,18 +134,7 @@ def usable(where: Any) -> device:
             raise RuntimeError(f"CPU device index must be -1 or zero, got {found.index}")
         return CPU
     if found.type == "cuda":
-        from ..runtime import cuda
-
-        count = cuda.device_count()
-        if not count:
-            raise cuda.absent()
-        index = cuda.current_device() if found.index is None else found.index
-        if index >= count:
-            raise RuntimeError(
-                f"CUDA error: invalid device ordinal: cuda:{index}, of {count} "
-                f"device{'s' * (count > 1)}: cuda:0{f' to cuda:{count - 1}' * (count > 1)}"
-            )
-        return gpu(index)
+        return gpu(find_gpu(found.index))
     raise RuntimeError(f"flambeau has no '{found.type}' device; use device='cpu' or 'cuda'")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import config
+from ..core import device as devices
 from ..core.aval import Aval
 from ..graph.trace import overflow, state
 from ..graph.value import Value
@@ -43,6 +44,11 @@ def update_(name: str, roles: Roles, scalars: tuple[Any, ...], flags: tuple[bool
             changed then.
     """
     params = roles[0]
+    if devices.others and len({p._aval.device for p in params}) > 1:
+        for where in dict.fromkeys(p._aval.device for p in params):
+            here = [i for i, p in enumerate(params) if p._aval.device is where]
+            update_(name, [[role[i] for i in here] for role in roles], scalars, flags)
+        return
     if state.grad or len({id(p._storage) for p in params}) < len(params):
         by_hand = _as_pairs if _any_complex(params) else _one_by_one
         by_hand(name, roles, scalars, flags)

@@ -18,6 +18,24 @@ from ..ops.table import Spec
 from .memory import read
 
 
+def _find_gpu(index: int | None) -> int:
+    from ..runtime import cuda
+
+    count = cuda.device_count()
+    if not count:
+        raise cuda.absent() or RuntimeError("there is no GPU")
+    found = cuda.current_device() if index is None else index
+    if found >= count:
+        raise RuntimeError(
+            f"CUDA error: invalid device ordinal: cuda:{found}, where there is "
+            f"{'cuda:0' if count == 1 else f'cuda:0 to cuda:{count - 1}'}"
+        )
+    return found
+
+
+devices.find_gpu = _find_gpu
+
+
 def moved(a: Any, where: device) -> Any:
     """An aval (tuple of them) on a device."""
     if isinstance(a, tuple):

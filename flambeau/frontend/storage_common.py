@@ -31,20 +31,20 @@ def whole(t: Tensor, dt: dtype) -> Tensor:
     return whole
 
 
-def contents(given: Any, dt: dtype) -> Tensor:
+def contents(given: Any, dt: dtype, device: Any = None) -> Tensor:
     """A new flat tensor: of a size (its content is anything), or of elements."""
     if isinstance(given, int):
         if given < 0:
             raise RuntimeError(f"Storage size must be non-negative, but got {given}")
-        return call.empty((given,), dtype=dt)  # type: ignore[no-any-return]
-    return call.tensor(list(given), dtype=dt)  # type: ignore[no-any-return]
+        return call.empty((given,), dtype=dt, device=device)  # type: ignore[no-any-return]
+    return call.tensor(list(given), dtype=dt, device=device)  # type: ignore[no-any-return]
 
 
 class Common:
     """What storages of bytes and of elements have in common: a flat tensor is their content."""
 
     _tensor: Tensor
-    is_cuda = is_hpu = is_sparse = is_sparse_csr = False
+    is_hpu = is_sparse = is_sparse_csr = False
     resizable_error = (
         "resize_(): flambeau's storages keep their size; make a new tensor, or use Tensor.resize_"
     )
@@ -60,6 +60,10 @@ class Common:
     @property
     def device(self) -> Any:
         return self._tensor.device
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._tensor.is_cuda
 
     @property
     def filename(self) -> str | None:
@@ -128,25 +132,30 @@ class Common:
         self._tensor.fill_(value)
         return self
 
+    def _there(self, t: Tensor) -> Any:
+        return self if t is self._tensor else self._new(t)
+
     def cpu(self) -> Any:
-        return self
+        """The storage on the CPU: itself if it is there."""
+        return self._there(self._tensor.cpu())
 
     def to(self, *, device: Any, non_blocking: bool = False) -> Any:
-        usable(device)
-        return self
+        """The storage on a device: itself if it is there."""
+        return self._there(self._tensor.to(usable(device)))
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Any:
-        usable("cuda" if device is None else device)
-        return self
+        """The storage on a GPU: itself if it is there."""
+        return self._there(self._tensor.cuda(device))
 
     def get_device(self) -> int:
-        return -1
+        return self._tensor.get_device()
 
     def is_pinned(self, device: Any = "cuda") -> bool:
-        return False
+        return self._tensor.is_pinned()
 
     def pin_memory(self, device: Any = "cuda") -> Any:
-        return self
+        """The content in page-locked memory."""
+        return self._there(self._tensor.pin_memory())
 
     def resizable(self) -> bool:
         return False

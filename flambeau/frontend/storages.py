@@ -28,7 +28,7 @@ class UntypedStorage(Common):
     def __init__(self, given: Any = 0, *, device: Any = None) -> None:
         if isinstance(given, Tensor):
             raise TypeError("UntypedStorage() takes a size or bytes; a tensor has untyped_storage()")
-        self._tensor = contents(given, dtypes.uint8)
+        self._tensor = contents(given, dtypes.uint8, device)
 
     @classmethod
     def _of(cls, t: Tensor) -> UntypedStorage:
@@ -126,7 +126,7 @@ class UntypedStorage(Common):
 
     def __repr__(self) -> str:
         lines = "".join(f" {byte}\n" for byte in self.tolist())
-        return f"{lines}[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+        return f"{lines}[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
 
 
 def _deprecated() -> None:
@@ -217,7 +217,7 @@ class TypedStorage(Common):
     def __repr__(self) -> str:
         lines = "".join(f" {v}\n" for v in self.tolist())
         return (
-            f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {len(self)}]"
+            f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
         )
 
 

@@ -140,7 +140,7 @@ class ElementwiseOptimizer(Optimizer):
                     f"{name}: `fused=True` requires all the params to be floating point "
                     f"Tensors, but one of shape {tuple(p.shape)} is {p.dtype}"
                 )
-        if found and group.get("capturable"):
+        if found and group.get("capturable") and not found[0][0].is_cuda:
             raise AssertionError(
                 f"{name}: If capturable=True, params and state_steps must be on a device that "
                 f"captures graphs, but they are on {found[0][0].device}"
@@ -183,8 +183,10 @@ class ElementwiseOptimizer(Optimizer):
         if scalar is None:
             value = self._first_scalar(name, group)
             dtype = scalar_dtype(bool(group.get("fused")))
-            scalar = state[name] = torch.tensor(value, dtype=dtype)
+            scalar = state[name] = torch.tensor(value, dtype=dtype, device="cpu")
             self._made.append((p, name))
+        elif scalar.is_cuda:  # of a checkpoint: counting needs no GPU
+            scalar = state[name] = scalar.cpu()
         return scalar
 
     def _buffer(

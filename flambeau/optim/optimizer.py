@@ -402,7 +402,7 @@ class Optimizer:
     def _restore_scalars(self, state: dict[str, Any], fused: bool) -> None:
         for name in self._scalar_states:
             if name in state and not isinstance(state[name], torch.Tensor):
-                state[name] = torch.tensor(float(state[name]), dtype=scalar_dtype(fused))
+                state[name] = torch.tensor(float(state[name]), dtype=scalar_dtype(fused), device="cpu")
 
     # ---- hooks ------------------------------------------------------------------------
 

@@ -157,8 +157,11 @@ class LoadedStorage(_Standing):
         """The first tensor, which takes the bytes over."""
         from flambeau.frontend import memory
 
-        made = memory.from_buffer(self._data, dtype, size, stride, offset)
-        return made if self.device.type == "cpu" else made.to(self.device)
+        if self.device.type == "cpu":
+            return memory.from_buffer(self._data, dtype, size, stride, offset)
+        numel = self.nbytes() // dtype.itemsize
+        whole = memory.from_buffer(self._data, dtype, (numel,), (1,), 0).to(self.device)
+        return memory.alias(whole, dtype, size, stride, offset)
 
 
 class StoragePart(_Standing):

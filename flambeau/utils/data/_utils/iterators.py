@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import flambeau as torch
@@ -28,6 +28,7 @@ class BaseIterator:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         goes_on = loader._take_loaded()
+        self._pins = loader.pin_memory and _accelerator_available()
         self._dataset = loader.dataset
         self._dataset_kind = loader._dataset_kind
         self._reported_length = loader._IterableDataset_len_called
@@ -67,7 +68,7 @@ class BaseIterator:
         self._num_yielded += 1
         if self._reported_length is not None and self._num_yielded > self._reported_length:
             self._warn_of_length()
-        return data
+        return pinned(data) if self._pins else data
 
     def _next_data(self) -> Any:
         raise NotImplementedError
@@ -181,6 +182,34 @@ def run_pending() -> None:
     flush = getattr(torch, "_flush", None)
     if flush is not None:
         flush()
+
+
+def pinned(data: Any) -> Any:
+    """A batch whose tensors lie in page-locked memory: copies of them to a GPU run beside the
+    program. What has a method `pin_memory` is asked for it."""
+    if isinstance(data, torch.Tensor):
+        return data.pin_memory() if data.device.type == "cpu" else data
+    if hasattr(data, "pin_memory"):
+        return data.pin_memory()
+    if isinstance(data, (str, bytes)):
+        return data
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(pinned, data))
+    if isinstance(data, tuple):
+        return [pinned(x) for x in data]  # a list, as PyTorch gives
+    if isinstance(data, Mapping):
+        return _like(data, {key: pinned(x) for key, x in data.items()})
+    if isinstance(data, Sequence):
+        return _like(data, [pinned(x) for x in data])
+    return data
+
+
+def _like(data: Any, plain: Any) -> Any:
+    """A plain dict or list as an object of the class of `data`, if it takes one."""
+    try:
+        return type(data)(plain)
+    except TypeError:
+        return plain
 
 
 def warn_of_pinning() -> None:
