@@ -50,9 +50,9 @@ def wrap(
     return t
 
 
-def lasting(array: np.ndarray, dt: dtype) -> Tensor:
+def lasting(array: np.ndarray, dt: dtype, device: Any = CPU) -> Tensor:
     """A tensor with a copy of `array` for tables that are kept: no inference tensor."""
-    t = wrap(dtypes.narrow(np.array(array), dt), dt, device=CPU)
+    t = wrap(dtypes.narrow(np.array(array), dt), dt, device=device)
     t._inference, t._count = False, None
     return t
 

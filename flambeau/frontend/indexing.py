@@ -126,7 +126,7 @@ def _array_item(array: np.ndarray) -> Any:
             array = array.astype(np.int64)
     if not array.ndim:
         return array.item()
-    return wrap(np.array(array, order="C"), dtypes.from_numpy(array.dtype))
+    return wrap(np.array(array, order="C"), dtypes.from_numpy(array.dtype), device=devices.CPU)
 
 
 def _warn_bytes() -> None:

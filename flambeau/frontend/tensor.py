@@ -386,8 +386,10 @@ class Tensor(Conversions, Outside, Differentiable):
         from .creation import rebuild
 
         bits = np.array(self._array("pickling"), copy=True)
-        name = self._aval.dtype.name
-        return rebuild, (type(self), bits, name, self.requires_grad, self._own_attributes())
+        name, more = self._aval.dtype.name, self._own_attributes()
+        if self._aval.device is not CPU:
+            more["device"] = self._aval.device
+        return rebuild, (type(self), bits, name, self.requires_grad, more)
 
     # --- layouts ----------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def _window(
             f"not {type(length).__name__}"
         ) from None
     dt = dtypes.get_default() if dtype is None else dtype
-    usable(device)
+    where = usable(device)
     if not (isinstance(dt, dtypes.dtype) and dt.is_floating_point):
         raise RuntimeError(f"{name} expects floating point dtypes, got: {dt}")
     if n < 0:
@@ -42,7 +42,7 @@ def _window(
             array = np.ones(n) if n <= 1 else values(np.arange(n, dtype=np.float64), last)
     except MemoryError as error:
         raise named(error, name) from None
-    return wrap(dtypes.narrow(array, dt), dt, requires_grad)
+    return wrap(dtypes.narrow(array, dt), dt, requires_grad, where)
 
 
 def hann_window(

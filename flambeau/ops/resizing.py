@@ -67,7 +67,9 @@ def _resize(
         factor = None if factors is None or factors[axis] is None else float(factors[axis])
         dim = 2 + axis
         total: Any = None
-        for index, weight in _taps(input.shape[dim], n, factor, kind, align, antialias, input.dtype):
+        for index, weight in _taps(
+            input.shape[dim], n, factor, kind, align, antialias, input.dtype, input.device
+        ):
             part = call.index_select(input, dim, index)
             if weight is not None:
                 part = part * _along(weight, dim, input.ndim)
@@ -86,7 +88,9 @@ def _resize_backward(
         dim, n = 2 + axis, input_size[axis]
         shape = (*grad.shape[:dim], n, *grad.shape[dim + 1 :])
         total = call.zeros(shape, dtype=grad.dtype)
-        for index, weight in _taps(n, grad.shape[dim], factor, kind, align, antialias, grad.dtype):
+        for index, weight in _taps(
+            n, grad.shape[dim], factor, kind, align, antialias, grad.dtype, grad.device
+        ):
             part = grad if weight is None else grad * _along(weight, dim, grad.ndim)
             total = call.index_add(total, dim, index, part)
         grad = total
@@ -110,7 +114,7 @@ def _resize_bytes(
             np.add.at(matrix, (np.arange(size[axis]), index), weight)
         one = 2.0 ** _precision(float(matrix.max()))
         fixed = np.trunc(matrix * one + np.copysign(0.5, matrix)) / one
-        by, wide = call.lasting(fixed, dtypes.float64), input.to(dtypes.float64)
+        by, wide = call.lasting(fixed, dtypes.float64, input.device), input.to(dtypes.float64)
         total = wide @ by.t() if axis else by @ wide
         input = (total + 0.5).floor().clamp(0, 255).to(dtypes.uint8)
     return input
@@ -132,12 +136,14 @@ def _along(weight: Any, dim: int, ndim: int) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _taps(
-    n: int, size: int, factor: float | None, kind: str, align: bool, antialias: bool, dt: dtype
+    n: int, size: int, factor: float | None, kind: str, align: bool, antialias: bool, dt: dtype,
+    where: Any,
 ) -> Taps:
-    """The taps that resize `n` elements to `size`, weights in the images' dtype."""
+    """The taps that resize `n` elements to `size`, weights in the images' dtype, on their device."""
     found = _weights(n, size, factor, kind, align, antialias)
     return [
-        (call.lasting(i, dtypes.int64), None if w is None else call.lasting(w, dt)) for i, w in found
+        (call.lasting(i, dtypes.int64, where), None if w is None else call.lasting(w, dt, where))
+        for i, w in found
     ]
 
 

@@ -1,7 +1,7 @@
 """Running a module on several devices.
 
-Here there is one: `DataParallel` and `DistributedDataParallel` pass through, and the steps that it consists of work with
-lists of devices that are all the CPU.
+`DataParallel` divides a batch over the GPUs of this machine; on the CPU it and
+`DistributedDataParallel` pass through.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class DistributedDataParallel(Module):
     own. State dict keys begin with `module.`, as PyTorch's.
 
     Args:
-        device_ids, output_device: None, as for any module on the CPU.
+        device_ids, output_device: the module's GPU, or None.
         process_group: None for the group of all processes.
         The others say how gradients travel, which they need not.
 
@@ -46,13 +46,15 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel is not needed when a module doesn't have any parameters that "
                 "require a gradient."
             )
-        if device_ids or output_device is not None:
+        on_gpu = any(p.is_cuda for p in module.parameters())
+        if (device_ids or output_device is not None) and not on_gpu:
             raise ValueError(
                 "DistributedDataParallel device_ids and output_device arguments only work with modules "
                 f"on GPUs, but got device_ids {device_ids}, output_device {output_device}: leave them out"
             )
         self.module = module
-        self.device_ids, self.output_device, self.dim = None, None, dim
+        self.device_ids = list(device_ids) if device_ids else None
+        self.output_device, self.dim = output_device, dim
         self.broadcast_buffers = broadcast_buffers
         self.find_unused_parameters = find_unused_parameters
         self.gradient_as_bucket_view = gradient_as_bucket_view
