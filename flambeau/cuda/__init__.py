@@ -1,71 +1,110 @@
-"""`torch.cuda` on a machine whose flambeau computes on the CPU: everything says so plainly."""
+"""`torch.cuda`: NVIDIA's GPUs. Where there is none, questions are answered, what would change nothing is
+accepted, and what needs one raises."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
-from flambeau.errors import OutOfMemoryError, refusing
-from flambeau.lacking.absent import NOTHING, Absent
+import flambeau as torch
+from flambeau.errors import AcceleratorError, OutOfMemoryError, refusing
+from flambeau.runtime import cuda as _driver
 
-_absent = Absent("cuda", "CUDA")
+from . import _devices, _nvml, memory, random, streams
+from ._devices import *  # noqa: F403
+from ._needing import needing as _needing
+from ._needing import require as _require
+from ._nvml import *  # noqa: F403
+from .memory import *  # noqa: F403
+from .random import *  # noqa: F403
+from .streams import *  # noqa: F403
 
 has_half = True
 has_magma = False
-default_generators: tuple[Any, ...] = ()
 
-__all__ = ["default_generators", "has_half", "has_magma", "amp", "OutOfMemoryError"]
-__all__ += _absent.install(
-    globals(),
-    needing="""
-    caching_allocator_alloc caching_allocator_delete can_device_access_peer change_current_allocator
-    check_error clock_rate cudart current_blas_handle current_device current_solver_handle
-    current_stream default_stream device_memory_used get_device_capability get_device_name
-    get_device_properties get_per_process_memory_fraction get_rng_state get_stream_from_external
-    get_sync_debug_mode graph_pool_handle initial_seed list_gpu_processes make_graphed_callables
-    mem_get_info memory_usage power_draw set_device set_per_process_memory_fraction set_rng_state
-    set_sync_debug_mode synchronize temperature utilization init
-    """,
-    giving={
-        **NOTHING,
-        **dict.fromkeys(("max_memory_cached", "memory_cached"), 0),
-        **dict.fromkeys(("reset_max_memory_allocated", "reset_max_memory_cached", "set_stream",
-                         "reset_peak_host_memory_stats", "reset_accumulated_host_memory_stats",
-                         "caching_allocator_enable"), None),
-        "host_memory_stats": dict, "host_memory_stats_as_nested_dict": dict, "memory_snapshot": list,
-        "memory_summary": "", "get_allocator_backend": "native",
-    },  # fmt: skip
-    classes="Stream ExternalStream Event CUDAGraph CUDAPluggableAllocator MemPool GreenContext",
-    contexts="device device_of stream StreamContext graph use_mem_pool caching_allocator_disabled",
-)
+__all__ = ["AcceleratorError", "CudaError", "DeferredCudaCallError", "GreenContext", "OutOfMemoryError",
+           "check_error", "cudart", "current_blas_handle", "current_solver_handle", "has_half", "has_magma",
+           *_devices.__all__, *_nvml.__all__, *memory.__all__, *random.__all__, *streams.__all__]  # fmt: skip
+
+CudaError = _driver.Error
+"""What libcuda's errors are: `torch.AcceleratorError`s."""
 
 
 class DeferredCudaCallError(Exception):
-    """A call that waited for CUDA's start failed; there is none here."""
+    """A call that waited for CUDA's start failed."""
 
 
-class CudaError(RuntimeError):
-    """CUDA reported an error; there is none here."""
+class GreenContext:
+    """A part of a GPU's multiprocessors: NotImplementedError."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        _require()
+        raise NotImplementedError("torch.cuda.GreenContext: flambeau uses whole GPUs")
+
+
+@_needing
+def current_blas_handle() -> NoReturn:
+    """NotImplementedError: flambeau shows none of its libraries' handles."""
+    raise NotImplementedError(
+        "torch.cuda.current_blas_handle(): flambeau has no cuBLAS handle; cublasCreate makes one"
+    )
+
+
+@_needing
+def current_solver_handle() -> NoReturn:
+    """NotImplementedError: flambeau uses no cuSOLVER."""
+    raise NotImplementedError("torch.cuda.current_solver_handle(): flambeau uses no cuSOLVER")
+
+
+@_needing
+def cudart() -> Any:
+    """Functions of CUDA's runtime that programs call: a namespace of `cudaHostRegister` and the like,
+    done by the driver. They give codes (0: success), as theirs do."""
+    return import_module(f"{__name__}._cudart")
+
+
+@_needing
+def check_error(res: int) -> None:
+    """Raise the error of a code of `cudart`'s functions, if it is one."""
+    if int(res):
+        raise _driver.described(int(res), "calling cudart")
 
 
 class _TypeMeta(type):
-    """`torch.cuda.FloatTensor`: no tensor is one, none can be made."""
+    """`torch.cuda.FloatTensor`: a dtype on the GPU, as a type."""
+
+    _short: str
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        _absent.fail()
+        _require()
+        return getattr(torch, cls.__name__)(*args, **kwargs).cuda()
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return False
+        kind = getattr(instance, "type", None)
+        return callable(kind) and bool(getattr(instance, "is_cuda", False)) and kind() == f"torch.cuda.{cls.__name__}"
 
 
 for _name in ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"):
     for _kind in ("Tensor", "Storage"):
         globals()[_name + _kind] = _TypeMeta(_name + _kind, (), {"__module__": "torch.cuda"})
 
+_MODULES = ("amp", "comm", "graphs", "nvtx", "profiler")
+_GRAPHS = ("CUDAGraph", "graph", "graph_pool_handle", "make_graphed_callables")
+_LATER = ("default_generators", *_MODULES, *_GRAPHS)
+__all__ += _LATER
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("amp", "memory", "random", "nvtx"):
+    if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name in _GRAPHS:
+        return getattr(import_module(f"{__name__}.graphs"), name)
+    if name == "default_generators":
+        if not _driver.available():
+            return ()
+        from flambeau.frontend.cuda_random import generator
+
+        return tuple([generator(i) for i in range(_driver.device_count())])
     return _refuse(name)
 
 

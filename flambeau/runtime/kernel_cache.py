@@ -108,7 +108,7 @@ def _find(kernel: Kernel, text: str, target: Any) -> tuple[int, native.Library]:
         stats.from_memory += 1
         _loaded.move_to_end((target, text))
         return found
-    digest = _digest(text, target)
+    digest = digest_of(text, target)
     symbol = f"{kernel.name}_{digest[:12]}"
     library = _from_disk(digest, symbol)
     if library is None:
@@ -117,7 +117,7 @@ def _find(kernel: Kernel, text: str, target: Any) -> tuple[int, native.Library]:
         stats.seconds += time.perf_counter() - start
         stats.compiled += 1
         library = native.load([code], [symbol])
-        _to_disk(digest, code)
+        write(digest, code)
     found = _loaded[target, text] = (library.addresses[symbol], library)
     if len(_loaded) > KEEP:
         _loaded.popitem(last=False)
@@ -137,7 +137,8 @@ def _sources() -> bytes:
     return hashed.digest()
 
 
-def _digest(text: str, target: Any) -> str:
+def digest_of(text: str, target: Any) -> str:
+    """The name of the file of a kernel's code, `text` being its key's."""
     hashed = blake2b(_sources(), digest_size=20)
     hashed.update(repr((native.version(), tuple(target), text)).encode())
     return hashed.hexdigest()
@@ -217,24 +218,41 @@ def _content(path: Path) -> bytes | None:
 
 
 def _from_disk(digest: str, symbol: str) -> native.Library | None:
+    code = read(digest)
+    if code is None:
+        return None
+    try:
+        library = native.load([code], [symbol])
+    except RuntimeError:
+        reject(digest)
+        return None
+    stats.from_disk += 1
+    return library
+
+
+def read(digest: str) -> bytes | None:
+    """The code in the file `digest`; None where there is none, or not what was written."""
     place = directory()
     if place is None:
         return None
-    path = place / digest
-    content = _content(path)
+    content = _content(place / digest)
     if content is None:
         return None
     code = parse(content, digest)
-    if code is not None:
-        with suppress(RuntimeError):
-            library = native.load([code], [symbol])
-            stats.from_disk += 1
-            _touch(path)
-            return library
+    if code is None:
+        reject(digest)
+    else:
+        _touch(place / digest)
+    return code
+
+
+def reject(digest: str) -> None:
+    """Delete a file that is not what it should be."""
     stats.rejected += 1
-    with suppress(OSError):
-        path.unlink()
-    return None
+    place = directory()
+    if place is not None:
+        with suppress(OSError):
+            (place / digest).unlink()
 
 
 def _touch(path: Path) -> None:
@@ -244,7 +262,8 @@ def _touch(path: Path) -> None:
             os.utime(path)
 
 
-def _to_disk(digest: str, code: bytes) -> None:
+def write(digest: str, code: bytes) -> None:
+    """Keep code in the file `digest`, whole or not at all."""
     global _written
     place = directory()
     if place is None:
