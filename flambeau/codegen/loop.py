@@ -43,8 +43,9 @@ and, or, xor work on bools and integers. shl and shr by the width or more, or by
 give 0 (-1 for the right shift of a negative number). floordiv and remainder (NumPy's, of the
 divisor's sign; 0 for an integer divided by 0) are of integers or floats. Integers wrap around. add,
 sub, mul, min and max of bools are or, xor, and, and, or; everything else is of floats."""
-TERNARY = frozenset(["select", "fma"])
-"""select(condition, a, b)."""
+TERNARY = frozenset(["select", "fma", "philox"])
+"""select(condition, a, b). philox(block, half, key) of int64: two of the four random 32-bit words of
+Philox4x32-10's block of that number, as one number with the first word low: see `codegen.loop_philox`."""
 
 REDUCTIONS = frozenset("sum prod min max any all argmax argmin".split())
 """min and max propagate NaN. argmax and argmin give the int64 index within the last reduction
@@ -234,6 +235,8 @@ def _verify_operation(s: Statement, kinds: list[str]) -> None:
         assert kind in _INTEGERS or kind == "bool", "of bools and integers"
     elif s.op in ("shl", "shr"):
         assert kind in _INTEGERS, "of integers"
+    elif s.op == "philox":
+        assert kind == "int64", "of int64"
     elif s.op in ("floordiv", "remainder"):
         assert kind in numbers, "of numbers"
     elif s.op in _ANY:

@@ -310,6 +310,12 @@ def _select(v: Lanes, dtype: str, condition: str, a: str, b: str) -> str:
     return v.select(condition, dtype, a, b)
 
 
+def _philox(v: Lanes, dtype: str, block: str, half: str, key: str) -> str:
+    from . import loop_philox
+
+    return loop_philox.apply(v, block, half, key)
+
+
 _RULES: dict[str, Rule] = {
     "neg": _neg,
     "abs": _abs,
@@ -333,4 +339,5 @@ _RULES: dict[str, Rule] = {
     "copysign": lambda v, dtype, a, b: v.call("copysign", dtype, a, b),
     "select": _select,
     "fma": lambda v, dtype, a, b, c: v.call("fma", dtype, a, b, c),
+    "philox": _philox,
 }

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import to_bfloat16, to_float32
+from ..core.philox import philox
 
 Array = np.ndarray[Any, Any]
 
@@ -121,5 +122,5 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "shl": _shift(True), "shr": _shift(False),
     "floordiv": np.floor_divide, "remainder": np.remainder, "fmod": np.fmod,
-    "select": np.where, "fma": _fma,
+    "select": np.where, "fma": _fma, "philox": philox,
 }  # fmt: skip
