@@ -25,11 +25,19 @@ class Matmul(NamedTuple):
     out_strides: tuple[int, int, int]
     """The last is 1."""
     epilogue: str = ""
-    """"", "bias", "relu", "bias_relu", "gelu", "bias_gelu": a bias has n elements."""
+    """"", "bias", "relu", "bias_relu", "gelu", "bias_gelu": a bias has n elements of the result's dtype;
+    "gelu" is the one with tanh."""
     accumulate: bool = False
     """Whether beta is 1 instead of 0."""
     tf32: bool = False
     """Whether float32 may be rounded to TF32 (as `torch.backends.cuda.matmul.allow_tf32` says)."""
+    sums: str = "rounded"
+    """How long sums may be computed: "rounded" in parts, each rounded to the result's dtype; "exact" in
+    parts in float32; "whole" not in parts."""
+    alignment: tuple[int, int, int, int] = (256, 256, 256, 256)
+    """Of the addresses of a, b, bias and out: bytes, a power of two, at most 256."""
+    workspace: int = -1
+    """Bytes of the workspace; -1 as long as the library has not said how many it wants."""
 
 
 class Convolution(NamedTuple):
@@ -50,3 +58,9 @@ class Convolution(NamedTuple):
     dilation: tuple[int, ...]
     groups: int
     tf32: bool = True
+    deterministic: bool = False
+    """Whether it must be computed in a way that gives the same bits every time."""
+    benchmark: bool = False
+    """Whether the library may try out its ways first, once."""
+    workspace: int = -1
+    """As of `Matmul`."""
