@@ -1,4 +1,5 @@
-"""Every switch of flambeau. Each is an environment variable read once, at import."""
+"""Every switch of flambeau. Each is an environment variable read once, at import; at the end those that
+programs set while they run, through `torch.backends`."""
 
 from __future__ import annotations
 
@@ -70,6 +71,65 @@ cache_dir: str = _cache_dir()
 """FLAMBEAU_CACHE_DIR: where compiled kernels are kept between processes (~/.cache/flambeau); empty
 for nowhere."""
 
+cuda_libraries: bool = _int("FLAMBEAU_CUDA_LIBRARIES", 1) != 0
+"""FLAMBEAU_CUDA_LIBRARIES=0: cuBLASLt and cuDNN are not used though they are there; every product and
+convolution on a GPU is flambeau's own."""
+
 MAIN = "FLAMBEAU_MAIN"
 """FLAMBEAU_MAIN: set by `python -m flambeau run` for the processes that the program spawns; says
 what the program is. Not for users."""
+
+cuda_matmul_tf32: bool = False
+"""Whether float32 products on a GPU may round their operands to TF32 (`frontend.precision` sets it)."""
+
+cuda_conv_tf32: bool = True
+"""The same of convolutions."""
+
+cuda_float16_sums: bool = True
+"""Whether the parts of a float16 product's sums may be rounded to float16 before they are added."""
+
+cuda_bfloat16_sums: bool = True
+"""The same of bfloat16."""
+
+cuda_float16_splits: bool = True
+"""Whether a float16 product's sums may be computed in parts at all."""
+
+cuda_bfloat16_splits: bool = True
+"""The same of bfloat16."""
+
+cudnn_enabled: bool = True
+"""Whether convolutions on a GPU may be cuDNN's."""
+
+cudnn_benchmark: bool = False
+"""Whether cuDNN may try out its ways to compute a convolution when the first of its kind is planned."""
+
+cudnn_deterministic: bool = False
+"""Whether cuDNN has to give the same bits in every run."""
+
+cudnn_depthwise: bool = False
+"""Whether cuDNN rather than flambeau's own kernels computes depthwise convolutions."""
+
+deterministic: bool = False
+"""Whether everything has to give the same bits in every run (`torch.use_deterministic_algorithms`)."""
+
+cuda_generation: int = 0
+"""The number of the present state of the switches above: 0 at first, and the same whenever they are the
+same. What was planned under another number is planned anew."""
+
+_cuda_states: dict[tuple[bool, ...], int] = {}
+
+
+def _cuda_state() -> tuple[bool, ...]:
+    names = [n for n in globals() if n.startswith(("cuda_", "cudnn_")) or n == "deterministic"]
+    return tuple([globals()[n] for n in names if n not in ("cuda_generation", "cuda_libraries")])
+
+
+def set_cuda(**switches: bool) -> None:
+    """Set switches of CUDA's libraries, those from `cuda_matmul_tf32` on. Who calls it sees to it that
+    what was recorded before has run (`frontend.precision.switch`)."""
+    global cuda_generation
+    globals().update(switches)
+    cuda_generation = _cuda_states.setdefault(_cuda_state(), len(_cuda_states))
+
+
+set_cuda()

@@ -1,4 +1,7 @@
-"""`torch.backends.cuda`: this build has no CUDA. Its switches may be set."""
+"""`torch.backends.cuda`: switches of products and of attention on a GPU.
+
+They may be set where there is none. What was planned before a switch is changed is planned anew.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,96 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from flambeau.errors import refusing
+from flambeau import config
+from flambeau.errors import refusing, shown
+from flambeau.frontend import precision, vendors
 
-matmul = SimpleNamespace(
-    allow_tf32=False,
-    allow_fp16_reduced_precision_reduction=True,
-    allow_bf16_reduced_precision_reduction=True,
-    allow_fp16_accumulation=False,
-    fp32_precision="none",
-)
+from . import _properties
+
+_kept = {"accumulation": False}
+
+
+def _sums(dtype: str) -> property:
+    """Whether sums of a 16-bit type may be split and rounded: True, False, or (rounded, split)."""
+    short = "fp16" if dtype == "float16" else "bf16"
+    name = f"allow_{short}_reduced_precision_reduction"
+
+    def put(_: Any, value: Any) -> None:
+        given = list(value) if isinstance(value, list | tuple) else [value]
+        if not 0 < len(given) < 3 or not all(isinstance(x, bool) for x in given):
+            raise TypeError(
+                f"{name} expects a bool or a tuple/list of one or two bools, but got {shown(value)}"
+            )
+        rounded, split = (*given, True)[:2]
+        if rounded and not split:
+            raise RuntimeError(
+                "allow_splitk=False is not supported when reduced precision reductions are enabled"
+            )
+        precision.switch(**{f"cuda_{dtype}_sums": rounded, f"cuda_{dtype}_splits": split})
+
+    return property(lambda _: getattr(config, f"cuda_{dtype}_sums"), put)
+
+
+def _splits(dtype: str) -> property:
+    """Whether sums of a 16-bit type may be split; set together with whether they are rounded."""
+    return property(lambda _: getattr(config, f"cuda_{dtype}_splits"))
+
+
+class _Matmul:
+    """`torch.backends.cuda.matmul`: how exactly products on a GPU are computed.
+
+    `allow_tf32`: whether float32 operands may be rounded to TF32 (False at first); `fp32_precision`:
+    the same in words. `allow_fp16_reduced_precision_reduction` and `allow_bf16_...`: whether the parts
+    of long sums may be rounded to 16 bits before they are added. `allow_fp16_accumulation` is kept,
+    but sums are never less exact than float32.
+    """
+
+    fp32_precision = _properties.fp32_precision("cuda", "matmul")
+    allow_fp16_reduced_precision_reduction = _sums("float16")
+    allow_bf16_reduced_precision_reduction = _sums("bfloat16")
+    allow_fp16_reduced_precision_reduction_split_k = _splits("float16")
+    allow_bf16_reduced_precision_reduction_split_k = _splits("bfloat16")
+
+    @property
+    def allow_tf32(self) -> bool:
+        return precision.matmul_allows_tf32()
+
+    @allow_tf32.setter
+    def allow_tf32(self, value: Any) -> None:
+        precision.allow_matmul_tf32(_properties.boolean(value, "set_allow_tf32_cublas"))
+
+    @property
+    def allow_fp16_accumulation(self) -> bool:
+        return _kept["accumulation"]
+
+    @allow_fp16_accumulation.setter
+    def allow_fp16_accumulation(self, value: Any) -> None:
+        _kept["accumulation"] = _properties.boolean(value, "set_allow_fp16_accumulation_cublas")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not isinstance(getattr(type(self), name, None), property):
+            raise AttributeError(f"Unknown attribute {name}")
+        object.__setattr__(self, name, value)
+
+
+matmul = _Matmul()
 cufft_plan_cache = SimpleNamespace(size=0, max_size=0, clear=lambda: None)
 _sdp = {"flash": True, "mem_efficient": True, "math": True, "cudnn": True, "reduction": False}
 
 
 def is_built() -> bool:
-    return False
+    """Whether tensors can be on a GPU: True where there is one that flambeau can use."""
+    return vendors.has_gpu()
 
 
 def is_flash_attention_available() -> bool:
+    """Whether attention can be computed by one kernel that keeps no table of weights."""
+    return vendors.has_gpu()
+
+
+def is_ck_sdpa_available() -> bool:
+    """Whether AMD's kernels for attention are there: no."""
     return False
-
-
-is_ck_sdpa_available = is_flash_attention_available
 
 
 def flash_sdp_enabled() -> bool:

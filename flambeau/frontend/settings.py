@@ -8,7 +8,7 @@ from typing import Any
 from ..core import device as devices
 from ..core.device import device, usable
 from ..engine import tiering
-from .precision import matmul_precision, set_matmul_precision
+from .precision import matmul_precision, set_matmul_precision, switch
 
 _deterministic = {"mode": False, "warn_only": False}
 
@@ -22,6 +22,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     one that was not interrupted. (Otherwise a program's first runs are interpreted.)
     """
     _deterministic.update(mode=bool(mode), warn_only=bool(warn_only))
+    switch(deterministic=bool(mode))
     tiering.at_once = bool(mode)
 
 
