@@ -111,8 +111,10 @@ class Planner:
         banned: Collection[str],
     ) -> None:  # fmt: skip
         self.threads = threads
-        self.graph = simplify(outputs, banned)
-        self.fusion = fuse(self.graph, fusing)
+        self.kept: list[Node] = []
+        """What runs though it is no output. `simplified` may fill it."""
+        self.graph = self.simplified(outputs, banned)
+        self.fusion = fuse([*self.graph, *self.kept], fusing)
         self.inputs, self.numbers = inputs, numbers
         self.slots = inputs + numbers
         self.now = 0
@@ -144,6 +146,14 @@ class Planner:
     def _slot(self) -> int:
         self.slots += 1
         return self.slots - 1
+
+    def simplified(self, outputs: list[Node], banned: Collection[str]) -> list[Node]:
+        """The graph that is planned. `banned` are specials that may not be made."""
+        return simplify(outputs, banned)
+
+    def copies(self, source: Placed, target: Placed) -> list[Any]:
+        """The launches that copy strided memory; none where there is no kernel for it."""
+        return _copy(self, source, target)
 
     # --- Room -----------------------------------------------------------------------------------
 
@@ -306,7 +316,7 @@ class Planner:
         source = resolve(node.args[0])
         if source.base.op in ("const", "number") or 0 in node.shape:
             return False
-        launches = _copy(self, self.view(node.args[0]), self.place(node))
+        launches = self.copies(self.view(node.args[0]), self.place(node))
         self.launch(launches)
         return bool(launches)
 
@@ -386,12 +396,12 @@ class Planner:
                 if t.first > self.now:
                     self.temporaries[slot] = t._replace(first=self.now)
 
-    def _write(self, node: Node) -> list[Launch]:
+    def _write(self, node: Node) -> list[Any]:
         """The base, in the result's memory, then the elements of the layout in it."""
         shape, strides = node.attr[1]
         base, value = self.view(node.args[0]), self.view(node.args[1])
         out = self.place(node)
-        launches = _copy(self, base, out)
+        launches = self.copies(base, out)
         if not math.prod(shape):
             return launches
         slot, offset = out.slot, out.offset
@@ -404,7 +414,7 @@ class Planner:
         if base.slot < self.inputs and base.dense and base.offset == 0 and apart:
             self._may_take_over(out.slot, base.slot)
         source, target = _last(value, Placed(slot, out.dtype, tuple(shape), tuple(strides), offset))
-        return launches + _copy(self, source, target)
+        return launches + self.copies(source, target)
 
 
 BY_SAMPLE = frozenset(

@@ -19,11 +19,12 @@ import numpy as np
 from numpy import ndarray
 
 from .. import config
-from ..codegen.plan import Call, Declined, Plan, Scalar, plan
+from ..codegen.plan import Call, Declined, Plan, Scalar, Step, plan
 from ..codegen.planning import Placed
 from ..core import dtypes
 from ..graph.lowering import lower
 from ..graph.program import Capture, Program
+from ..ops.lowering.sorting import ON_GPUS_ALONE
 from ..runtime import blocks, pool
 from ..runtime.blocks import address_of
 from . import arena
@@ -74,7 +75,7 @@ class Compiled:
         self.program = program
         self.guard = guard
         self.threads = pool.get_num_threads()
-        banned: set[str] = set()
+        banned: set[str] = set(ON_GPUS_ALONE)
         while True:
             self.lowered = lower(program, dict(zip(guard.places, guard.values)), banned)
             try:
@@ -217,6 +218,26 @@ class Compiled:
         for s in self.segments:
             if isinstance(s, Segment):
                 s.native.profile(on)
+
+    def timings(self) -> list[tuple[Step, float, float]]:
+        """The steps of the last timed run, with when they began and ended, in seconds; of calls
+        through NumPy no times (0 and 0)."""
+        found: list[tuple[Step, float, float]] = []
+        for s in self.segments:
+            if isinstance(s, Call):
+                found.append((Step((), s), 0.0, 0.0))
+            else:
+                times = zip(s.steps, s.native.times())
+                found += [(step, float(start), float(end)) for step, (start, end) in times]
+        return found
+
+    def shortest(self) -> list[tuple[Step, float]]:
+        """The steps that ran, each with the shortest time that was seen."""
+        return [
+            (step, seconds)
+            for s in self.segments if isinstance(s, Segment)
+            for step, seconds in zip(s.steps, s.seconds, strict=True) if math.isfinite(seconds)
+        ]  # fmt: skip
 
     def _note_times(self) -> None:
         pool.synchronize()

@@ -7,7 +7,7 @@ Each rung prints what the ones below it do, and more, to the standard error stre
     3  each kernel of each run: time, GFLOP/s, GB/s (programs run one at a time then)
     4  of each compiled program its launches, the operations of each, and what was not fused
     5  the loops of kernels that no program had before
-    6  their LLVM IR and assembly
+    6  their LLVM IR and assembly, on a GPU PTX
 
 The engine calls in here only where `config.debug` or `config.profile` is set.
 """
@@ -23,9 +23,8 @@ from typing import Any
 
 from .. import config
 from ..codegen import loop_text
-from ..codegen.kernel import Kernel, Launch
+from ..codegen.kernel import Kernel, Launch, Target
 from ..codegen.loop import Loop
-from ..codegen.plan import Call, Plan, Step
 from ..graph.program import Program
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -119,14 +118,31 @@ def say(text: str) -> None:
 # --- programs and kernels in words --------------------------------------------------------------
 
 
-def label(step: Step, program: Program) -> str:
+def label(step: Any, program: Program) -> str:
     """What a step does."""
     if step.call is not None:
         return f"{program.instructions[step.call.position].op.name}, through NumPy"
-    return "; ".join(x.label or x.kernel.name for x in step.launches)
+    return "; ".join(x.label or name(x) for x in step.launches)
 
 
-def rates(step: Step, seconds: float) -> str:
+def name(launch: Any) -> str:
+    """What a launch calls: a kernel, or a library for a problem."""
+    kernel = getattr(launch, "kernel", None)
+    return type(launch.problem).__name__ if kernel is None else str(kernel.name)
+
+
+def size(launch: Any) -> str:
+    """How a launch is divided."""
+    if isinstance(launch, Launch):
+        return f"{launch.tasks} tasks"
+    if getattr(launch, "kernel", None) is None:
+        return f"{launch.problem}"
+    blocks, threads = (" x ".join(str(n) for n in t if n != 1) or "1" for t in (launch.grid, launch.block))
+    shared = f" with {launch.shared} bytes of shared memory" if launch.shared else ""
+    return f"{blocks} blocks of {threads} threads{shared}"
+
+
+def rates(step: Any, seconds: float) -> str:
     """A step's time and what it makes of it."""
     seconds = max(seconds, 1e-9)
     flops, nbytes = (sum(getattr(x, a) for x in step.launches) for a in ("flops", "bytes"))
@@ -136,23 +152,26 @@ def rates(step: Step, seconds: float) -> str:
     )
 
 
-def kernels(plan: Plan) -> list[Kernel]:
+def kernels(plan: Any) -> list[Any]:
     """A plan's kernels, each once."""
-    found = {repr(x.kernel.key): x.kernel for s in plan.steps for x in s.launches}
+    found = {
+        repr(x.kernel.key): x.kernel for s in plan.steps for x in s.launches if hasattr(x, "kernel")
+    }
     return list(found.values())
 
 
-def loop_of(kernel: Kernel) -> Loop | None:
+def loop_of(kernel: Any) -> Loop | None:
     """The loop that a kernel runs, if it is of that kind."""
     parts = getattr(kernel.emit, "args", ())
-    return parts[0] if parts and isinstance(parts[0], Loop) else None
+    return next((x for x in parts if isinstance(x, Loop)), None)
 
 
-def operations(launch: Launch) -> str:
+def operations(launch: Any) -> str:
     """What is fused into a loop, in order."""
-    loop = loop_of(launch.kernel)
+    kernel = getattr(launch, "kernel", None)
+    loop = None if kernel is None else loop_of(kernel)
     if loop is None:
-        return launch.kernel.name
+        return name(launch)
     moves = ("load", "store", "number", "const")
     names = [
         str(s.attr) if s.op == "reduce" else s.op
@@ -161,7 +180,7 @@ def operations(launch: Launch) -> str:
     return " ".join(names) or "copy"
 
 
-def plan_lines(plan: Plan, program: Program) -> list[str]:
+def plan_lines(plan: Any, program: Program) -> list[str]:
     """A plan to be read: its launches, and why there are so many."""
     total = sum(t.nbytes for t in plan.temporaries)
     lines = [f"{len(plan.steps)} steps, {len(plan.temporaries)} arrays in between, {total} bytes"]
@@ -169,40 +188,49 @@ def plan_lines(plan: Plan, program: Program) -> list[str]:
         lines.append(f"  {label(step, program)}")
         for x in step.launches:
             lines.append(
-                f"    {operations(x)}: {x.tasks} tasks, {x.flops:.3g} flops, {x.bytes:.3g} bytes"
+                f"    {operations(x)}: {size(x)}, {x.flops:.3g} flops, {x.bytes:.3g} bytes"
             )
     lines += ["  not fused: " + text for text in refusals(plan)]
     return lines
 
 
-def refusals(plan: Plan) -> list[str]:
+def refusals(plan: Any) -> list[str]:
     """Why neighbours were not fused, each pair of operations and reason once."""
     return [f"{n} x {why}" for why, n in Counter(plan.refused).most_common()]
 
 
 def _say_run(compiled: Any) -> None:
-    for s in compiled.segments:
-        if isinstance(s, Call):
-            say(f"  {label(Step((), s), compiled.program)}")
-            continue
-        for step, (start, end) in zip(s.steps, s.native.times()):
-            say(f"  {rates(step, float(end - start))}  {label(step, compiled.program)}")
+    for step, start, end in compiled.timings():
+        told = "" if step.call is not None else rates(step, end - start) + "  "
+        say(f"  {told}{label(step, compiled.program)}")
 
 
-def _say_kernel(kernel: Kernel) -> None:
-    text = repr(kernel.key)
+def _say_kernel(kernel: Any) -> None:
+    text = type(kernel).__name__ + repr(kernel.key)
     if text in _shown:
         return
     _shown.add(text)
     loop = loop_of(kernel)
     say(f"kernel {kernel.name}" if loop is None else loop_text.show(loop))
     if config.debug > 5:
-        from ..codegen.kernel import Target
         from ..runtime import native
 
-        code = kernel.emit(Target(*native.host()), kernel.name)
+        target = _target(kernel)
+        code = kernel.emit(target, kernel.name)
         say(code)
-        say(native.assembly(code))
+        say(native.assembly(code, target))
+
+
+def _target(kernel: Any) -> Target:
+    """What a kernel's code is made for: the host, or this thread's GPU (so its assembly is PTX)."""
+    from ..runtime import native
+
+    if isinstance(kernel, Kernel):
+        return Target(*native.host())
+    from ..codegen.cuda import kernel as gpu
+    from ..runtime import cuda
+
+    return gpu.target(cuda.device().capability)
 
 
 # --- switching ----------------------------------------------------------------------------------

@@ -8,19 +8,17 @@ makes of it, and its share of what this machine was measured to reach.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import config
 from ..codegen.peak import Peak, peak
-from ..codegen.plan import Step
 from ..graph.program import Program
 from ..runtime import kernel_cache, native, pool
 from . import debug, tiering
 from .compiled import Compiled
-from .linking import Segment, divided
+from .linking import divided
 
 LINES = 12
 """How many flushes, programs, or kernels of a program are listed; the rest is summed up."""
@@ -29,7 +27,7 @@ LINES = 12
 class Timed(NamedTuple):
     """A step of a compiled program and its shortest time."""
 
-    step: Step
+    step: Any
     seconds: float
 
 
@@ -140,22 +138,24 @@ def _state(program: Program) -> str:
     return "not compiled: it has to be seen twice"
 
 
-def timed(made: Compiled) -> list[Timed]:
+def timed(made: Any) -> list[Timed]:
     """The steps that ran, each with its shortest time."""
-    return [
-        Timed(step, seconds)
-        for s in made.segments if isinstance(s, Segment)
-        for step, seconds in zip(s.steps, s.seconds, strict=True) if math.isfinite(seconds)
-    ]  # fmt: skip
+    return [Timed(step, seconds) for step, seconds in made.shortest()]
 
 
-def _steps(made: Compiled) -> Iterator[str]:
+def _steps(made: Any) -> Iterator[str]:
     steps = sorted(timed(made), key=lambda t: -t.seconds)
     total = sum(t.seconds for t in steps)
     if not total:
         return
     yield f"  kernels, by their shortest times, {total * 1e6:.1f} us together:"
     for t in steps[:LINES]:
+        if not isinstance(made, Compiled):  # what a GPU could do is not measured
+            yield (
+                f"    {t.seconds / total:4.0%} {debug.rates(t.step, t.seconds)}  "
+                f"{debug.label(t.step, made.program)}"
+            )
+            continue
         p = peak(made.threads if divided(t.step) else 1)
         share, bound = share_of(t, p)
         shared = f"x{p.threads}" if p.threads > 1 else "  "

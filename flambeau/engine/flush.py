@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 from .. import config
+from ..core import device as devices
 from ..graph import trace
 from ..graph.program import Capture, Straggler, capture
 from ..graph.trace import state
 from ..graph.value import Value
-from ..runtime import shortage
 from . import memory, tiering
 from .buffers import as_array
 
@@ -42,7 +42,28 @@ def flush(reason: str, observed: bool = False) -> None:
 
                 profiling.recorded(nodes)
                 kept = profiling.unread(nodes)  # noqa: F841  # held while it runs
-            run(nodes, reason, observed)
+            if not devices.others:
+                run(nodes, reason, observed)
+                return
+            for part in _by_device(nodes):
+                run(part, reason, observed)
+
+
+def _by_device(nodes: list[Value]) -> list[list[Value]]:
+    """Pending nodes by their devices, each in order of recording: values go from one to another by
+    copies alone, which are no nodes. The caller's list is emptied, since what refers to a node counts
+    as wanting it."""
+    parts: dict[Any, list[Value]] = {}
+    part: list[Value] = []
+    last = None
+    for node in nodes:
+        a = node.aval
+        where = a[0].device if a.__class__ is tuple else a.device
+        if where is not last:
+            part, last = parts.setdefault(where, []), where
+        part.append(node)
+    nodes.clear()
+    return list(parts.values())
 
 
 def realise(value: Value, reason: str) -> Any:
@@ -79,7 +100,7 @@ def run(nodes: list[Value], reason: str, observed: bool = False) -> None:
                 # Whoever keeps the error keeps this frame: it must not hold what was pending.
                 nodes.clear()
                 del captured
-                raise shortage.named(error, memory.greediest(program)) from None
+                raise memory.named(error, program) from None
         tried = True
         del captured, program
         memory.release()  # here, where the failed run's frames are gone

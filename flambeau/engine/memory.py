@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core import device as devices
+from ..errors import OutOfMemoryError
 from ..graph.program import Program
 from ..graph.trace import state
 from ..runtime import blocks, limits, recycled, shortage
@@ -41,9 +43,24 @@ def stats() -> dict[str, int]:
 
 def release() -> None:
     """Give back to the system all memory that is free, the programs' arena included, after a run of
-    Python's collector. Small blocks are kept."""
+    Python's collector; of GPUs too. Small blocks are kept."""
     arena.release()
     shortage.relieve(collect=True)
+    if devices.others:
+        from ..runtime import cuda_memory
+
+        cuda_memory.release()
+
+
+def named(error: MemoryError, program: Program) -> OutOfMemoryError:
+    """The error of a program that lacks memory, with the name of the operation that needs most."""
+    operation = greediest(program)
+    text = str(error)
+    if isinstance(error, OutOfMemoryError) and text.startswith("CUDA") and operation:
+        made = OutOfMemoryError(f"{text} The largest result is that of {operation}().")
+        made.nbytes, made.operation, made.named = error.nbytes, operation, True
+        return made
+    return shortage.named(error, operation)
 
 
 def greediest(program: Program) -> str:

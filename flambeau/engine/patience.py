@@ -16,6 +16,10 @@ from ..graph.program import Program
 LEAST, MOST = 3, 100
 """Bounds of the count. What runs twice only is never worth waiting for."""
 
+MOST_ON_A_GPU = 20
+"""The same where programs run on a GPU: running an operation alone takes little there, whatever its size,
+and much of what it takes is saved."""
+
 COMPILE_NS, COMPILE_NS_EACH = 100e6, 0.7e6
 """Compiling with a warm cache, and more for each operation: 0.25 s for the 80 of the tutorial's
 step, 0.8 s for the 876 of ResNet-18's."""
@@ -24,9 +28,12 @@ INTERPRET_NS_EACH, ELEMENT_NS, PRODUCT_NS = 12e3, 4.0, 0.3
 adds up."""
 
 
-def patience(program: Program) -> int:
+def patience(program: Program, gpu: bool = False) -> int:
     """How many runs to wait for the compiler."""
     compiling = COMPILE_NS + COMPILE_NS_EACH * len(program.instructions)
+    if gpu:
+        running = INTERPRET_NS_EACH * len(program.instructions)
+        return min(MOST_ON_A_GPU, max(LEAST, round(compiling / max(running, 1.0))))
     return min(MOST, max(LEAST, round(compiling / max(_interpreting(program), 1.0))))
 
 

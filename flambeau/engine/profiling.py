@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..codegen.plan import Call
 from ..graph.program import Program
 from ..graph.value import Value
 from . import debug
@@ -125,19 +124,18 @@ def flushed(reason: str, program: Program, tier: str, start: int) -> None:
     if recorder is None:
         return
     end = time.perf_counter_ns()
-    if tier == "compiled":
-        _kernels(recorder, program.compiled, start, end)
+    ran = program.compiled if tier == "compiled" else getattr(program.interpreter, "executable", None)
+    if ran is not None:
+        _kernels(recorder, ran, start, end)
     recorder.add(reason, "flush", start, end, line=debug.user_line())
 
 
 def _kernels(recorder: Recorder, compiled: Any, start: int, end: int) -> None:
     """The kernels that a compiled program has just run."""
-    at = start
-    for segment in compiled.segments:
-        if isinstance(segment, Call):
+    for step, first, last in compiled.timings():
+        if step.call is not None:
             continue
-        for step, (first, last) in zip(segment.steps, segment.native.times()):
-            name = debug.label(step, compiled.program)
-            begin = min(at + int(first * 1e9), end)
-            flops = int(sum(x.flops for x in step.launches))
-            recorder.add(name, "kernel", begin, min(at + int(last * 1e9), end), flops=flops)
+        name = debug.label(step, compiled.program)
+        begin = min(start + int(first * 1e9), end)
+        flops = int(sum(x.flops for x in step.launches))
+        recorder.add(name, "kernel", begin, min(start + int(last * 1e9), end), flops=flops)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import config
+from ..core import device as devices
 from ..core.dtypes import COMPLEX
 from ..errors import InternalError
 from ..graph.program import Capture, Key, Program, build
@@ -71,6 +72,10 @@ def run(program: Program, captured: Capture, observed: bool) -> str:
         _settle(program, job)
     if config.check:
         _check_leaves(program, captured)
+    if devices.others and _on_gpu(program):
+        from . import cuda
+
+        cuda.refresh(program)
     compiled = program.compiled
     if compiled is not None:
         if _compiled(program, captured, observed):
@@ -81,9 +86,27 @@ def run(program: Program, captured: Capture, observed: bool) -> str:
         if program.compiled is not None and _compiled(program, captured, observed):
             return "compiled"
     if program.interpreter is None:
-        program.interpreter = Interpreter(program)
+        program.interpreter = _interpreter(program)
     program.interpreter.execute(captured)
     return "interpreter"
+
+
+def _on_gpu(program: Program) -> bool:
+    """Whether a program's values are on a GPU."""
+    if not program.instructions:
+        return False
+    a = program.instructions[0].aval
+    where = (a[0] if a.__class__ is tuple else a).device
+    return where is not devices.CPU and where.type == "cuda"
+
+
+def _interpreter(program: Program) -> Any:
+    """What runs a program that is not compiled."""
+    if devices.others and _on_gpu(program):
+        from . import cuda
+
+        return cuda.Unfused(program)
+    return Interpreter(program)
 
 
 def _check_leaves(program: Program, captured: Capture) -> None:
@@ -169,7 +192,8 @@ class _Job:
 
     def __init__(self, program: Program, constants: dict[int, int], variant: int) -> None:
         self.program, self.constants, self.variant = program, constants, variant
-        self.due = program.uses + patience(program) - 1
+        on_gpu = devices.others and _on_gpu(program)
+        self.due = program.uses + patience(program, on_gpu) - 1
         """The run of the program that is the first to have what was made."""
         self.done = threading.Event()
         self.lost = False
@@ -246,7 +270,13 @@ def _make(job: _Job) -> None:
     from .compiled import Compiled, Guard
 
     guard = Guard(tuple(job.constants), tuple(job.constants.values()))
-    made = Compiled(job.program, guard, config.fusion)
+    made: Any
+    if devices.others and _on_gpu(job.program):
+        from . import cuda
+
+        made = cuda.compile(job.program, guard)
+    else:
+        made = Compiled(job.program, guard, config.fusion)
     made.variant = job.variant
     job.made = made
 

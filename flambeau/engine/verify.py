@@ -15,6 +15,7 @@ import numpy as np
 
 from ..codegen.plan import Unit
 from ..codegen.planning import Placed
+from ..core import device as devices
 from ..errors import InternalError
 from ..graph.access import resolve
 from ..graph.elementwise import numpy_dtype
@@ -69,7 +70,7 @@ class Verifier:
 
     def _one(self, native: Native, table: Any) -> None:
         unit = native.unit
-        known = {x: _copied(x, unit, table) for x in _read(unit)}
+        known = {x: _copied(x, unit, table) for x in read(unit)}
         pool.run_now(native.program.address, table.address)
         try:
             expected = evaluate(unit.results, known, self._numbers(table))
@@ -79,9 +80,9 @@ class Verifier:
         global checked
         checked += 1
         for node, want in zip(unit.results, expected, strict=True):
-            difference = _difference(_array(unit.places[node], table), want, node.dtype)
-            if difference:
-                raise InternalError(_told(unit, node, difference, self.compiled.program))
+            found = difference(_array(unit.places[node], table), want, node.dtype)
+            if found:
+                raise InternalError(told(unit, node, found, self.compiled.program))
 
     def _numbers(self, table: Any) -> list[Any]:
         """The program's scalars as they lie in the table."""
@@ -93,7 +94,7 @@ class Verifier:
         ]  # fmt: skip
 
 
-def _read(unit: Unit) -> list[Node]:
+def read(unit: Any) -> list[Node]:
     """What a unit reads from memory."""
     own = set(unit.nodes)
     found: dict[Node, None] = {}
@@ -123,8 +124,9 @@ def _array(placed: Placed, table: Any) -> Any:
     return np.ndarray(placed.shape, kind, memory)
 
 
-def _difference(have: Any, want: Bounded, dtype: str) -> str:
-    """How a result differs beyond its bound; "" where it doesn't."""
+def difference(have: Any, want: Bounded, dtype: str, slack: float = SAFETY) -> str:
+    """How a result differs beyond its bound (`slack` times what `graph.rounding` says); "" where it
+    doesn't."""
     value = np.asarray(want.value)
     if dtype == "bfloat16":
         have, value = _wide(have), _wide(value)
@@ -132,10 +134,10 @@ def _difference(have: Any, want: Bounded, dtype: str) -> str:
         wrong = have != value
         if want.bound is not None:
             distance = np.abs(have.astype(np.float64) - value)
-            wrong &= ~(want.bound if dtype == "bool" else distance <= SAFETY * want.bound)
+            wrong &= ~(want.bound if dtype == "bool" else distance <= slack * want.bound)
         return _worst(have, value, wrong, np.zeros(value.shape))
     bound = np.zeros(value.shape) if want.bound is None else np.broadcast_to(want.bound, value.shape)
-    bound = SAFETY * bound + (0.0 if want.bound is None else np.finfo(np.float32).smallest_normal)
+    bound = slack * bound + (0.0 if want.bound is None else np.finfo(np.float32).smallest_normal)
     with np.errstate(all="ignore"):
         distance = np.abs(have.astype(np.float64) - value.astype(np.float64))
         same = (have == value) | (np.isnan(have) & np.isnan(value))
@@ -161,7 +163,7 @@ def _worst(have: Any, want: Any, wrong: Any, bound: Any) -> str:
     )
 
 
-def _told(unit: Unit, node: Node, difference: str, program: Program) -> str:
+def told(unit: Any, node: Node, difference: str, program: Program) -> str:
     kernels = ", ".join(f"{x.kernel.name} ({x.label})" for x in unit.launches)
     nodes = "\n".join(f"  {n!r}" for n in unit.nodes)
     return (
@@ -172,7 +174,12 @@ def _told(unit: Unit, node: Node, difference: str, program: Program) -> str:
 
 def run(program: Program, captured: Capture, compiled: Any) -> bool:
     """Run a program, verifying; False where it declines (see Compiled.run)."""
-    _attach(compiled)
+    if devices.others and hasattr(compiled, "index"):
+        from . import cuda_verify
+
+        cuda_verify.attach(compiled)
+    else:
+        _attach(compiled)
     done: bool = compiled.run(captured, True)
     return done
 

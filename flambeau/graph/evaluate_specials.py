@@ -124,6 +124,44 @@ def _scan(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     return (np.cumsum if kind == "sum" else np.cumprod)(x, axis=dim, dtype=x.dtype)
 
 
+# --- order, along the last dimension ------------------------------------------------------------
+
+
+@special("sort")
+def _sort(arrays: list[Array], params: tuple[Any, ...]) -> tuple[Array, Array]:
+    """x → its rows in order, and where each element was: stable, NaN last (first if descending)."""
+    (descending,) = params
+    return _of_row("sort_dim", *arrays, -1, descending, True)
+
+
+@special("topk")
+def _topk(arrays: list[Array], params: tuple[Any, ...]) -> tuple[Array, Array]:
+    """The first k of that."""
+    k, largest = params
+    return _of_row("topk", *arrays, k, -1, largest, True)
+
+
+@special("ranked")
+def _ranked(arrays: list[Array], params: tuple[Any, ...]) -> tuple[Array, Array]:
+    """x, rank of each row → what stands there in ascending order, and where it was."""
+    x, rank = arrays
+    at = np.take_along_axis(x.argsort(axis=-1, kind="stable"), rank[..., None], -1)
+    return np.take_along_axis(x, at, -1)[..., 0], at[..., 0]
+
+
+@special("searchsorted")
+def _searchsorted(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    """sequences in order, values → the first place whose number is not less; more, if `right`."""
+    (right,) = params
+    return np.asarray(_of_row("searchsorted_in", *arrays, right, False), np.int64)
+
+
+def _of_row(name: str, *args: Any) -> Any:
+    reference = table[name].numpy
+    assert reference is not None
+    return reference(*args)
+
+
 # --- convolutions and pooling -------------------------------------------------------------------
 
 

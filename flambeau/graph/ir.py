@@ -222,6 +222,11 @@ class Builder:
         shape = (*x.shape[:d], *index.shape, *x.shape[d + 1 :])
         return self.make("take", (x, index), d, shape, x.dtype)
 
+    def inside(self, index: Node, size: int, low: int = 0) -> Node:
+        """The index, which is said to be within `low` and `size` - 1. A builder for a device on which
+        nobody has looked at it notes that it is to be looked at."""
+        return index
+
     # --- the rest ---------------------------------------------------------------------------
 
     def special(self, name: str, params: tuple[Any, ...], args: Sequence[Node], shape: Any, dtype: Any) -> Node:

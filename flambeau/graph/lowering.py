@@ -6,7 +6,7 @@ the compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.dtypes import ALL
@@ -27,15 +27,22 @@ class Lowered(NamedTuple):
     builder: Builder
     declined: list[str]
     """Names of the operations that are called through NumPy."""
+    starts: list[int]
+    """How many nodes the builder had before each instruction."""
 
 
 def lower(
-    program: Program, known: Mapping[int, int], banned: Collection[str] = ()
-) -> Lowered:
+    program: Program, known: Mapping[int, int], banned: Collection[str] = (),
+    builder: Builder | None = None,
+) -> Lowered:  # fmt: skip
     """Take a program apart. `known` gives scalars (by position) that are constants of the result:
-    whoever runs it checks them. `banned` are names of specials that have no kernel here."""
-    b = Builder()
+    whoever runs it checks them. `banned` are names of specials that have no kernel here. `builder`: a
+    fresh one, where it is not to be an ordinary one."""
+    b = Builder() if builder is None else builder
     declined: list[str] = []
+    starts: list[int] = []
+    refused: set[Node] = set()
+    fine: set[Node] = set()
     registers: dict[int, Any] = {}
     for i, a in enumerate(program.inputs):
         registers[i] = b.make("input", (), i, tuple(a.shape), a.dtype.name)
@@ -43,9 +50,11 @@ def lower(
     for i, kind in enumerate(program.scalars):
         registers[base + i] = _number(b, i, kind, known)
     for position, ins in enumerate(program.instructions):
-        start = len(b.nodes)
+        starts.append(start := len(b.nodes))
         found = _instruction(b, ins, registers)
-        if found is not None and banned and _uses(b.nodes[start:], banned):
+        if banned:
+            refused.update(x for x in b.nodes[start:] if x.op == "special" and x.attr[0] in banned)
+        if found is not None and refused and _made_of(found, refused, fine):
             found = None
         if found is None:
             declined.append(ins.op.name)
@@ -55,11 +64,24 @@ def lower(
     for register in program.outputs:
         found = registers[register]
         outputs.extend(found if isinstance(found, tuple) else [found])
-    return Lowered(outputs, b, declined)
+    return Lowered(outputs, b, declined, starts)
 
 
-def _uses(nodes: Iterable[Node], banned: Collection[str]) -> bool:
-    return any(x.op == "special" and x.attr[0] in banned for x in nodes)
+def _made_of(found: Any, refused: set[Node], fine: set[Node]) -> bool:
+    """Whether a node (one of a tuple) is made of a refused one, possibly one that an instruction
+    before has left: equal nodes are one. `fine` are nodes that are not, and gets more."""
+    todo = list(found) if isinstance(found, tuple) else [found]
+    seen: set[Node] = set()
+    while todo:
+        node = todo.pop()
+        if node in fine or node in seen:
+            continue
+        if node in refused:
+            return True
+        seen.add(node)
+        todo += node.args
+    fine |= seen
+    return False
 
 
 def _number(b: Builder, i: int, kind: type, known: Mapping[int, int]) -> Node:
