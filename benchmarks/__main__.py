@@ -37,6 +37,8 @@ PARTS = {
     "threads": Part("threads", "show", "the same bits with any number of threads"),
     "loader": Part("loader", "show", "from files to batches and through an epoch", True),
     "memory": Part("memory", "show", "20,000 steps at flat memory"),
+    "cuda": Part("cuda", "show", "training steps on a GPU, beside PyTorch where it has CUDA"),
+    "bandwidth": Part("cuda", "bandwidth", "loops on a GPU beside a copy of its memory"),
 }
 USUAL = ("table", "operations", "hotpath", "footprint")
 

@@ -11,17 +11,23 @@ import flambeau as torch
 
 __all__ = ["autocast", "autocast_decorator", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
-_LOSSES = """
+_ON_CPU = """
 cosine_embedding_loss cross_entropy hinge_embedding_loss margin_ranking_loss multi_margin_loss
 multilabel_margin_loss poisson_nll_loss soft_margin_loss triplet_margin_loss grid_sample ctc_loss
 max_unpool1d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d
 """.split()
+_ON_CUDA = """
+cosine_embedding_loss cross_entropy hinge_embedding_loss margin_ranking_loss multi_margin_loss
+multilabel_margin_loss poisson_nll_loss soft_margin_loss triplet_margin_loss
+""".split()
 """Functions of nn.functional that are no rows and compute in float32."""
+_SUPPORTED = (torch.bfloat16, torch.float16)
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether `autocast` can be switched on for a kind of device: for the CPU."""
-    return bool(torch.device(device_type).type == "cpu")
+    """Whether `autocast` can be switched on for a kind of device: for the CPU, and CUDA where it is."""
+    kind = torch.device(device_type).type
+    return bool(kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()))
 
 
 class autocast:  # noqa: N801
@@ -29,13 +35,14 @@ class autocast:  # noqa: N801
 
     Inside, products and convolutions of floats compute in `dtype`, losses and what needs range in
     float32, and other operations in the dtype that they get. What a parameter was cast to is kept
-    until the outermost `autocast` ends.
+    until the outermost `autocast` ends. On a GPU many more operations compute in float32 (sums, norms,
+    softmax, exponentials), and `binary_cross_entropy` is refused: PyTorch's lists differ by device.
 
-    For a GPU it switches itself off with a warning, as PyTorch does on a machine without one.
+    For a device that is not there it switches itself off with a warning, as in PyTorch.
 
     Args:
         device_type: "cpu", "cuda" ...
-        dtype: torch.bfloat16 (where it is left out) or torch.float16.
+        dtype: torch.bfloat16 or torch.float16. Left out: bfloat16 on the CPU, float16 on a GPU.
         enabled: False has the operations compute in the dtypes that they get, also inside of
             another `autocast`.
         cache_enabled: whether to keep parameters that were cast.
@@ -56,15 +63,14 @@ class autocast:  # noqa: N801
         self._before: list[tuple[Any, ...]] = []
 
     def _usable(self) -> bool:
-        if self.device != "cpu":
-            warnings.warn(
-                f"{self.device.upper()} is not available. Disabling autocast.", stacklevel=3
-            )
+        name = self.device.upper()
+        if not is_autocast_available(self.device):
+            warnings.warn(f"{name} is not available. Disabling autocast.", stacklevel=3)
             return False
-        if self.fast_dtype not in (torch.bfloat16, torch.float16):
+        if self.fast_dtype not in _SUPPORTED:
             warnings.warn(
-                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\n"
-                "CPU autocast only supports torch.bfloat16 and torch.float16, "
+                f"In {name} autocast, but the target dtype is not supported. Disabling autocast.\n"
+                f"{name} autocast only supports torch.bfloat16 and torch.float16, "
                 f"not {self.fast_dtype}.",
                 stacklevel=3,
             )
@@ -73,7 +79,7 @@ class autocast:  # noqa: N801
 
     def __enter__(self) -> autocast:
         if self._enabled:
-            _cast_losses()
+            _cast_functions(self.device)
         kind = self.device
         self._before.append((
             torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind),
@@ -109,15 +115,23 @@ def autocast_decorator(autocast_instance: autocast, func: Callable[..., Any]) ->
 
 
 @functools.cache
-def _cast_losses() -> None:
+def _cast_functions(kind: str) -> None:
     """Have the functions that are no operations of their own cast too."""
-    from flambeau.nn import functional
+    from flambeau.nn import functional, native_rnn
 
-    for name in _LOSSES:
-        function = getattr(functional, name, None)
-        if function is not None and hasattr(function, "__code__") and not function.__closure__:
-            torch._casts_arguments(function, "wide")
-    torch._casts_arguments(functional.pad, "wide", _pads_by_content)
+    def cast(module: Any, names: list[str], policy: str) -> None:
+        for name in names:
+            function = getattr(module, name, None)
+            if function is not None and hasattr(function, "__code__") and not function.__closure__:
+                torch._casts_arguments(function, policy, kind=kind)
+
+    if kind == "cpu":
+        cast(functional, _ON_CPU, "wide")
+        torch._casts_arguments(functional.pad, "wide", _pads_by_content)
+        return
+    cast(functional, _ON_CUDA, "wide")
+    cast(functional, ["grid_sample"], "promoted")
+    cast(native_rnn, ["gru_cell", "lstm_cell", "rnn_relu_cell", "rnn_tanh_cell"], "narrow")
 
 
 def _pads_by_content(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> bool:

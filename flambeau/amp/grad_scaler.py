@@ -22,6 +22,9 @@ class GradScaler:
 
     The factor grows after `growth_interval` good steps and shrinks after a bad one (Micikevicius et
     al., "Mixed Precision Training", 2018). Not enabled, all of it passes through.
+
+    Whether gradients are finite is computed where they are, for all of an optimizer's together; `step`
+    waits for that one answer.
     """
 
     def __init__(
@@ -30,7 +33,8 @@ class GradScaler:
     ) -> None:  # fmt: skip
         self._device = device
         self._enabled = enabled
-        if enabled and device != "cpu":
+        kind = torch.device(device).type
+        if enabled and not torch.amp.is_autocast_available(kind):
             warnings.warn(
                 f"GradScaler is enabled for {device}, which is not available. Disabling.",
                 stacklevel=2,
@@ -46,7 +50,9 @@ class GradScaler:
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
         self._stages: dict[int, int] = defaultdict(int)
-        self._overflows: dict[int, bool] = {}
+        self._finite: dict[int, list[Any]] = {}
+        """For each optimizer, whether its gradients were finite: bools as tensors, one for each device,
+        and in their place what they are once somebody has waited for them."""
 
     def is_enabled(self) -> bool:
         """Whether this scaler scales."""
@@ -74,14 +80,30 @@ class GradScaler:
             )
         if stage == _STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        bad = False
+        self._finite[id(optimizer)] = self._unscaled(optimizer)
+        self._stages[id(optimizer)] = _UNSCALED
+
+    def _unscaled(self, optimizer: Any) -> list[Any]:
+        """Divide the gradients by the factor; whether all are finite, for each device."""
+        finite: dict[Any, Any] = {}
         for group in optimizer.param_groups:
             for param in group["params"]:
-                if param.grad is not None:
-                    param.grad.mul_(1.0 / self._scale)
-                    bad = bad or not bool(torch.isfinite(param.grad).all())
-        self._overflows[id(optimizer)] = bad
-        self._stages[id(optimizer)] = _UNSCALED
+                grad = param.grad
+                if grad is None:
+                    continue
+                if grad.dtype is torch.float16:
+                    raise ValueError("Attempting to unscale FP16 gradients.")
+                grad.mul_(1.0 / self._scale)
+                fine = torch.isfinite(grad).all()
+                before = finite.get(grad.device)
+                finite[grad.device] = fine if before is None else before & fine
+        return list(finite.values())
+
+    def _is_fine(self, optimizer: int) -> bool:
+        """Wait for whether an optimizer's gradients were finite."""
+        found = self._finite[optimizer]
+        found[:] = [bool(x) for x in found]
+        return all(found)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step(...)` with unscaled gradients, left out where one is not finite."""
@@ -94,7 +116,7 @@ class GradScaler:
         if self._stages[id(optimizer)] == _READY:
             self.unscale_(optimizer)
         self._stages[id(optimizer)] = _STEPPED
-        return None if self._overflows[id(optimizer)] else optimizer.step(*args, **kwargs)
+        return optimizer.step(*args, **kwargs) if self._is_fine(id(optimizer)) else None
 
     def update(self, new_scale: float | Any = None) -> None:
         """Adapt the factor to what the steps since the last update have met."""
@@ -103,9 +125,9 @@ class GradScaler:
         if new_scale is not None:
             self._scale = float(new_scale)
         else:
-            if not self._overflows:
+            if not self._finite:
                 raise AssertionError("No inf checks were recorded prior to update.")
-            if any(self._overflows.values()):
+            if not all([self._is_fine(optimizer) for optimizer in self._finite]):
                 self._scale *= self._backoff_factor
                 self._growth_tracker = 0
             else:
@@ -114,7 +136,7 @@ class GradScaler:
                     self._scale *= self._growth_factor
                     self._growth_tracker = 0
         self._stages.clear()
-        self._overflows.clear()
+        self._finite.clear()
 
     def get_scale(self) -> float:
         """The factor; 1 if not enabled."""

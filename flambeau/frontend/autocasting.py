@@ -1,10 +1,10 @@
 """Autocast: operations whose arguments are cast first, where a program asks for it.
 
 Which operations compute in bfloat16 or float16, which in float32 and which in the widest dtype of
-their arguments follows the lists of PyTorch's CPU autocast. The first program that switches it on
-has the functions of these operations replaced by ones that ask whether it is on: their code object
-is exchanged, so that every reference to them, wherever it was kept, is changed too, and programs
-without autocast pay nothing.
+their arguments follows PyTorch's lists, one for the CPU and one for CUDA; the device of the tensors
+says which. The first program that switches it on has the functions of these operations replaced by
+ones that ask whether it is on: their code object is exchanged, so that every reference to them,
+wherever it was kept, is changed too, and programs without autocast pay nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
+from ..core import device as devices
 from ..core import dtypes
 from ..core.device import device
 from ..graph.trace import state as trace
@@ -23,9 +24,10 @@ from ..ops.table import call, table
 from . import dispatch
 from .tensor import Tensor
 
-NARROW, WIDE, PROMOTED, KEPT = "narrow", "wide", "promoted", "kept"
+NARROW, WIDE, WIDE_UNASKED, PROMOTED = "narrow", "wide", "wide unless a dtype is given", "promoted"
+KEPT, BANNED = "kept", "banned"
 
-_OPERATIONS = {
+_ON_CPU = {
     NARROW: "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d bmm mm "
     "linalg_vecdot baddbmm addmm addbmm linear matmul prelu scaled_dot_product_attention "
     "_addmm_activation lstm_layer rnn_layer",
@@ -44,10 +46,35 @@ _OPERATIONS = {
     # Not cast, but made of operations here that would be.
     KEPT: "linalg_lu_solve linalg_solve_triangular inner",
 }
-"""Rows by what is done to their arguments; those that PyTorch has and the table lacks change
-nothing."""
+_ON_CUDA = {
+    NARROW: "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution "
+    "prelu addmm addmv addr matmul einsum mm mv linalg_vecdot linear addbmm baddbmm bmm chain_matmul "
+    "linalg_multi_dot scaled_dot_product_attention _addmm_activation lstm_layer gru_layer rnn_layer",
+    WIDE: "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus "
+    "layer_norm native_layer_norm group_norm rms_norm frobenius_norm nuclear_norm cosine_similarity "
+    "nll_loss kl_div l1_loss smooth_l1_loss huber_loss mse_loss binary_cross_entropy_with_logits dist "
+    "pdist cdist renorm logsumexp upsample_nearest1d upsample_nearest2d upsample_nearest3d "
+    "_upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d "
+    "upsample_bilinear2d _upsample_bilinear2d_aa upsample_trilinear3d upsample_bicubic2d "
+    "_upsample_bicubic2d_aa cross_entropy",
+    WIDE_UNASKED: "prod softmax log_softmax cumprod cumsum linalg_vector_norm linalg_matrix_norm sum norm",
+    PROMOTED: "addcdiv addcmul atan2 bilinear cross dot vdot grid_sampler index_put tensordot scatter_add",
+    BANNED: "binary_cross_entropy",
+    KEPT: "linalg_lu_solve linalg_solve_triangular lu_solve",
+}
 
-_CPU = "cpu"
+OPERATIONS = {"cpu": _ON_CPU, "cuda": _ON_CUDA}
+"""For each kind of device, rows by what is done to their arguments; those that PyTorch has and the
+table lacks change nothing."""
+
+_BANNED = (
+    "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
+    "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
+    "In this case, combine the two layers using torch.nn.functional.binary_cross_entropy_with_logits\n"
+    "or torch.nn.BCEWithLogitsLoss.  binary_cross_entropy_with_logits and BCEWithLogits are\n"
+    "safe to autocast."
+)
+
 _DEFAULTS = {"cpu": dtypes.bfloat16}
 _FALLBACK = dtypes.float16
 
@@ -67,7 +94,10 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
-_installed: dict[Any, str] = {}
+
+When = Callable[..., bool]
+_installed: dict[Any, dict[str, tuple[str, When | None]]] = {}
+"""What is done to the arguments of a function, by kind of device."""
 
 
 # --- casting ------------------------------------------------------------------------------------
@@ -111,26 +141,44 @@ def _tensors(values: Any) -> list[Any]:
     return found
 
 
-def _target(policy: str, args: Any, kwargs: Any) -> Any:
+def _target(kind: str, policy: str, args: Any, kwargs: Any) -> Any:
     """The dtype that an operation's arguments are cast to, if they are."""
     if policy == KEPT:
         return None
     if policy == NARROW:
-        return get_autocast_dtype(_CPU)
+        return get_autocast_dtype(kind)
     if policy == WIDE:
         return dtypes.float32
+    if policy == WIDE_UNASKED:
+        asked = any(isinstance(x, dtypes.dtype) for x in (*args, *kwargs.values()))
+        return None if asked else dtypes.float32
+    if policy == BANNED:
+        raise RuntimeError(_BANNED)
     found = {x._aval.dtype for x in _tensors((*args, *kwargs.values())) if _castable(x)}
     return found.pop() if len(found) == 1 else dtypes.float32
+
+
+def kind_of(args: Any, kwargs: Any) -> str:
+    """The kind of device that an operation runs on."""
+    if not devices.others:
+        return "cpu"
+    where = devices.of((*args, *kwargs.values()))
+    return "cpu" if where is None else where.type
 
 
 # --- exchanging functions -----------------------------------------------------------------------
 
 
-def casts_arguments(function: Any, policy: str, when: Callable[..., bool] | None = None) -> None:
-    """Have a Python function cast its arguments where autocast is on, and `when` is true of them."""
-    if function in _installed:
+def casts_arguments(
+    function: Any, policy: str, when: When | None = None, kind: str = "cpu"
+) -> None:
+    """Have a Python function cast its arguments where autocast is on for the kind of device that they
+    are on, and `when` is true of them."""
+    policies = _installed.get(function)
+    if policies is not None:
+        policies.setdefault(kind, (policy, when))
         return
-    _installed[function] = policy
+    policies = _installed[function] = {kind: (policy, when)}
     original = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__,
         function.__closure__,
@@ -138,11 +186,16 @@ def casts_arguments(function: Any, policy: str, when: Callable[..., bool] | None
     original.__kwdefaults__ = function.__kwdefaults__
 
     def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if mode.running or _CPU not in mode.enabled:
+        if mode.running or not mode.enabled:
             return original(*args, **kwargs)
+        kind = kind_of(args, kwargs)
+        known = policies.get(kind)
+        if known is None or kind not in mode.enabled:
+            return original(*args, **kwargs)
+        policy, when = known
         if when is not None and not when(*args, **kwargs):
             return original(*args, **kwargs)
-        to = None if kwargs.get("out") is not None else _target(policy, args, kwargs)
+        to = None if kwargs.get("out") is not None else _target(kind, policy, args, kwargs)
         if to is not None:
             args, kwargs = _cast(args, to), {k: _cast(x, to) for k, x in kwargs.items()}
         mode.running = True
@@ -171,13 +224,13 @@ def _calling(guarded: Callable[..., Any], like: CodeType) -> CodeType:
 
 
 @functools.cache
-def install() -> None:
-    """Exchange the functions of the operations."""
-    for policy, names in _OPERATIONS.items():
+def install(kind: str) -> None:
+    """Exchange the functions of the operations of a kind of device."""
+    for policy, names in OPERATIONS[kind].items():
         for name in names.split():
             if name in table:
                 row = table[name]
-                casts_arguments(row.body or dispatch.function(name), policy)
+                casts_arguments(row.body or dispatch.function(name), policy, kind=kind)
 
 
 # --- the functions of the torch namespace --------------------------------------------------------
@@ -195,8 +248,8 @@ def is_autocast_enabled(device_type: str | None = None) -> bool:
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
     """Switch it: `set_autocast_enabled("cpu", True)`; with one argument for CUDA."""
     kind, on = ("cuda", device_type) if enabled is None else (_kind(device_type), enabled)
-    if on and kind == _CPU:
-        install()
+    if on and kind in OPERATIONS:
+        install(kind)
     (mode.enabled.add if on else mode.enabled.discard)(kind)
 
 

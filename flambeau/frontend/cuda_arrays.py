@@ -21,7 +21,7 @@ from ..engine import flush
 from ..engine.flush import realise
 from ..graph.trace import record, state
 from ..graph.value import Value, leaf
-from ..ops.core import VIEW, WRITE, WRITE_AS
+from ..ops.core import WRITE, WRITE_AS
 from ..runtime import cuda, cuda_memory
 from ..runtime.storage import Storage
 from .memory import alias, bump, stride

@@ -1,7 +1,8 @@
 """How draws from a stream become tensors, and the in-place methods that fill with them.
 
-Draws happen at the call, in the order of the calls: the generator's state is never behind. PyTorch
-fills a tensor in the order of its memory, whatever the order of its dimensions.
+Draws happen at the call, in the order of the calls: the generator's state is never behind. (A GPU's
+stream records them, which is as good: see `cuda_random`.) PyTorch fills a tensor in the order of its
+memory, whatever the order of its dimensions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..autograd import levels
 from ..core import dtypes
+from ..core.device import CPU
 from ..core.dtypes import dtype
 from ..errors import shown
 from ..graph.trace import state
@@ -22,14 +24,15 @@ from ..ops.table import call
 from ..runtime import shortage
 from . import inplace
 from .creation import wrap
-from .generator import default_generator, stream_of
+from .dispatch import uncount
+from .generator import stream_of
 from .memory import stride, write
 from .tensor import Tensor
 
 Shape = tuple[int, ...]
-Draw = Callable[[Any, Shape, str, bool], np.ndarray]
-"""Draws from a stream for a shape and the name of a dtype; the bool tells whether the elements lie
-one behind the other."""
+Draw = Callable[[Any, Shape, str, bool], Any]
+"""Draws from a stream for a shape and the name of a dtype, an array or, from a GPU's stream, a tensor;
+the bool tells whether the elements lie one behind the other."""
 
 
 def memory_order(t: Tensor) -> Shape | None:
@@ -69,6 +72,8 @@ def _drawn(
     mark = g.mark() if math.prod(shape) >= LONG else None
     try:
         order = None if like is None else memory_order(like)
+        if hasattr(g, "gives_tensors"):
+            return _recorded(g, draw, shape, dt, order)
         if order is None:
             array = draw(g, shape, dt.name, not gaps)
         else:
@@ -77,11 +82,23 @@ def _drawn(
         if dt is dtypes.bfloat16:  # these draws come as float32 that bfloat16 can hold
             array = (array.reshape(-1).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
             array = array.reshape(shape)
-        return wrap(array, dt)
+        return wrap(array, dt, device=CPU)
     except MemoryError as error:
         if mark is not None:
             g.go_back(mark)
         raise shortage.named(error, name) from None
+
+
+def _recorded(g: Any, draw: Draw, shape: Shape, dt: dtype, order: Shape | None) -> Tensor:
+    """The same on a GPU."""
+    if order is None:
+        t = draw(g, shape, dt.name, True)
+    else:
+        back = tuple(int(k) for k in np.argsort(order))
+        t = draw(g, tuple(shape[k] for k in order), dt.name, True).permute(back).contiguous()
+    if state.inference:
+        uncount((t,))
+    return t  # type: ignore[no-any-return]
 
 
 def into(out: Any, name: str, g: Any, draw: Draw, shape: Shape, dt: dtype) -> Tensor:
@@ -114,17 +131,21 @@ def integers(low: int | None, high: int | None) -> Draw:
 
 
 def coins(p: Any, shape: Shape, order: Shape | None = None) -> Draw:
-    """Ones with probability `p`, a number or an array that broadcasts to `shape`, for elements in
-    the `order` of dimensions."""
-    if isinstance(p, np.ndarray):
+    """Ones with probability `p`, a number, or an array or a tensor that broadcasts to `shape`, for
+    elements in the `order` of dimensions."""
+    if isinstance(p, (np.ndarray, Tensor)):
+        given: Any = p
         try:
-            p = np.broadcast_to(p, shape)
-        except ValueError:
+            p = np.broadcast_to(given, shape) if isinstance(given, np.ndarray) else given.expand(shape)
+        except (ValueError, RuntimeError):
             raise RuntimeError(
-                f"bernoulli: probabilities of shape {list(p.shape)} do not broadcast to "
+                f"bernoulli: probabilities of shape {list(given.shape)} do not broadcast to "
                 f"{list(shape)}"
             ) from None
-        p = np.array(p.transpose(order or range(p.ndim)), order="C")
+        if isinstance(p, Tensor):
+            p = p if order is None else p.permute(order)
+        else:
+            p = np.array(p.transpose(order or range(p.ndim)), order="C")
     return _plain("bernoulli", p)
 
 
@@ -208,7 +229,7 @@ def _fill(
         if check is not None:
             check(name, self, numbers)
         draw = gaussian(*numbers) if method == "normal" else _plain(method, *numbers)
-        return _filled(self, name, node, stream_of(generator), draw)
+        return _filled(self, name, node, stream_of(generator, self._aval.device), draw)
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = f"Fill with draws of the {method} distribution with {', '.join(names)}."
@@ -227,12 +248,19 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     if isinstance(p, Tensor):
         if p.dtype.category != dtypes.FLOAT:
             raise NotImplementedError(f'"bernoulli_" not implemented for \'{p.dtype.legacy}\'')
-        odds: Any = dtypes.widen(p._array("bernoulli_()"), p.dtype)
+        odds: Any = probabilities("bernoulli_", p, self._aval.device)
         node = "BernoulliBackward1"
     else:
         odds, node = float(_number("bernoulli_", "p", p)), "BernoulliBackward2"
     draw = coins(odds, tuple(self.shape), memory_order(self))
-    return _filled(self, "bernoulli_", node, stream_of(generator), draw)
+    return _filled(self, "bernoulli_", node, stream_of(generator, self._aval.device), draw)
+
+
+def probabilities(name: str, p: Tensor, where: Any) -> Any:
+    """What `coins` on a device take of a tensor: on a GPU it is not looked at."""
+    if where is not CPU:
+        return p.detach().to(where)
+    return dtypes.widen(p._array(f"{name}()"), p.dtype)
 
 
 def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
@@ -254,7 +282,8 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
     node = {0: "RandomBackward2", 1: "RandomBackward1", 2: "RandomBackward0"}[len(given)]
-    return _filled(self, "random_", node, stream_of(generator), integers(low, high))
+    g = stream_of(generator, self._aval.device)
+    return _filled(self, "random_", node, g, integers(low, high))
 
 
 METHODS: dict[str, Any] = {
@@ -273,7 +302,18 @@ def mask(like: Tensor, shape: Shape, p: float) -> Tensor:
     """Ones with probability p, else zeros: dropout's mask for `like`, of its shape or one that
     broadcasts to it."""
     same = shape == tuple(like.shape)
-    return drawn(default_generator._stream, _plain("bernoulli", p), shape, like.dtype, like if same else None)
+    g = stream_of(None, like._aval.device)
+    return drawn(g, _plain("bernoulli", p), shape, like.dtype, like if same else None)
 
 
-call.define(bernoulli_mask=mask)
+def dropped(input: Tensor, p: float) -> Tensor | None:
+    """Dropout as one operation that keeps no mask, on a GPU and outside of vmap and forward mode; None
+    elsewhere."""
+    a = input._aval
+    if a.device is CPU or levels.running.levels:
+        return None
+    place = stream_of(None, a.device).take(a.numel)
+    return call.philox_dropout(input, *place, p)  # type: ignore[no-any-return]
+
+
+call.define(bernoulli_mask=mask, dropped=dropped)

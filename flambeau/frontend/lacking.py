@@ -14,7 +14,7 @@ geqrf grad_dtype hash_tensor i0 i0_ igamma igamma_ igammac igammac_ index index_
 indices int_repr ipu is_coalesced is_distributed is_ipu is_maia is_mtia is_sparse_csr is_vulkan
 is_xla istft lstsq map2_ module_load mtia mvlgamma mvlgamma_ nextafter nextafter_ nonzero_static
 orgqr ormqr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point
-qscheme record_stream reinforce resize resize_as resize_as_sparse_ row_indices slice_inverse smm
+qscheme reinforce resize resize_as resize_as_sparse_ row_indices slice_inverse smm
 solve sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm stft storage_type symeig
 to_mkldnn to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc
 to_sparse_csr values xpu

@@ -179,6 +179,16 @@ class Outside:
 
         return TypedStorage._of(self)
 
+    def record_stream(self, stream: Any) -> None:
+        """Say that a stream uses the memory, which is not given to others before it has come there.
+        RuntimeError on the CPU."""
+        if self._aval.device is CPU:
+            raise RuntimeError("record_stream(): the tensor is on the CPU, which has no streams")
+        from .cuda_arrays import compute
+        from .memory import read
+
+        compute(read(self)).used_by(stream._stream)
+
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
         copy: bool | None = None,

@@ -1,4 +1,5 @@
-"""Random tensors, drawn from PyTorch's CPU stream: `rand`, `randn`, `randint`, `normal` and so on."""
+"""Random tensors, drawn from PyTorch's CPU stream or a GPU's: `rand`, `randn`, `randint`, `normal` and
+so on."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..autograd.levels import level_of
 from ..core import dtypes
-from ..core.device import usable
+from ..core.device import CPU, usable
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..ops.table import call
@@ -21,18 +22,21 @@ from .generator import (
     Generator,
     default_generator,
     get_rng_state,
+    gpu_generator,
+    gpu_states,
     initial_seed,
     manual_seed,
     seed,
+    set_gpu_states,
     set_rng_state,
     stream_of,
 )
 from .tensor import Tensor
 
 __all__ = [
-    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
-    "manual_seed", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "gpu_generator",
+    "gpu_states", "initial_seed", "manual_seed", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "seed", "set_gpu_states", "set_rng_state",
 ]  # fmt: skip
 
 
@@ -52,6 +56,11 @@ def _need_tensor(name: str, argument: str, x: Any, position: int = 1) -> Tensor:
     return x
 
 
+def _where(device: Any, out: Any) -> Any:
+    """The device of a new tensor, or that of `out`."""
+    return out._aval.device if out is not None and device is None else usable(device)
+
+
 def _made(
     name: str, g: Any, draw: Draw, shape: Shape, dt: dtype, out: Any, requires_grad: bool = False
 ) -> Tensor:
@@ -64,9 +73,9 @@ def _made(
 def _like(
     name: str, x: Tensor, dt: dtype, draw: Draw, generator: Any, device: Any, requires_grad: bool
 ) -> Tensor:
-    """Draws of the shape of `x`, in its memory order."""
-    usable(device)
-    t = draws.drawn(stream_of(generator), draw, tuple(x.shape), dt, x, name=name)
+    """Draws of the shape of `x`, in its memory order, where it is if no device is given."""
+    where = x._aval.device if device is None else usable(device)
+    t = draws.drawn(stream_of(generator, where), draw, tuple(x.shape), dt, x, name=name)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -78,9 +87,9 @@ def rand(
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1): `rand(2, 3)`, `rand((2, 3))`."""
-    usable(device)
     shape, dt = sizes("rand", args, size), _floating("rand", dtype, out)
-    return _made("rand", stream_of(generator), draws.uniform(), shape, dt, out, requires_grad)
+    g = stream_of(generator, _where(device, out))
+    return _made("rand", g, draws.uniform(), shape, dt, out, requires_grad)
 
 
 def randn(
@@ -88,9 +97,9 @@ def randn(
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from the standard normal distribution: `randn(2, 3)`, `randn((2, 3))`."""
-    usable(device)
     shape, dt = sizes("randn", args, size), _floating("randn", dtype, out)
-    return _made("randn", stream_of(generator), draws.gaussian(), shape, dt, out, requires_grad)
+    g = stream_of(generator, _where(device, out))
+    return _made("randn", g, draws.gaussian(), shape, dt, out, requires_grad)
 
 
 def rand_like(
@@ -119,7 +128,6 @@ def normal(
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers; mean and std may be tensors, whose shape is then the result's."""
-    usable(device)
     if not isinstance(std, Tensor) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
@@ -127,7 +135,7 @@ def normal(
     dt = _floating("normal", dtype, out)
     shape = tuple(out.shape) if size is None and out is not None else sizes("normal", (), size)
     draw = draws.gaussian(float(mean), float(std))
-    return _made("normal", stream_of(generator), draw, shape, dt, out, requires_grad)
+    return _made("normal", stream_of(generator, _where(device, out)), draw, shape, dt, out, requires_grad)
 
 
 def _normal_around(mean: Any, std: Any, generator: Any, out: Any) -> Tensor:
@@ -136,10 +144,11 @@ def _normal_around(mean: Any, std: Any, generator: Any, out: Any) -> Tensor:
 
     shape = tuple(broadcast_shapes(*[x.shape for x in (mean, std) if isinstance(x, Tensor)]))
     like = mean if isinstance(mean, Tensor) else std
-    if isinstance(std, Tensor) and std.numel() and bool((std < 0).any()):  # type: ignore[operator]
+    where = like._aval.device
+    if where is CPU and isinstance(std, Tensor) and std.numel() and bool((std < 0).any()):  # type: ignore[operator]
         raise RuntimeError("normal expects all elements of std >= 0.0")
     dt = _floating("normal", like.dtype)
-    base = draws.drawn(stream_of(generator), draws.gaussian(), shape, dt)
+    base = draws.drawn(stream_of(generator, where), draws.gaussian(), shape, dt)
     moved = base * _constant(std) + _constant(mean)
     if out is not None:
         if out.shape != shape:
@@ -197,10 +206,9 @@ def randint(
             f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}"
         )
     start, end = _range("randint", tuple(args), low, high)
-    usable(device)
     dt: dtypes.dtype = wanted("randint", dtype, out) or dtypes.int64
     draw, shape = draws.integers(start, end), sizes("randint", (), size)
-    return _made("randint", stream_of(generator), draw, shape, dt, out, requires_grad)
+    return _made("randint", stream_of(generator, _where(device, out)), draw, shape, dt, out, requires_grad)
 
 
 def randint_like(
@@ -219,7 +227,6 @@ def randperm(
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A random order of the integers from 0 to n - 1."""
-    usable(device)
     try:
         count = operator.index(n)
     except TypeError:
@@ -231,7 +238,7 @@ def randperm(
     dt: dtypes.dtype = wanted("randperm", dtype, out) or dtypes.int64
     room(8 * count, "randperm")
     return _made(
-        "randperm", stream_of(generator),
+        "randperm", stream_of(generator, _where(device, out)),
         lambda g, shape, name, dense: g.randperm(count, name), (count,), dt, out, requires_grad,
     )  # fmt: skip
 
@@ -248,8 +255,9 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     level = level_of(input)
     if level is not None and p is None:
         return level.draw_with(input, bernoulli)  # type: ignore[no-any-return]
-    odds = float(p) if p is not None else dtypes.widen(input._array("bernoulli()"), input.dtype)
-    g, shape = stream_of(generator), tuple(input.shape)
+    where = input._aval.device
+    odds = float(p) if p is not None else draws.probabilities("bernoulli", input, where)
+    g, shape = stream_of(generator, where), tuple(input.shape)
     if out is not None:
         if out.shape != shape:
             out.resize_(shape)
@@ -266,7 +274,10 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None,
     out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Indices drawn with the weights of each row of `input`."""
+    """Indices drawn with the weights of each row of `input`.
+
+    On a GPU one index a row is drawn there, and the weights are not looked at; more are drawn on the
+    host."""
     _need_tensor("multinomial", "input", input)
     if not input.is_floating_point():
         raise RuntimeError(
@@ -281,11 +292,7 @@ def multinomial(
             "multinomial(): argument 'num_samples' (position 2) must be int, not "
             f"{type(num_samples).__name__}"
         ) from None
-    weights = dtypes.widen(input._array("multinomial()"), input.dtype)
-    array = stream_of(generator).multinomial(
-        weights, count, bool(replacement), dtype=input.dtype.name
-    )
-    t = wrap(array, dtypes.int64)
+    t = _indices(stream_of(generator, input._aval.device), input, count, bool(replacement))
     if out is None:
         return t
     if out.shape != t.shape:
@@ -293,19 +300,31 @@ def multinomial(
     return out.copy_(t)  # type: ignore[no-any-return]
 
 
+def _indices(g: Any, input: Tensor, count: int, replacement: bool) -> Tensor:
+    """What `multinomial` draws."""
+    where = input._aval.device
+    if where is not CPU and count == 1 and input.ndim in (1, 2) and input.numel():
+        from .cuda_random import one_index
+
+        return one_index(g, input.detach())  # type: ignore[no-any-return]
+    weights = dtypes.widen(input._array("multinomial()"), input.dtype)
+    array = g.multinomial(weights, count, replacement, dtype=input.dtype.name)
+    return wrap(array, dtypes.int64, device=where)
+
+
 def _elementwise(name: str, x: Tensor, draw: Any) -> Tensor:
     """Draws with a parameter for each element."""
     if x.dtype.category != dtypes.FLOAT:
         raise NotImplementedError(f'"{name}" not implemented for \'{x.dtype.legacy}\'')
     array = draw(dtypes.widen(x._array(f"{name}()"), x.dtype), x.dtype.name)
-    return wrap(np.array(dtypes.narrow(array, x.dtype), order="C"), x.dtype)
+    return wrap(np.array(dtypes.narrow(array, x.dtype), order="C"), x.dtype, device=x._aval.device)
 
 
 @naming
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers for the rates in `input`."""
     _need_tensor("poisson", "input", input)
-    found = _elementwise("poisson", input, stream_of(generator).poisson)
+    found = _elementwise("poisson", input, stream_of(generator, input._aval.device).poisson)
     if not (input.requires_grad and state.grad):
         return found
     return call.drawn(found, input, None, "PoissonBackward0")  # type: ignore[no-any-return]
@@ -319,7 +338,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     if count.dtype is not prob.dtype:
         raise RuntimeError(f"Found dtype {prob.dtype.legacy} but expected {count.dtype.legacy}")
     odds = dtypes.widen(prob._array("binomial()"), prob.dtype)
-    g = stream_of(generator)
+    g = stream_of(generator, count._aval.device)
     return _elementwise(
         "binomial", count, lambda n, name: g.binomial(n, np.broadcast_to(odds, n.shape), name)
     )

@@ -34,8 +34,9 @@ def _parameters(name: str, kernel: str, x: Any) -> np.ndarray:
 def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
     """Gamma numbers of rate 1 for the shape parameters in `input`, with implicit gradients."""
     alpha = _parameters("_standard_gamma", "gamma_cpu", input)
-    array = stream_of(generator).standard_gamma(alpha, input.dtype.name)
-    drawn = wrap(np.array(array, order="C"), input.dtype)
+    where = input._aval.device
+    array = stream_of(generator, where).standard_gamma(alpha, input.dtype.name)
+    drawn = wrap(np.array(array, order="C"), input.dtype, device=where)
     if not (input.requires_grad and state.grad):
         return drawn
     return call.gamma_drawn(drawn, input)  # type: ignore[no-any-return]
@@ -46,13 +47,14 @@ def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
     """Shares (..., K) that sum to 1 for the parameters in `input`, (..., K): gamma numbers, drawn in
     double, over their sum; with implicit gradients. They are kept inside of (0, 1)."""
     alpha = _parameters("_sample_dirichlet", "dirichlet", input).astype(np.float64)
-    gammas = np.maximum(stream_of(generator).standard_gamma(alpha, "float64"), np.finfo(float).tiny)
+    stream = stream_of(generator, input._aval.device)
+    gammas = np.maximum(stream.standard_gamma(alpha, "float64"), np.finfo(float).tiny)
     kind = np.float32 if input.dtype is dtypes.float32 else np.float64
     with np.errstate(invalid="ignore"):  # of infinite parameters
         shares = (gammas / gammas.sum(-1, keepdims=True)).astype(kind)
     last = np.nextafter(np.float32(1), np.float32(0))  # the same for both dtypes, as in PyTorch
     shares = np.fmin(np.fmax(shares, np.finfo(kind).tiny), last).astype(kind)
-    drawn = wrap(np.array(shares, order="C"), input.dtype)
+    drawn = wrap(np.array(shares, order="C"), input.dtype, device=input._aval.device)
     if not (input.requires_grad and state.grad):
         return drawn
     return call.dirichlet_drawn(drawn, input, "_DirichletBackward")  # type: ignore[no-any-return]

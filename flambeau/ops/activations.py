@@ -268,8 +268,11 @@ def _rrelu(
         raise RuntimeError(f"rrelu(): lower {lower} should not be above upper {upper}")
     if not training:
         return call.leaky_relu(input, (lower + upper) / 2)
-    # PyTorch draws in float64 for these elements alone, in their order.
     negative = input.detach() <= 0
+    if not input.is_cpu:  # all elements are drawn: how many are negative would have to be waited for
+        slopes = call.full_like(input.detach(), 1.0).uniform_(lower, upper, generator=generator)
+        return call.rrelu_with_noise(input, call.where(negative, slopes, 1.0))
+    # PyTorch draws in float64 for these elements alone, in their order.
     noise = call.full(tuple(input.shape), 1.0, dtype=input.dtype)
     count = int(negative.sum())
     if count:

@@ -12,6 +12,7 @@ from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
 from .formulas import conj
 from .joins import several
+from .lowering import sorting as order
 from .rules import matching
 from .table import Spec, call, row
 
@@ -393,6 +394,7 @@ def _cross_rule(a: Aval, b: Aval, dim: int) -> Spec:
 row(
     "linalg_cross(Tensor input, Tensor other, *, int dim=-1) -> Tensor", rule=_cross_rule,
     numpy=lambda a, b, dim: np.cross(*np.broadcast_arrays(a, b), axis=dim), forms="fo",  # type: ignore[call-overload]
+    lower=order.cross,
     where="linalg", alias=("cross",), called="linalg.cross",
     grads={"input": lambda grad, other, dim: call.linalg_cross(conj(other).expand(grad.shape), grad, dim=dim),
            "other": lambda grad, input, dim: call.linalg_cross(grad, conj(input).expand(grad.shape), dim=dim)},

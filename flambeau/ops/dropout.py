@@ -31,7 +31,11 @@ def _dropped(input: Any, p: float, train: bool, feature: bool, alpha: bool) -> A
             f"{input.dtype.legacy}"
         )
     if p == 1:
-        return input * call.zeros((), dtype=input.dtype)
+        return input * call.zeros((), dtype=input.dtype, device=input.device)
+    if not (feature or alpha):
+        found = call.dropped(input, p)
+        if found is not None:
+            return found
     shape = _noise_shape(input) if feature else tuple(input.shape)
     kept = call.bernoulli_mask(input, shape, 1 - p)
     if not alpha:

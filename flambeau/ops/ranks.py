@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.aval import Aval, aval
 from ..core.layout import wrap_dim
+from .lowering import sorting as low
 from .reductions import all_grad, need_elements, ordered, place_back, taken
 from .rules import reduced_shape
 from .table import Spec, call, row
@@ -55,7 +56,7 @@ def _all_rule(x: Aval) -> Spec:
 for _name, _skip in (("median", False), ("nanmedian", True)):
     row(
         f"{_name}_all(Tensor input) -> Tensor", rule=_all_rule, forms="", called=_name,
-        numpy=(lambda skip: lambda x: _middle_all(x, skip))(_skip),
+        numpy=(lambda skip: lambda x: _middle_all(x, skip))(_skip), lower=low.median_all(_skip),
         node=f"{_name.capitalize()}Backward0",
         grads={"input": lambda grad, input, result: all_grad(grad, input, result)},
         doc="The lower median of all elements.",
@@ -64,6 +65,7 @@ for _name, _skip in (("median", False), ("nanmedian", True)):
         f"{_name}_dim(Tensor input, int dim, bool keepdim) -> (values, indices)",
         rule=_pick_rule, forms="", called=_name, node=f"{_name.capitalize()}Backward1",
         numpy=(lambda skip: lambda x, dim, keepdim: _middle(x, dim, keepdim, skip))(_skip),
+        lower=low.median(_skip),
         grads={"input": lambda grad, indices, input_shape, dim, keepdim:
                place_back(grad, indices, input_shape, dim, keepdim)},
         doc="The lower median along a dimension.",
@@ -108,7 +110,7 @@ def _kth(x: np.ndarray, k: int, dim: int, keepdim: bool) -> tuple[Any, Any]:
 
 row(
     "kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (values, indices)",
-    rule=_kth_rule, numpy=_kth, forms="fmo", out="apart",
+    rule=_kth_rule, numpy=_kth, lower=low.kthvalue, forms="fmo", out="apart",
     grads={"input": lambda grad, indices, input_shape, dim, keepdim:
            place_back(grad, indices, input_shape, dim, keepdim)},
     samples=lambda m: [((m(4), 2), {}), ((m(2, 3), 1, 0, True), {})],
@@ -136,7 +138,7 @@ def _mode(x: np.ndarray, dim: int, keepdim: bool) -> tuple[Any, Any]:
 
 row(
     "mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)",
-    rule=_pick_rule, numpy=_mode, forms="fmo", out="exact",
+    rule=_pick_rule, numpy=_mode, lower=low.mode, forms="fmo", out="exact",
     grads={"input": lambda grad, indices, input_shape, dim, keepdim:
            place_back(grad, indices, input_shape, dim, keepdim)},
     samples=lambda m: [((m(4),), {}), ((m(2, 3), 0, True), {})],

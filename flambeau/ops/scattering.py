@@ -21,6 +21,7 @@ from .gathering import (
 )
 from .indexing import add_at, places
 from .lowering import indexing as low
+from .lowering import sorting as order
 from .lowering.common import widened
 from .table import Spec, call, row
 
@@ -529,6 +530,7 @@ def _masked_scatter(x: np.ndarray, mask: np.ndarray, src: np.ndarray) -> np.ndar
 row(
     "masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor",
     rule=_masked_scatter_rule, numpy=_masked_scatter, moves=True, forms="fmi",
+    lower=order.masked_scatter,
     check=_masked_scatter_check,
     grads={"input": lambda grad, mask: grad.masked_fill(mask, 0),
            "source": lambda grad, mask, source_shape:
@@ -548,7 +550,7 @@ def _collected(g: np.ndarray, mask: np.ndarray, shape: Any) -> np.ndarray:
 row(
     "masked_scatter_backward(Tensor outer, Tensor mask, int[] shape) -> Tensor",
     rule=lambda g, mask, shape: Spec(g.with_shape(tuple(shape))), numpy=_collected, moves=True,
-    forms="",
+    forms="", lower=order.masked_scatter_backward,
     grads={"outer": lambda grad, mask, outer_shape: call.masked_scatter(
         call.zeros(outer_shape, dtype=grad.dtype), mask, grad)},
     doc="The elements under a mask, in order, with zeros behind.",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
+from .lowering import sorting as low
 from .reductions import place_back
 from .rules import common_dtype
 from .table import Spec, call, row
@@ -41,7 +42,7 @@ def _sort_rule(x: Aval, dim: int, descending: bool, stable: bool) -> Spec:
 
 row(
     "sort_dim(Tensor input, int dim, bool descending, bool stable) -> (values, indices)",
-    rule=_sort_rule, numpy=_sort, forms="", called="sort",
+    rule=_sort_rule, numpy=_sort, lower=low.sort, forms="", called="sort",
     node=lambda dim, descending, stable: f"SortBackward{int(stable)}",
     grads={"input": lambda grad, indices, input_shape, dim:
            place_back(grad, indices, input_shape, dim, True)},
@@ -102,7 +103,7 @@ def _argmin(x: np.ndarray, axis: int) -> np.ndarray:
 
 row(
     "topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (values, indices)",
-    rule=_topk_rule, numpy=_topk, forms="fmo", out="exact",
+    rule=_topk_rule, numpy=_topk, lower=low.topk, forms="fmo", out="exact",
     grads={"input": lambda grad, indices, input_shape, dim:
            place_back(grad, indices, input_shape, dim, True)},
     samples=lambda m: [((m(4), 2), {}), ((m(2, 3), 1, 0), {"largest": False}), ((m(), 1), {}), ((m(3, 4), 2, 0), {})],
@@ -153,7 +154,7 @@ def _nonzero_static(x: np.ndarray, size: int, fill_value: int) -> np.ndarray:
 
 row(
     "nonzero_static(Tensor input, *, int size, int fill_value=-1) -> Tensor", rule=_static_rule,
-    numpy=_nonzero_static, forms="fmo", out="exact",
+    numpy=_nonzero_static, lower=low.nonzero_static, forms="fmo", out="exact",
     samples=lambda m: [((m.int(2, 3, high=2),), {"size": 2}), ((m.bool(4),), {"size": 6, "fill_value": 0})],
     doc="The first `size` indices that nonzero() finds, filled up with `fill_value`: the result's "
     "size does not depend on data.",
@@ -277,7 +278,8 @@ def _search(seq: np.ndarray, v: Any, right: bool, out_int32: bool) -> Any:
 for _name in ("searchsorted", "bucketize"):
     row(
         f"{_name}_in(Tensor sorted_sequence, Operand input, bool right, bool out_int32) -> Tensor",
-        rule=_search_rule, numpy=_search, forms="", called=_name, doc=f"See torch.{_name}.",
+        rule=_search_rule, numpy=_search, lower=low.searchsorted, forms="", called=_name,
+        doc=f"See torch.{_name}.",
     )  # fmt: skip
 
 
@@ -333,7 +335,7 @@ def _isin_rule(elements: Any, test: Any, unique: bool, invert: bool) -> Spec:
 
 row(
     "isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor",
-    rule=_isin_rule, forms="fo", out="exact",
+    rule=_isin_rule, lower=low.isin, forms="fo", out="exact",
     numpy=lambda elements, test, unique, invert: np.isin(elements, test, unique and np.ndim(test) > 0, invert),
     samples=lambda m: [((m.int(2, 3), m.int(4)), {}), ((m.int(3), 2), {"invert": True})],
     doc="Whether each element is among test_elements.",

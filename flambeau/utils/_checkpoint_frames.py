@@ -173,20 +173,24 @@ CHECKS: dict[str, Callable[[Any], Any]] = {"default": metadata, "none": lambda x
 
 
 def random_and_autocast(preserve: bool) -> Callable[[], Any]:
-    """A function that gives a context like the one of now: the random stream, where that is to be
-    preserved, and autocast."""
-    state = torch.get_rng_state() if preserve else None
-    cast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+    """A function that gives a context like the one of now: the random streams of all devices, where
+    they are to be preserved, and autocast."""
+    state = (torch.get_rng_state(), torch._random.gpu_states()) if preserve else None
+    casts = {
+        kind: torch.get_autocast_dtype(kind)
+        for kind in ("cpu", "cuda")
+        if torch.is_autocast_enabled(kind)
+    }
+    keeps = torch.is_autocast_cache_enabled()
 
     @contextlib.contextmanager
     def restored() -> Iterator[None]:
-        with torch.random.fork_rng(enabled=state is not None):
+        with torch.random.fork_rng(enabled=state is not None), contextlib.ExitStack() as inside:
             if state is not None:
-                torch.set_rng_state(state)
-            if cast[0]:
-                with torch.autocast("cpu", enabled=True, dtype=cast[1]):
-                    yield
-            else:
-                yield
+                torch.set_rng_state(state[0])
+                torch._random.set_gpu_states(state[1])
+            for kind, dtype in casts.items():
+                inside.enter_context(torch.autocast(kind, dtype=dtype, cache_enabled=keeps))
+            yield
 
     return restored

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.utils.data._utils import random_states
 
 VERSION = 1
 KEYS = {"resumable", "parts", "values", "epoch", "random"}
@@ -49,6 +50,42 @@ def check_module(name: str, module: Any, state: Any) -> None:
             raise ValueError(
                 f"{name}: {key} is saved as {shape}, and is {tuple(tensor.shape)} here"
             )
+
+
+def plain_random() -> dict[str, Any]:
+    """The global random states as data that any checkpoint can hold. Those of GPUs are there where GPUs
+    have drawn."""
+    plain = random_states.plain(random_states.capture())
+    assert plain is not None
+    seed, states = torch._random.gpu_states()
+    return {**plain, "gpus": {"seed": seed, "states": states}} if states else plain
+
+
+def random_of(data: Any) -> tuple[Any, Any] | None:
+    """What `plain_random` gave, for `restore_random`; ValueError where a generator would not take it."""
+    if data is None:
+        return None
+    states = random_states.from_plain(data, 0)
+    found = data.get("gpus")
+    if found is None:
+        return states, None
+    try:
+        seed, known = found["seed"], dict(found["states"])
+        for index, state in known.items():
+            if type(index) is not int or state.dtype is not torch.uint8 or state.shape != (16,):
+                raise ValueError(f"GPU {index!r:.20} has another kind of state")
+        if seed is not None and type(seed) is not int:
+            raise ValueError(f"a {type(seed).__name__} is no seed")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a random state: {error}") from error
+    return states, (seed, known)
+
+
+def restore_random(states: tuple[Any, Any]) -> None:
+    """Let the global generators go on from there."""
+    random_states.restore(states[0])
+    if states[1] is not None:
+        torch._random.set_gpu_states(states[1])
 
 
 def access(part: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | None:

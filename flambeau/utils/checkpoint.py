@@ -22,6 +22,7 @@ from ._checkpoint_frames import (
     Settings,
     random_and_autocast,
 )
+from ._pytree import tree_leaves
 
 __all__ = [
     "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "DefaultDeviceType", "checkpoint",
@@ -242,14 +243,21 @@ class DefaultDeviceType:
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """Numbers and random states of the devices, other than the CPU, that arguments are on: none."""
-    return [], []
+    """Numbers and random states of the GPUs that tensors among the arguments are on."""
+    found = sorted({
+        x.get_device()
+        for x in tree_leaves(args)
+        if isinstance(x, torch.Tensor) and x.device.type == "cuda"
+    })  # fmt: skip
+    return found, [torch._random.gpu_generator(index).get_state() for index in found]
 
 
 def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
     """Set what `get_device_states` gave."""
-    if devices or states:
-        raise RuntimeError("set_device_states(): there are no devices other than the CPU here")
+    if (device_type or DefaultDeviceType.get_device_type()) != "cuda" and (devices or states):
+        raise RuntimeError("set_device_states(): there are no devices but the CPU and GPUs of CUDA")
+    for index, state in zip(devices, states, strict=True):
+        torch._random.gpu_generator(index).set_state(state)
 
 
 class CheckpointPolicy(enum.Enum):

@@ -29,9 +29,17 @@ import flambeau as torch
 from flambeau.errors import shown
 from flambeau.serialization import get_unsafe_globals_in_checkpoint
 from flambeau.serialization.whole_files import atomic_file
-from flambeau.utils._resume_parts import VERSION, access, check_module, checked, is_inside
+from flambeau.utils._resume_parts import (
+    VERSION,
+    access,
+    check_module,
+    checked,
+    is_inside,
+    plain_random,
+    random_of,
+    restore_random,
+)
 from flambeau.utils.data import DataLoader
-from flambeau.utils.data._utils import random_states
 
 __all__ = ["Resumable"]
 
@@ -50,7 +58,8 @@ class Resumable:
     Args:
         path: the file.
         keep: how many saves are kept: `run.pt` is the newest, `run.1.pt` the one before.
-        random_state: whether the global random states belong to it: flambeau's, Python's, NumPy's.
+        random_state: whether the global random states belong to it: flambeau's (of GPUs too),
+            Python's, NumPy's.
         deterministic: False leaves `use_deterministic_algorithms` as it is.
         parts: by names of your choice
             - what has `state_dict()` and `load_state_dict(state)`: modules, optimizers, schedulers,
@@ -141,7 +150,7 @@ class Resumable:
             OSError: the file can't be written. The old one is as it was, as after any error.
         """
         parts = {name: access(part)[0]() for name, part in self._parts.items()}  # type: ignore[index]
-        states = random_states.plain(random_states.capture()) if self._random_state else None
+        states = plain_random() if self._random_state else None
         whole = {
             "resumable": VERSION,
             "parts": parts,
@@ -223,13 +232,13 @@ class Resumable:
         for name, part in self._parts.items():
             if isinstance(part, torch.nn.Module):
                 check_module(name, part, whole["parts"][name])
-        states = random_states.from_plain(whole["random"], 0)
+        states = random_of(whole["random"])
         self._load_parts(whole["parts"])
         for name, value in whole["values"].items():
             self._set_value(name, value)
         self._epoch = whole["epoch"]
         if states is not None:
-            random_states.restore(states)
+            restore_random(states)
         return True
 
     def _newest(self) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from .common import (
 
 def _wrapped(b: Any, index: Node, size: int) -> Node:
     """Negative indices count from the end."""
-    index = b.cast(index, "int64")
+    index = b.inside(b.cast(index, "int64"), size, -size)
     return b.select(b.lt(index, 0), b.add(index, size), index)
 
 
@@ -55,7 +55,7 @@ def _at_places(b: Any, how: str, base: Node, places: Node, values: Node) -> Node
 def embedding(b: Any, weight: Node, indices: Node, *rest: Any) -> Node:
     if not indices.numel or not weight.numel:
         return zeros(b, (*indices.shape, weight.shape[1]), weight.dtype)
-    return b.take(weight, b.cast(indices, "int64"), 0)
+    return b.take(weight, b.inside(b.cast(indices, "int64"), weight.shape[0]), 0)
 
 
 @for_floats
@@ -83,6 +83,7 @@ def _places(b: Any, shape: Ints, index: Node, dim: int) -> Node:
         return index
     steps = contiguous_strides(shape)
     d = dim % len(shape)
+    index = b.inside(index, shape[d])
     out = b.mul(index, steps[d]) if steps[d] != 1 else index
     for k, n in enumerate(index.shape):
         if k != d and n > 1:
@@ -104,7 +105,7 @@ def index_select(b: Any, x: Node, index: Node, dim: int) -> Node:
     shape = (*x.shape[:d], index.numel, *x.shape[d + 1 :])
     if 0 in shape:
         return zeros(b, shape, x.dtype)
-    return b.take(x, b.cast(flat(b, index), "int64"), d)
+    return b.take(x, b.inside(b.cast(flat(b, index), "int64"), x.shape[d]), d)
 
 
 def take(b: Any, x: Node, index: Node) -> Node:
@@ -194,6 +195,7 @@ def _along(b: Any, how: str, x: Node, index: Node, src: Node, dim: int) -> Node 
         return _at_places(b, _ROWS_OF[how], x, _places(b, x.shape, index, dim), src)
     d = dim % x.ndim
     if all(n == m for k, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if k != d):
+        index = b.inside(index, x.shape[d])
         if index.shape[d] > 1:
             args = (x, index, b.expand(src, index.shape))
             return b.special(how, (d,), args, x.shape, x.dtype)
@@ -229,6 +231,11 @@ def scatter_reduce(
     return None
 
 
+def _inside(b: Any, index: Node, size: int) -> Node:
+    """A vector of indices, which may count from the end."""
+    return b.inside(b.cast(flat(b, index), "int64"), size, -size)  # type: ignore[no-any-return]
+
+
 def _source_rows(b: Any, x: Node, index: Node, src: Node, d: int) -> Node:
     """A source in the shape of rows in the order of an index."""
     return b.reshape(src, (*x.shape[:d], index.numel, *x.shape[d + 1 :]))
@@ -238,6 +245,7 @@ def index_add(b: Any, x: Node, index: Node, src: Node, alpha: Node, dim: int) ->
     if x.dtype == "bool" or not x.ndim or fraction_lost(alpha, x):
         return None
     d = dim % x.ndim
+    index = _inside(b, index, x.shape[d])
     return add_rows(b, x, index, scaled(b, _source_rows(b, x, index, src, d), alpha), d)
 
 
@@ -245,6 +253,7 @@ def _index_copy(b: Any, x: Node, index: Node, src: Node, dim: int) -> Node | Non
     if not x.ndim:
         return None
     d = dim % x.ndim
+    index = _inside(b, index, x.shape[d])
     return _rows(b, "index_copy", x, index, _source_rows(b, x, index, src, d), d)
 
 
@@ -254,7 +263,8 @@ index_copy = widened(_index_copy)
 def index_fill(b: Any, x: Node, index: Node, value: Node, dim: int) -> Node | None:
     if fraction_lost(value, x) or not x.ndim:
         return None
-    return _rows(b, "index_fill", x, index, b.cast(value, x.dtype), dim % x.ndim)
+    d = dim % x.ndim
+    return _rows(b, "index_fill", x, _inside(b, index, x.shape[d]), b.cast(value, x.dtype), d)
 
 
 def put(b: Any, x: Node, index: Node, src: Node, accumulate: bool) -> Node | None:

@@ -56,6 +56,7 @@ def nll_loss_total(
     if not x.numel:
         return None
     t, kept = _kept(b, target, ignore)
+    b.inside(b.select(kept, t, 0), x.shape[_class_dim(x.ndim)])
     each = b.neg(_picked(b, x, t, kept))
     if weight is None:
         total = b.cast(b.sum(b.cast(kept, "int64")), x.dtype)
