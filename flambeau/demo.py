@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--optimizer", choices=("sgd", "adam", "adamw", "rmsprop"), default="adam")
     p.add_argument("--lr", type=float,
                    help="first learning rate, which falls to zero (SGD 0.02, the others 0.002)")  # fmt: skip
+    p.add_argument("--device", help="cpu or cuda (default: cuda where there is a GPU)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--output", default="demo-output", help="folder for checkpoint and picture")
     p.add_argument("--no-picture", action="store_true", help="don't draw (no matplotlib needed)")
@@ -92,11 +93,12 @@ def train_epoch(
 ) -> list[float]:
     """One pass over the data; returns the loss of each batch."""
     net.train()
+    device = next(net.parameters()).device
     losses = []
     bar = progress(loader, label)
     for x, y in bar:
         optimizer.zero_grad()
-        loss = criterion(net(x), y)
+        loss = criterion(net(x.to(device)), y.to(device))
         loss.backward()
         optimizer.step()
         scheduler.step()
@@ -109,8 +111,9 @@ def train_epoch(
 def predict(net: Any, data: TensorDataset) -> Any:
     """The class that the network gives each image."""
     net.eval()
+    device = next(net.parameters()).device
     with torch.no_grad():
-        return torch.cat([net(x).argmax(1) for x, _ in DataLoader(data, batch_size=250)])
+        return torch.cat([net(x.to(device)).argmax(1).cpu() for x, _ in DataLoader(data, batch_size=250)])
 
 
 def picture(path: str, losses: list[float], steps: int, scores: list[float], images: Images,
@@ -160,7 +163,8 @@ def main(arguments: list[str]) -> int:
     images = load(options.data, options.root)
     from flambeau.vision.models.lenet import LeNet
 
-    net = LeNet(in_channels=images.channels)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    net = LeNet(in_channels=images.channels).to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = make_optimizer(options.optimizer, net.parameters(), options.lr)
     loader = DataLoader(images.train, batch_size=options.batch_size, shuffle=True)

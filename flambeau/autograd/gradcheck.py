@@ -49,7 +49,7 @@ def _numerical(
                 moved = base.copy()
                 moved.reshape(-1)[i] += sign * eps * direction
                 t = copy.deepcopy(x.detach())  # in x's memory layout, which may matter
-                t.copy_(wrap(moved, x.dtype))
+                t.copy_(wrap(moved, x.dtype, device=x.device))
                 given = [t if k == position else a for k, a in enumerate(inputs)]
                 with_grad = [
                     g.detach() if isinstance(g, Tensor) and k != position else g
@@ -76,7 +76,7 @@ def _analytical(output: Any, x: Any, index: int, weight: Any) -> np.ndarray:
     seed = np.zeros(output._aval.shape, output.dtype.np)
     seed.reshape(-1)[index] = weight
     (g,) = autograd_grad(
-        output, [x], wrap(seed, output.dtype), retain_graph=True, allow_unused=True
+        output, [x], wrap(seed, output.dtype, device=output.device), retain_graph=True, allow_unused=True
     )
     if g is None:
         return np.zeros(x._aval.numel, x.dtype.np)
@@ -172,7 +172,7 @@ def _check_repeated(
     outputs = [o for o in _outputs(func, given) if o.requires_grad]
     if not outputs:
         return
-    weights = [wrap(np.ones(o._aval.shape, o.dtype.np), o.dtype) for o in outputs]
+    weights = [wrap(np.ones(o._aval.shape, o.dtype.np), o.dtype, device=o.device) for o in outputs]
     first, second = (
         autograd_grad(outputs, inputs, weights, retain_graph=True, allow_unused=True)
         for _ in range(2)
@@ -288,7 +288,7 @@ def gradgradcheck(
             outs, [tracked[i] for i in chosen], list(ws), create_graph=True, allow_unused=True
         )
         return tuple(
-            wrap(np.zeros(given[i]._aval.shape, given[i].dtype.np), given[i].dtype) if g is None else g
+            wrap(np.zeros(given[i]._aval.shape, given[i].dtype.np), given[i].dtype, device=given[i].device) if g is None else g
             for i, g in zip(chosen, found, strict=True)
         )
 

@@ -38,7 +38,7 @@ def directions(tensors: list[Any], seed: int) -> list[Any]:
         values.append(np.asarray(v))
     norm = float(np.sqrt(sum(np.sum(np.abs(v) ** 2) for v in values))) or 1.0
     return [
-        wrap(np.asarray(v / norm, t.dtype.np), t.dtype) for v, t in zip(values, tensors, strict=True)
+        wrap(np.asarray(v / norm, t.dtype.np), t.dtype, device=t.device) for v, t in zip(values, tensors, strict=True)
     ]
 
 
@@ -102,7 +102,7 @@ def forward_columns(
         for k, direction in enumerate((1.0, 1j) if x.is_complex() else (1.0,)):
             seed = np.zeros(tuple(x.shape), x.dtype.np)
             seed.reshape(-1)[i] = direction
-            moved = pushed(function, given, [position], [wrap(seed, x.dtype)])
+            moved = pushed(function, given, [position], [wrap(seed, x.dtype, device=x.device)])
             for number, t in enumerate(moved):
                 rows = numerical[number]
                 expected = rows[k][i] if x.is_complex() else rows[i]

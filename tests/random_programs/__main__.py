@@ -26,6 +26,10 @@ def _seeds(first: int, seconds: float, programs: int | None) -> Iterator[int]:
 
 
 def _report(seed: int, program: Program, torch: Any, options: argparse.Namespace) -> str | None:
+    if options.device == "cuda":
+        from tests.random_programs import on_gpu
+
+        return on_gpu.report(seed, options.tier == "compiled")
     if options.tier == "any":
         return report(seed, program, torch, options.repeats)
     from tests.random_programs import tiers
@@ -47,6 +51,10 @@ def main() -> int:
         "--tier", choices=("any", "interpreter", "compiled"), default="any",
         help="compiled: each program compiled in several ways (see tiers.py)",
     )  # fmt: skip
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu",
+        help="cuda: on a GPU, simulated where there is none",
+    )  # fmt: skip
     parser.add_argument("--repeats", type=int, default=2, help="how often to run each program")
     parser.add_argument("--failures", type=int, default=5, help="stop after so many")
     parser.add_argument("--show", action="store_true", help="only print the first program")
@@ -66,6 +74,11 @@ def main() -> int:
         def tqdm(seeds: Iterator[int], **_: object) -> Iterator[int]:
             return seeds
 
+    if options.device == "cuda" and not torch.cuda.is_available():
+        from tools.gpu import simulated
+
+        simulation = simulated()
+        simulation.__enter__()
     count, failures = 0, 0
     for seed in tqdm(_seeds(options.seed, options.seconds, options.programs), unit=" programs"):
         count += 1

@@ -115,11 +115,30 @@ class Machine:
 
     def sharing(self) -> set[tuple[str, str]]:
         """Which pairs of names lie over common memory."""
-        memory = {name: t.detach().numpy() for name, t in self.tensors().items()}
+        there = {name: t for name, t in self.tensors().items() if getattr(t, "is_cuda", False)}
+        found = _overlapping(there)
+        here = {name: t for name, t in self.tensors().items() if name not in there}
+        memory = {name: t.detach().numpy() for name, t in here.items()}
         memory |= self.arrays()
         full = sorted(name for name, array in memory.items() if array.size)
         pairs = combinations(full, 2)
-        return {(a, b) for a, b in pairs if np.may_share_memory(memory[a], memory[b])}
+        return found | {(a, b) for a, b in pairs if np.may_share_memory(memory[a], memory[b])}
+
+
+def _overlapping(tensors: dict[str, Any]) -> set[tuple[str, str]]:
+    """The same on a device whose memory can't be seen from here: by storages, and the stretches of
+    them that tensors cover."""
+
+    def stretch(t: Any) -> tuple[int, int, int]:
+        last = sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True))
+        start = t.storage_offset()
+        return id(t._storage), start * t.itemsize, (start + last + 1) * t.itemsize
+
+    found = {name: stretch(t) for name, t in sorted(tensors.items()) if t.numel()}
+    return {
+        (a, b) for a, b in combinations(found, 2)
+        if found[a][0] == found[b][0] and found[a][1] < found[b][2] and found[b][1] < found[a][2]
+    }  # fmt: skip
 
 
 def _is_several(value: Any) -> bool:
