@@ -11,6 +11,7 @@ import numpy as np
 from ..core import layout
 from ..core.aval import Aval, aval
 from ..core.dtypes import INT, check_number, dtype, narrow
+from ..core.dtypes import int64 as INT64
 from .lowering import moves as low
 from .lowering.common import same as unchanged
 from .rules import common_dtype, same
@@ -307,6 +308,7 @@ row(
     "sequence(Scalar start, Scalar step, int count, dtype dtype) -> Tensor",
     rule=lambda start, step, count, dt: Spec(aval((count,), dt)), numpy=_sequence, forms="", moves=True,
     lower=low.sequence,
+    samples=lambda m: [((2, 3, 5, INT64), {}), ((0.5, -0.25, 4, m(1).dtype), {})],
     doc="`count` numbers from start on by step, computed as int64 or float64; see torch.arange.",
 )  # fmt: skip
 

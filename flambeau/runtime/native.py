@@ -107,9 +107,9 @@ class _LLVM:
         self.linked += 1
         if self.jit is None or self.linked % LINKED == 0:
             own = self.machine(self.triple, self.cpu, _feature_text(self.features))
-            # RuntimeDyld links a little faster; it is best kept where it is at home.
-            elf_x86 = "linux" in self.triple and self.triple.startswith("x86_64")
-            self.jit = self.binding.create_lljit_compiler(own, use_jit_link=not elf_x86)
+            # RuntimeDyld may put code and constants of one object further apart than 2 GiB, where
+            # large memory lies between, and ends the process then. JITLink keeps them together.
+            self.jit = self.binding.create_lljit_compiler(own, use_jit_link=True)
         return self.jit
 
 

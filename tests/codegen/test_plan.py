@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flambeau.engine.verify import _difference
+from flambeau.engine.verify import difference
 from flambeau.graph.rounding import evaluate
 from flambeau.runtime import native
 
@@ -26,8 +26,8 @@ def check(seed: int) -> None:
     for fusing, taking_over in ((True, False), (True, True), (False, False)):
         run = Run(g.outputs, g.arrays, g.numbers, fusing=fusing, taking_over=taking_over)
         for node, have, want in zip(g.outputs, run.results, expected, strict=True):
-            difference = _difference(have, want, node.dtype)
-            assert not difference, f"seed {seed}, fusing {fusing}, {taking_over}: {node}: {difference}"
+            found = difference(have, want, node.dtype)
+            assert not found, f"seed {seed}, fusing {fusing}, {taking_over}: {node}: {found}"
         if first is None:
             first = [r.copy() for r in run.results]
         elif fusing:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import flambeau as torch
-from flambeau.core import device as devices
 from tools.gpu import simulated
 
 
@@ -20,7 +19,6 @@ from tools.gpu import simulated
 def gpu() -> Iterator[Any]:
     with simulated(count=2) as found:
         yield found
-    devices.others = False
 
 
 def on_gpu(*shape: int) -> Any:

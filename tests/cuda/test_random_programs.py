@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from flambeau.core import device as devices
 from tests.random_programs.on_gpu import report
 from tools.gpu import simulated
 
@@ -17,7 +16,6 @@ from tools.gpu import simulated
 def gpu() -> Iterator[Any]:
     with simulated() as found:
         yield found
-    devices.others = False
 
 
 @pytest.mark.parametrize("first", range(0, 40, 10))

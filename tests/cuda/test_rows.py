@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from flambeau.core import device as devices
 from flambeau.ops.table import Row
 from tests.cuda.rows import check, gradients, rows
 from tools.gpu import simulated
@@ -22,7 +21,6 @@ ROWS = rows()
 def gpu() -> Iterator[Any]:
     with simulated() as found:
         yield found
-    devices.others = False
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -14,7 +14,7 @@ import pytest
 import flambeau as torch
 from flambeau import config
 from flambeau.codegen.peak import Peak
-from flambeau.engine import debug, explain, tiering
+from flambeau.engine import debug, explain, linking, tiering
 from flambeau.runtime import native
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="needs llvmlite")
@@ -94,7 +94,7 @@ def test_kernels_of_programs_that_are_compiled_already_are_timed(
     assert all(
         not len(s.native.times())
         for p in tiering.programs() if p.compiled
-        for s in p.compiled.segments if isinstance(s, explain.Segment)
+        for s in p.compiled.segments if isinstance(s, linking.Segment)
     )  # fmt: skip
 
 

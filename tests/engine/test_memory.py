@@ -274,7 +274,7 @@ def test_draws_that_fail_leave_the_stream_where_it_was(monkeypatch: pytest.Monke
     torch.rand(3)
     before = torch.get_rng_state()
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patch:
