@@ -192,6 +192,7 @@ _FROM_SUBMODULES = {
     "vmap": "func",
     **dict.fromkeys(("is_anomaly_enabled", "is_anomaly_check_nan_enabled", "set_anomaly_enabled"),
                     "autograd.anomaly"),
+    **dict.fromkeys(("Stream", "Event"), "cuda._generic"),
     **dict.fromkeys(("sparse_coo_tensor", "spmm", "dsmm", "hspmm", "smm"), "sparse"),
     "save": "serialization", "load": "serialization", "autocast": "amp", "GradScaler": "amp",
 }  # fmt: skip

@@ -42,7 +42,7 @@ def _filled(input: Tensor, mask: Any, identity: Any, name: str) -> Tensor:
     known = _mask_of(input, mask, name)
     if known is None:
         return input
-    return torch.where(known, input, torch.full((), identity, dtype=input.dtype))
+    return torch.where(known, input, torch.full((), identity, dtype=input.dtype, device=input.device))
 
 
 def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
@@ -151,7 +151,7 @@ def argmin(input: Tensor, dim: int | None = None, *, keepdim: Any = False, dtype
 def _count(input: Tensor, dims: tuple[int, ...], keepdim: bool, mask: Any, name: str) -> Tensor:
     """How many elements the mask leaves in each slice, int64."""
     known = _mask_of(input, mask, name)
-    ones = torch.ones(input.shape, dtype=torch.int64) if known is None else known.to(torch.int64)
+    ones = torch.ones_like(input, dtype=torch.int64) if known is None else known.to(torch.int64)
     return torch.sum(ones, dims, keepdim) if dims else ones
 
 
@@ -257,7 +257,7 @@ def normalize(input: Tensor, ord: Any, dim: int, *, eps: float = 1e-12, dtype: A
     length = norm(x, ord, dim, keepdim=True, mask=mask)
     if length.is_complex():
         length = length.real
-    return _filled(x, mask, 0, "normalize") / torch.maximum(length, torch.full((), eps, dtype=length.dtype))
+    return _filled(x, mask, 0, "normalize") / torch.maximum(length, torch.full((), eps, dtype=length.dtype, device=length.device))
 
 
 __getattr__ = refusing(__name__)

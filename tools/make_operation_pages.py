@@ -16,6 +16,7 @@ from typing import Any
 
 import flambeau
 from flambeau.frontend import dispatch
+from flambeau.ops.lowering.sorting import GPU_LOWERINGS
 from flambeau.ops.table import Row, table
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "operations"
@@ -86,6 +87,13 @@ def forms(row: Row) -> str:
     return "; ".join(words)
 
 
+def _how(row: Row) -> str:
+    """Who computes it."""
+    if row.lower is None:
+        return "runs in NumPy"
+    return "compiled on a GPU, else runs in NumPy" if row.lower in GPU_LOWERINGS else "compiled"
+
+
 def properties(row: Row) -> str:
     words = []
     if row.body is not None:
@@ -93,7 +101,7 @@ def properties(row: Row) -> str:
     elif row.view is not None:
         words.append("a view: the result shares the input's memory")
     else:
-        words.append("compiled" if row.lower is not None else "runs in NumPy")
+        words.append(_how(row))
     if row.body is None:
         if row.grads:
             words.append("differentiable")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .. import config
 from ..graph.access import resolve
-from ..graph.fusion import Group, fuse
+from ..graph.fusion import Fusion, Group, fuse
 from ..graph.ir import Node
 from ..graph.simplify import simplify
 from . import group_loop, loop_llvm
@@ -114,7 +114,7 @@ class Planner:
         self.kept: list[Node] = []
         """What runs though it is no output. `simplified` may fill it."""
         self.graph = self.simplified(outputs, banned)
-        self.fusion = fuse([*self.graph, *self.kept], fusing)
+        self.fusion = self.partition([*self.graph, *self.kept], fusing)
         self.inputs, self.numbers = inputs, numbers
         self.slots = inputs + numbers
         self.now = 0
@@ -146,6 +146,10 @@ class Planner:
     def _slot(self) -> int:
         self.slots += 1
         return self.slots - 1
+
+    def partition(self, outputs: list[Node], fusing: bool) -> Fusion:
+        """What is computed together."""
+        return fuse(outputs, fusing)
 
     def simplified(self, outputs: list[Node], banned: Collection[str]) -> list[Node]:
         """The graph that is planned. `banned` are specials that may not be made."""

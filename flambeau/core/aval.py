@@ -37,7 +37,7 @@ class Aval:
         reach = self.nbytes or math.prod(filter(None, shape)) * dt.itemsize  # of the strides
         if reach >= 1 << 63:
             raise RuntimeError(f"numel: integer multiplication overflow with sizes={list(shape)}")
-        self.big = self.nbytes >= BIG
+        self.big = self.nbytes >= BIG and where is CPU  # of GPUs see `graph.trace.note_uploaded`
         self.differentiable = dt.is_differentiable
 
     def with_shape(self, shape: tuple[int, ...]) -> Aval:

@@ -16,13 +16,15 @@ from flambeau.runtime import cuda as driver
 
 from ._devices import device as _device
 from ._devices import index_of
+from ._generic import Event as _AnyEvent
+from ._generic import Stream as _AnyStream
 from ._needing import needing, require, submit, thread, without
 
 __all__ = ["Event", "ExternalStream", "Stream", "StreamContext", "current_stream", "default_stream",
            "get_stream_from_external", "is_current_stream_capturing", "set_stream", "stream"]  # fmt: skip
 
 
-class Stream:
+class Stream(_AnyStream):
     """A queue of work on a GPU.
 
     Args:
@@ -34,7 +36,7 @@ class Stream:
 
     def __new__(cls, device: Any = None, priority: int = 0, **kwargs: Any) -> Any:
         require()
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         if "stream_id" in kwargs:
             index = kwargs.get("device_index", driver.current_device())
             found = [s for s in driver.known_streams(index) if s.handle == kwargs["stream_id"]]
@@ -134,7 +136,7 @@ class ExternalStream(Stream):
         return made
 
 
-class Event:
+class Event(_AnyEvent):
     """A mark in a stream.
 
     Args:
@@ -155,7 +157,7 @@ class Event:
             raise NotImplementedError(
                 "torch.cuda.Event(interprocess=True): flambeau shares no events between processes"
             )
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         made._event = driver.Event(enable_timing, blocking)
         return made
 

@@ -30,7 +30,8 @@ euler_constant = 0.57721566490153286060
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     """Tensors of one shape from tensors and numbers.
 
-    Numbers take the dtype of the first tensor, or the default dtype. ValueError for anything else.
+    Numbers take the dtype and the device of the first tensor, or the defaults. ValueError for anything
+    else.
     """
     for value in values:
         if not isinstance(value, (Tensor, Number)):
@@ -39,8 +40,8 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
                 + ", ".join(type(v).__name__ for v in values)
             )
     first = next((v for v in values if isinstance(v, Tensor)), None)
-    dtype = torch.get_default_dtype() if first is None else first.dtype
-    made = [v if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype) for v in values]
+    dtype, where = (torch.get_default_dtype(), None) if first is None else (first.dtype, first.device)
+    made = [v if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype, device=where) for v in values]
     return tuple(torch.broadcast_tensors(*made))
 
 

@@ -61,7 +61,8 @@ class Wishart(ExponentialFamily):
             raise ValueError(
                 f"Wishart: `{name}` must have two dimensions or more, got shape {tuple(matrix.shape)}"
             )
-        df = torch.tensor(df, dtype=matrix.dtype) if isinstance(df, Number) else df
+        if isinstance(df, Number):
+            df = torch.tensor(df, dtype=matrix.dtype, device=matrix.device)
         batch_shape = torch.broadcast_shapes(matrix.shape[:-2], df.shape)
         event_shape = matrix.shape[-2:]
         n = event_shape[-1]

@@ -17,6 +17,7 @@ from ..codegen.cuda.kernel import Gpu
 from ..core import device as devices
 from ..core.aval import Aval
 from ..graph.program import Capture, Program
+from ..graph.trace import note_uploaded
 from ..graph.value import Value, leaf
 from ..runtime import cuda, cuda_api, cuda_memory, native
 from . import cuda_faults, cuda_pieces, cuda_planning
@@ -24,6 +25,9 @@ from .compiled import Guard
 from .cuda_executable import Executable, note
 from .cuda_layout import call_of, whole
 from .interpreter import Interpreter, step_of
+
+UPLOADED = 8
+"""The part of a GPU's memory that may be copied there before what is pending runs."""
 
 VARIANTS = 4
 """Executables of a program that is not compiled, for different whole numbers, that are kept."""
@@ -136,7 +140,9 @@ def upload(array: Any, a: Aval, wait: bool = False) -> Value:
     stream = cuda.current_stream(index)
     note(stream)
     array = np.ascontiguousarray(array, a.dtype.np)
-    return leaf(a, cuda_memory.to_device(array, index, stream, wait))  # type: ignore[arg-type]
+    made = leaf(a, cuda_memory.to_device(array, index, stream, wait))  # type: ignore[arg-type]
+    note_uploaded(array.nbytes, cuda.device(index).total_memory // UPLOADED)
+    return made
 
 
 def _uploaded(content: Any, index: int) -> Any:

@@ -36,7 +36,7 @@ def flush(reason: str, observed: bool = False) -> None:
         with _lock:
             nodes = state.nodes
             state.nodes = []
-            state.pending_bytes = 0
+            state.pending_bytes = state.uploaded = 0
             if config.profile:
                 from . import profiling
 

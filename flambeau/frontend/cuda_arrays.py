@@ -142,7 +142,9 @@ def from_interface(source: Any) -> Any:
     stream = found.get("stream")
     if stream not in (None, 0):
         cuda.wait_for(int(stream))
-    return over(int(found["data"][0] or 0), dt, shape, strides, cuda.device_of_pointer(found["data"][0]), source)
+    where = int(found["data"][0] or 0)
+    index = cuda.device_of_pointer(where) if where else cuda.current_device()  # without elements
+    return over(where, dt, shape, strides, index, source)
 
 
 def over(

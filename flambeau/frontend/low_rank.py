@@ -14,7 +14,7 @@ from .tensor import Tensor
 
 def _basis(a: Tensor, q: int, niter: int, m: Tensor | None) -> Tensor:
     """q orthonormal columns that nearly span those of A - M (Halko et al., algorithm 4.4)."""
-    r = random.randn(a.shape[-1], q, dtype=a.dtype)
+    r = random.randn(a.shape[-1], q, dtype=a.dtype, device=a.device)
     less = lambda x, y: x @ y if m is None else x @ y - m @ y  # noqa: E731
     less_turned = lambda y: a.mH @ y if m is None else a.mH @ y - m.mH @ y  # noqa: E731
     found = call.linalg_qr(less(a, r))[0]
@@ -106,7 +106,7 @@ def lobpcg(
     if A.requires_grad or (B is not None and B.requires_grad):
         return _whole(A, B, k, largest)
     if X is None:
-        X = random.randn(*A.shape[:-1], n, dtype=A.dtype)  # noqa: N806
+        X = random.randn(*A.shape[:-1], n, dtype=A.dtype, device=A.device)  # noqa: N806
     tol = dtypes.finfo(A.dtype).eps ** 0.5 if tol is None else float(tol)
     values, vectors = _iterated(A, B, X, iK, tol, 1000 if niter is None else niter, largest)
     return values[..., :k], vectors[..., :k]

@@ -23,8 +23,8 @@ def _basis(tensors: list[Any]) -> list[Any]:
     for t in tensors:
         n = t.numel()
         dtype = t.dtype
-        part = torch.zeros(total, n, dtype=dtype)
-        part[start : start + n] = torch.eye(n, dtype=dtype)
+        part = torch.zeros(total, n, dtype=dtype, device=t.device)
+        part[start : start + n] = torch.eye(n, dtype=dtype, device=t.device)
         out.append(part.view(total, *t.shape))
         start += n
     return out

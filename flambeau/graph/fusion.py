@@ -383,3 +383,19 @@ def fuse(outputs: list[Node], enabled: bool = True) -> Fusion:
                         fusion.refused.append((producer, node, why))
                     break
     return fusion
+
+
+def again(fusion: Fusion) -> None:
+    """Try once more what was refused, until nothing comes of it: what a neighbour has been merged with
+    since may be what it lacked, as the reduction of whose result it is."""
+    merged = True
+    while merged:
+        merged = False
+        refused, fusion.refused = fusion.refused, []
+        for producer, node, _ in refused:
+            apart = fusion.group_of[producer] is not fusion.group_of[node]
+            edge = next(e for e in fusion.out_edges[producer] if e.consumer is node)
+            why = fusion.merge(edge)
+            if why:
+                fusion.refused.append((producer, node, why))
+            merged = merged or not why and apart

@@ -249,7 +249,8 @@ def own_copies(outputs: list[Node]) -> list[Node]:
     new: dict[Node, Node] = {}
     wanted = set(outputs)
     for node in _order(outputs):
-        args = tuple(_clone(new[a], cheap) for a in node.args)
+        one = node.op == "special"  # a number in memory may be several's
+        args = tuple(new[a] if one and not a.shape else _clone(new[a], cheap) for a in node.args)
         light = node.op == "iota" or (
             node.op not in ("special", "call", "part", "reduce", "take", "input", "copy")
             and bool(args) and all(a in cheap or a.op in ("const", "number") for a in args)

@@ -20,6 +20,8 @@ class State(threading.local):
         """Bytes that were asked for since the trace last ran, in big pieces: of results that are
         recorded, and of arrays that were made at once. So what it holds, dying inputs included, is
         no more than what the program held then and these."""
+        self.uploaded = 0
+        """Bytes that were copied to GPUs since the trace last ran."""
         self.grad = True
         self.inference = False
         self.asked = True
@@ -78,6 +80,17 @@ def note_many_bytes(nbytes: int) -> None:
     state.pending_bytes = pending = state.pending_bytes + nbytes
     if pending > config.max_pending_bytes:
         _heavy()
+
+
+def note_uploaded(nbytes: int, most: int) -> None:
+    """Count bytes that were copied to a GPU; run the trace when it may hold on to more than `most`. What it
+    has recorded there takes no memory before it runs, and what is fused never does: so results don't count,
+    and a training step is one program, however large."""
+    state.uploaded += nbytes
+    if state.uploaded > most and not state.unbroken:
+        assert flush_hook is not None
+        flush_hook("copies to the GPU reached their limit")
+        state.uploaded = 0
 
 
 def _heavy() -> None:

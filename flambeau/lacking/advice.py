@@ -85,7 +85,7 @@ _TENSOR: tuple[tuple[str, str, str], ...] = (
      "for sparse tensors", "use dense tensors, or an index with torch.index_add and gather"),
     ("q_ qscheme int_repr dequantize", "part of quantization", "keep the tensor in floats"),
     ("to_padded_tensor", "for nested tensors", "pad with torch.nn.utils.rnn.pad_sequence"),
-    ("is_ipu is_maia is_mtia is_vulkan is_xla ipu mtia xpu record_stream", "for devices",
+    ("is_ipu is_maia is_mtia is_vulkan is_xla ipu mtia xpu", "for devices",
      "use the CPU"),
     ("to_mkldnn", "for oneDNN", "use the tensor as it is"),
     ("solve", "an old form", "write torch.linalg.solve(A, B)"),

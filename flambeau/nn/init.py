@@ -314,7 +314,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     with torch.no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
-            chosen = torch.randperm(rows)[:zeros]
+            chosen = torch.randperm(rows, device=tensor.device)[:zeros]
             tensor[chosen, column] = 0
     return tensor
 

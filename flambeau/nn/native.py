@@ -131,10 +131,10 @@ def embedding_bag(
         padding_idx=padding_idx,
     )  # fmt: skip
     starts = offsets[:-1] if include_last_offset else offsets
-    places = torch.arange(indices.numel(), dtype=offsets.dtype)
+    places = torch.arange(indices.numel(), dtype=offsets.dtype, device=offsets.device)
     bag_of = torch.searchsorted(starts.contiguous(), places, right=True) - 1
     kept = torch.ones_like(bag_of) if padding_idx is None else (indices != padding_idx).to(bag_of.dtype)
-    sizes = torch.zeros(starts.numel(), dtype=bag_of.dtype).index_add(0, bag_of, kept)
+    sizes = bag_of.new_zeros(starts.numel()).index_add(0, bag_of, kept)
     to_index = indices.dtype
     return out, bag_of.to(to_index), sizes.to(to_index), _largest(weight, indices, bag_of, sizes, mode)
 
@@ -143,7 +143,7 @@ def _largest(weight: Tensor, indices: Tensor, bag_of: Tensor, sizes: Tensor, mod
     """The row that each bag's maximum is from, by column; for other modes the sizes."""
     if mode != 2:
         return sizes.to(indices.dtype)
-    found = torch.zeros(sizes.numel(), weight.size(1), dtype=indices.dtype)
+    found = indices.new_zeros(sizes.numel(), weight.size(1))
     with torch.no_grad():
         for bag in range(sizes.numel()):
             rows = indices[bag_of == bag]
@@ -258,7 +258,7 @@ def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
 def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
     """Dropout, and the mask of what was kept."""
     if train is False or not input.numel():
-        return input.clone(), torch.ones(input.shape, dtype=torch.bool)
+        return input.clone(), torch.ones_like(input, dtype=torch.bool)
     if not 0 <= p <= 1:
         raise RuntimeError(f"native_dropout(): p has to be between 0 and 1, but got {p}")
     kept = torch.bernoulli(torch.full_like(input, 1 - p))

@@ -74,12 +74,12 @@ def _network(name: str, mode: str, args: Any, kwargs: Any) -> tuple[Tensor, ...]
                 f"of data, got {counts}"
             )
         _check_states(name, net, states, counts[0])
-        output, last = net._run(given["data"], states, given["batch_sizes"])
+        output, last = net._run(given["data"], states, given["batch_sizes"].to(given["data"].device))
         return (output, *last)
     steps = given["input"].transpose(0, 1) if given["batch_first"] else given["input"]
     length, batch = steps.shape[:2]
     _check_states(name, net, states, batch)
-    sizes = torch.full((length,), batch, dtype=torch.int64)
+    sizes = torch.full((length,), batch, dtype=torch.int64, device=steps.device)
     output, last = net._run(steps.reshape(length * batch, -1), states, sizes, length)
     output = output.view(length, batch, -1)
     return (output.transpose(0, 1) if given["batch_first"] else output, *last)

@@ -93,7 +93,8 @@ class _Uninitialized:
         """Become an ordinary parameter or buffer of this shape, not filled."""
         tensor: Any = self
         known = tensor.data.dtype if dtype is None else dtype
-        tensor.data = torch.empty(shape, dtype=known, device=device)
+        where = tensor.data.device if device is None else device
+        tensor.data = torch.empty(shape, dtype=known, device=where)
         tensor.__class__ = self._becomes
 
     def _refuse(self) -> Any:
@@ -118,12 +119,13 @@ class _Uninitialized:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             tensor: Any = self
-            memo[id(self)] = type(self)(tensor.requires_grad, dtype=tensor.data.dtype)  # type: ignore[call-arg]
+            data = tensor.data
+            memo[id(self)] = type(self)(tensor.requires_grad, data.device, data.dtype)  # type: ignore[call-arg]
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         tensor: Any = self
-        return type(self), (tensor.requires_grad, None, tensor.data.dtype)
+        return type(self), (tensor.requires_grad, tensor.data.device, tensor.data.dtype)
 
 
 class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]

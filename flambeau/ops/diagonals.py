@@ -61,7 +61,8 @@ def _indices_of(name: str) -> Any:
         # NumPy's unsigned numbers would wrap around
         row, col, offset = map(operator.index, (row, col, offset))
         room(row * col, f"{name}_indices")
-        return call.tensor_of(np.array(find(row, _near(offset, row, col), col)).astype(dt.np), dt)
+        made = call.tensor_of(np.array(find(row, _near(offset, row, col), col)).astype(dt.np), dt)
+        return made if device is None else made.to(device)
 
     indices.__doc__ = f"(2, n) row and column indices of a {name[2:]} triangle, row by row."
     return indices

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.aval import Aval
+from ..core.device import CPU
 from ..errors import shape_text
 from .indexing import add_at, places
 from .lowering import indexing as low
@@ -96,12 +97,14 @@ def _one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return call.zeros((*tensor.shape, num_classes), dtype=dtypes.int64)
-    low, high = int(tensor.min()), int(tensor.max())
-    if low < 0:
-        raise RuntimeError(f"Class values must be non-negative, got {low}.")
-    n = high + 1 if num_classes == -1 else num_classes
-    if high >= n:
-        raise RuntimeError(f"Class values must be smaller than num_classes ({n}), got {high}.")
+    n = num_classes
+    if n == -1 or tensor._aval.device is CPU:  # a GPU looks at the indices when it writes
+        low, high = int(tensor.min()), int(tensor.max())
+        if low < 0:
+            raise RuntimeError(f"Class values must be non-negative, got {low}.")
+        n = high + 1 if n == -1 else n
+        if high >= n:
+            raise RuntimeError(f"Class values must be smaller than num_classes ({n}), got {high}.")
     base = call.zeros((*tensor.shape, n), dtype=dtypes.int64)
     return base.scatter(-1, tensor.unsqueeze(-1), 1)
 

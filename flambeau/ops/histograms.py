@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.device import CPU
 from ..runtime.shortage import room
 from .table import call, row
 
@@ -24,22 +25,44 @@ def _bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         )
     if minlength < 0:
         raise RuntimeError(f"bincount(): minlength should be >= 0, got {minlength}")
+    if input._aval.device is not CPU and input.numel():
+        return _bincount_there(input, weights, minlength)
     array = call.observe(input, "bincount: the result's size depends on data")
     if array.size and array.min() < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     array = array.astype(np.int64)
     if weights is None:
         return call.tensor_of(np.bincount(array, minlength=minlength).astype(np.int64), dtypes.int64)
-    if weights.shape != input.shape:
-        raise RuntimeError(
-            f"bincount(): weights should be 1-d and have the same length as input, got "
-            f"{list(weights.shape)} and {list(input.shape)}"
-        )
+    _check_weights(input, weights)
     w = call.observe(weights, "bincount")
     dt = weights.dtype if weights.dtype is dtypes.float32 else dtypes.float64
     if not array.size:
         return call.zeros((minlength,), dtype=dtypes.int64)
     return call.tensor_of(np.bincount(array, w, minlength).astype(dt.np), dt)
+
+
+def _check_weights(input: Any, weights: Any) -> None:
+    if weights.shape != input.shape:
+        raise RuntimeError(
+            f"bincount(): weights should be 1-d and have the same length as input, got "
+            f"{list(weights.shape)} and {list(input.shape)}"
+        )
+
+
+def _bincount_there(input: Any, weights: Any, minlength: int) -> Any:
+    """The same on a GPU: of the data only the extremes are looked at."""
+    ends = call.stack([input.min(), input.max()])
+    low, high = call.observe(ends, "bincount: the result's size depends on data").tolist()
+    if low < 0:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    n, places = max(high + 1, minlength), input.to(dtypes.int64)
+    if weights is None:
+        ones = call.ones((), dtype=dtypes.int64).expand(input.shape)
+        return call.zeros((n,), dtype=dtypes.int64).index_add(0, places, ones)
+    _check_weights(input, weights)
+    dt = weights.dtype if weights.dtype is dtypes.float32 else dtypes.float64
+    w = weights.detach().to(dtypes.float64)
+    return call.zeros((n,), dtype=dtypes.float64).index_add(0, places, w).to(dt)
 
 
 row("bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor", body=_bincount,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes, layout
 from ..core.aval import Aval, aval
+from ..core.device import CPU
 from .lowering import sorting as low
 from .reductions import place_back
 from .rules import common_dtype
@@ -121,6 +122,10 @@ def _found(values: np.ndarray, dt: Any = dtypes.int64) -> Any:
 
 def _nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Where input is not zero: (n, ndim) indices, or a tuple with a vector for each dimension."""
+    if input._aval.device is not CPU and input.numel() and input.ndim:
+        count = call.observe((input != 0).sum(), "nonzero: the result's size depends on data")
+        found = call.nonzero_static(input.detach(), size=int(count))
+        return tuple(found.unbind(1)) if as_tuple else found
     array = call.observe(input, "nonzero: the result's size depends on data")
     if as_tuple:
         return tuple(_found(part) for part in np.nonzero(np.atleast_1d(array)))
@@ -205,6 +210,8 @@ def _unique(
     """The different values in ascending order; with the index of each element's value, and how
     often each occurs. `dim`: the different sub-tensors along a dimension."""
     _unique_rule("unique", input, dim)
+    if input._aval.device is not CPU and dim is None and input.numel():
+        return _unique_by_sorting(input, (return_inverse, return_counts))
     array = call.observe(input, "unique: the result's size depends on data")
     lines = _lines(array, dim)
     axis = None if dim is None else 0
@@ -222,6 +229,22 @@ def _unique(
 row("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
     body=_unique, forms="fm", samples=lambda m: [((m.int(2, 3, high=3),), {}), ((m.int(4, 2, high=2), True, True, True, 0), {}), ((m(4),), {})],
     doc="See body.")  # fmt: skip
+
+
+def _unique_by_sorting(input: Any, wants: tuple[bool, bool]) -> Any:
+    """The same on a GPU: of the data only how many values there are is looked at."""
+    values, order = call.sort_dim(input.detach().reshape(-1), 0, False, True)
+    new = call.cat([call.ones((1,), dtype=dtypes.bool_), values[1:] != values[:-1]])
+    number = new.cumsum(0) - 1
+    count = int(call.observe(number[-1], "unique: the result's size depends on data")) + 1
+    starts = call.searchsorted(number, call.arange(count))
+    out = [input.reshape(-1).index_select(0, order[starts])]
+    if wants[0]:
+        out.append(call.zeros_like(order).scatter(0, order, number).reshape(input.shape))
+    if wants[1]:
+        ends = call.cat([starts[1:], call.full((1,), len(order), dtype=dtypes.int64)])
+        out.append(ends - starts)
+    return tuple(out) if len(out) > 1 else out[0]
 
 
 def _unique_consecutive(

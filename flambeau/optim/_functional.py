@@ -278,7 +278,7 @@ def _with_rows(grad: Tensor) -> tuple[Tensor, Tensor]:
     if grad.is_sparse:
         grad = grad.coalesce()
         found: Any = grad.sparse_dim()
-        rows = torch.zeros(grad.size()[:found], dtype=grad.dtype)
+        rows = torch.zeros(grad.size()[:found], dtype=grad.dtype, device=grad.device)
         rows[tuple(grad.indices())] = 1
         return grad.to_dense(), rows.reshape((*rows.size(), *(1,) * (grad.dim() - found)))
     named = grad != 0

@@ -30,7 +30,7 @@ class SparseTensor(torch.Tensor):
     _summed: bool
 
     def __new__(cls, indices: Any, values: Any, size: Sequence[int], summed: bool = False) -> Any:
-        made: Any = torch.zeros((), dtype=values.dtype).expand(tuple(size)).as_subclass(cls)
+        made: Any = torch.zeros((), dtype=values.dtype, device=values.device).expand(tuple(size)).as_subclass(cls)
         made._where, made._kept, made._summed = indices, values, summed
         return made
 
@@ -129,7 +129,7 @@ class SparseTensor(torch.Tensor):
         if self._summed:
             return self
         sizes = self.shape[: self.sparse_dim()]
-        flat = torch.zeros(self._nnz(), dtype=torch.int64)
+        flat = torch.zeros(self._nnz(), dtype=torch.int64, device=self._where.device)
         for index, size in zip(self._where, sizes, strict=True):
             flat = flat * size + index
         distinct, place = torch.unique(flat, return_inverse=True)
@@ -229,8 +229,8 @@ def coo(
     Raises:
         RuntimeError: the shapes do not fit together, or an index lies outside of `size`.
     """
-    where = torch.as_tensor(indices, dtype=torch.int64, device=device)
     kept = torch.as_tensor(values, dtype=dtype, device=device)
+    where = torch.as_tensor(indices, dtype=torch.int64, device=kept.device)
     if where.dim() != 2:
         raise RuntimeError(
             f"indices must be sparse_dim x nnz, but got: {list(where.shape)}"

@@ -190,6 +190,7 @@ def _compare_tensors(a: Any, e: Any, options: Options, where: tuple[Any, ...]) -
 
 def _wide(t: Any, complex_: bool) -> np.ndarray:
     """The content in a type in which differences are exact enough. Whole numbers stay whole."""
+    t = t.cpu()
     if complex_:
         return np.asarray(t.to(torch.complex128).numpy())
     if not t.is_floating_point():
@@ -237,9 +238,9 @@ def assert_allclose(actual: Any, expected: Any, rtol: float | None = None, atol:
         stacklevel=2,
     )
     if not isinstance(actual, torch.Tensor):
-        actual = torch.tensor(actual)
+        actual = torch.tensor(actual, device=getattr(expected, "device", None))
     if not isinstance(expected, torch.Tensor):
-        expected = torch.tensor(expected, dtype=actual.dtype)
+        expected = torch.tensor(expected, dtype=actual.dtype, device=actual.device)
     if rtol is None and atol is None:
         pairs = [_TOLERANCES.get(str(t.dtype).removeprefix("torch."), (0.0, 0.0)) for t in (actual, expected)]
         rtol, atol = max(p[0] for p in pairs), max(p[1] for p in pairs)

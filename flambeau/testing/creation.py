@@ -48,13 +48,14 @@ def make_tensor(
     drawn = (*sizes[:-1], 2 * sizes[-1]) if noncontiguous and sizes else sizes
     if dtype.is_complex:
         part = torch.float64 if dtype == torch.complex128 else torch.float32
-        pairs = torch.empty((*drawn, 2), dtype=part).uniform_(low, high)
+        pairs = torch.empty((*drawn, 2), dtype=part, device=device).uniform_(low, high)
         values: Any = torch.view_as_complex(pairs).to(dtype)
     elif dtype.is_floating_point:
         wide = torch.float64 if dtype == torch.float64 else torch.float32
-        values = torch.empty(drawn, dtype=wide).uniform_(low, high).to(dtype)
+        values = torch.empty(drawn, dtype=wide, device=device).uniform_(low, high).to(dtype)
     else:
-        values = torch.randint(math.ceil(low), math.ceil(high), drawn, dtype=torch.int64).to(dtype)
+        whole = {"dtype": torch.int64, "device": device}
+        values = torch.randint(math.ceil(low), math.ceil(high), drawn, **whole).to(dtype)
     if noncontiguous and sizes:
         values = values[..., ::2]
     if exclude_zero:

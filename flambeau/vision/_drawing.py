@@ -40,12 +40,12 @@ def _to_bytes(image: Tensor) -> Tensor:
     return convert_image_dtype(image, torch.uint8) if image.is_floating_point() else image
 
 
-def _as_before(picture: Any, dtype: torch.dtype) -> Tensor:
-    """A Pillow image as a tensor (C, H, W) of the type that the tensor was."""
+def _as_before(picture: Any, image: Tensor) -> Tensor:
+    """A Pillow image as a tensor (C, H, W) of the type and on the device of the tensor that it was."""
     from .transforms.functional import convert_image_dtype, pil_to_tensor
 
-    drawn = pil_to_tensor(picture)
-    return convert_image_dtype(drawn, dtype) if dtype.is_floating_point else drawn
+    drawn = pil_to_tensor(picture).to(image.device)
+    return convert_image_dtype(drawn, image.dtype) if image.is_floating_point() else drawn
 
 
 def _to_pillow(image: Tensor) -> Any:
@@ -180,7 +180,6 @@ def draw_bounding_boxes(
     if fill_labels and label_background_colors:
         backgrounds = _parse_colors(label_background_colors, num_objects=count)
     letters = _font(font, font_size)
-    dtype = image.dtype
     if image.size(0) == 1:
         image = torch.tile(image, (3, 1, 1))
     picture = _to_pillow(_to_bytes(image))
@@ -201,7 +200,7 @@ def draw_bounding_boxes(
                 around = (left - 1, top - 1, right + 1, bottom + 1)
                 draw.rectangle(around, fill=backgrounds[index])
             draw.text(place, labels[index], fill=texts[index], font=letters)
-    return _as_before(picture, dtype)
+    return _as_before(picture, image)
 
 
 def _font(file: str | None, size: int | None) -> Any:
@@ -318,7 +317,7 @@ def draw_keypoints(
         for first, second in connectivity or ():
             if visible[first] and visible[second]:
                 draw.line((tuple(points[first]), tuple(points[second])), width=width)
-    return _as_before(picture, image.dtype)
+    return _as_before(picture, image)
 
 
 @torch.no_grad()

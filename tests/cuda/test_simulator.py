@@ -104,7 +104,19 @@ def test_a_sum_by_shuffles() -> None:
     assert np.array_equal(y, np.repeat(x.reshape(8, 32).sum(1), 32))
 
 
-@pytest.mark.parametrize(("mode", "b", "c"), [("up", 3, 0), ("down", 5, 31), ("idx", 7, 31), ("bfly", 9, 31), ("idx", 2, 0x181F), ("down", 2, 0x181F), ("up", 1, 0x1800), ("bfly", 4, 0x0F)])
+@pytest.mark.parametrize(
+    ("mode", "b", "c"),
+    [
+        ("up", 3, 0),
+        ("down", 5, 31),
+        ("idx", 7, 31),
+        ("bfly", 9, 31),
+        ("idx", 2, 0x181F),
+        ("down", 2, 0x181F),
+        ("up", 1, 0x1800),
+        ("bfly", 4, 0x0F),
+    ],
+)
 def test_shuffles(mode: str, b: int, c: int) -> None:
     x = np.zeros(64, "u4")
     run("u64 x", ADDRESS + f"""
@@ -143,7 +155,9 @@ def test_votes_and_matches() -> None:
         ballot = sum(1 << k for k, v in enumerate(lanes) if v % 5 == 2)
         here = slice(32 * warp, 32 * warp + 32)
         assert (got[0, here] == ballot).all() and (got[1, here] == 1).all()
-        assert got[2, here].tolist() == [sum(1 << k for k, w in enumerate(lanes) if w % 5 == v % 5) for v in lanes]
+        assert got[2, here].tolist() == [
+            sum(1 << k for k, w in enumerate(lanes) if w % 5 == v % 5) for v in lanes
+        ]
         assert (got[3, here] == (lanes % 5).sum()).all() and got[4, here].tolist() == [1] + [0] * 31
 
 
@@ -184,7 +198,12 @@ def test_a_barrier_that_counts() -> None:
 
 def test_missing_threads_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Deadlock, match="barrier 0"):
-        run("u64 x", ADDRESS + "setp.lt.u32 %p1, %r1, 5; @%p1 ret; bar.sync 0;", [np.zeros(64, "u4")], block=64)
+        run(
+            "u64 x",
+            ADDRESS + "setp.lt.u32 %p1, %r1, 5; @%p1 ret; bar.sync 0;",
+            [np.zeros(64, "u4")],
+            block=64,
+        )
     with pytest.raises(SimulationError, match="not among the lanes"):
         run("u64 x", "shfl.sync.bfly.b32 %r3, %r3, 1, 31, 0xffff;", [np.zeros(1, "u4")])
     with pytest.raises(Deadlock, match="wait for lanes"):
@@ -212,7 +231,9 @@ def test_accesses_are_checked() -> None:
     x = np.zeros(32, "u4")
     load = ADDRESS + "ld.global.u32 %r2, [%rd3+{}];"
     run("u64 x", load.format(0), [x])
-    with pytest.raises(IllegalAddress, match=r"0 from the end of the 128 bytes.*thread \(31, 0, 0\).*") as caught:
+    with pytest.raises(
+        IllegalAddress, match=r"0 from the end of the 128 bytes.*thread \(31, 0, 0\).*"
+    ) as caught:
         run("u64 x", load.format(4), [x])
     assert "ld.global.u32 %r2, [%rd3+4]" in str(caught.value)
     with pytest.raises(IllegalAddress):
@@ -271,8 +292,14 @@ def test_vectors_and_signs() -> None:
       ld.global.u16 %r8, [%rd3+2]; ld.global.s16 %r9, [%rd3+2]; st.global.v4.b32 [%rd4+16], {%r8, %r9, 7, %r3};""", [x, y], block=16)  # fmt: skip
     words = x.view("u4").view("i4")
     assert np.array_equal(y[:, 0], words[:, 3]) and np.array_equal(y[:, 1], words[:, 0])
-    assert np.array_equal(y[:, 2:4], x[:, :2].view("i1")) and np.array_equal(y[:, 4], x[:, 2:4].view("u2")[:, 0])
-    assert np.array_equal(y[:, 5], x[:, 2:4].view("i2")[:, 0]) and (y[:, 6] == 7).all() and np.array_equal(y[:, 7], words[:, 1])
+    assert np.array_equal(y[:, 2:4], x[:, :2].view("i1")) and np.array_equal(
+        y[:, 4], x[:, 2:4].view("u2")[:, 0]
+    )
+    assert (
+        np.array_equal(y[:, 5], x[:, 2:4].view("i2")[:, 0])
+        and (y[:, 6] == 7).all()
+        and np.array_equal(y[:, 7], words[:, 1])
+    )
 
 
 @pytest.mark.parametrize("seed", [None, 5])
@@ -287,7 +314,13 @@ def test_atomics(seed: int | None) -> None:
       red.global.min.u32 [%rd1+16], %r3; atom.global.inc.u32 %r7, [%rd1+20], 9; atom.global.xor.b32 %r8, [%rd1+24], %r3;""",
         [x, old], grid=4, block=256, seed=seed)  # fmt: skip
     assert sorted(old) == list(range(1024)) and x[0] == 1024 and x[1:2].view("f4")[0] == 1024.0
-    assert x[2] == 1023 and x[3] == 77 and x[4] == 0 and x[5] == 1024 % 10 and x[6] == np.bitwise_xor.reduce(np.arange(1024))
+    assert (
+        x[2] == 1023
+        and x[3] == 77
+        and x[4] == 0
+        and x[5] == 1024 % 10
+        and x[6] == np.bitwise_xor.reduce(np.arange(1024))
+    )
 
 
 def test_shared_atomics_are_of_the_block() -> None:
@@ -333,7 +366,9 @@ def test_asynchronous_copies() -> None:
     y = result()
     assert np.array_equal(y[:, :3], flip[:, :3]) and np.array_equal(y[:, 3], flip[:, 3] + x[:, 1])
     y = result(keep=1)
-    assert np.array_equal(y[:, :3], flip[:, :3]) and not np.array_equal(y[:, 3], flip[:, 3] + x[:, 1])
+    assert np.array_equal(y[:, :3], flip[:, :3]) and not np.array_equal(
+        y[:, 3], flip[:, 3] + x[:, 1]
+    )
     assert not np.array_equal(result(keep=2)[:, :3], flip[:, :3])
     assert np.array_equal(result(size=0), flip)  # zeros
     with pytest.raises(Race):
@@ -369,7 +404,10 @@ def test_races_between_blocks() -> None:
     x = np.zeros(64, "u4")
     run("u64 x", ADDRESS + "red.global.add.u32 [%rd3], 1;", [x], grid=4, block=64, race_check=True)
     assert (x == 4).all()
-    for body in ("st.global.u32 [%rd3], %r1;", "ld.global.u32 %r2, [%rd3]; st.global.u32 [%rd3], %r2;"):
+    for body in (
+        "st.global.u32 [%rd3], %r1;",
+        "ld.global.u32 %r2, [%rd3]; st.global.u32 [%rd3], %r2;",
+    ):
         with pytest.raises(Race, match="global memory"):
             run("u64 x", ADDRESS + body, [x], grid=4, block=64, race_check=True)
 
@@ -377,14 +415,20 @@ def test_races_between_blocks() -> None:
 def test_constants_must_not_change() -> None:
     """What is read through the read-only cache is not written in the same launch, not even by the same thread."""
     x = np.zeros(64, "u4")
-    for body in ("ld.global{} %r2, [%rd3]; st.global.u32 [%rd3], %r2;", "st.global.u32 [%rd3], %r1; ld.global{} %r2, [%rd3];"):
+    for body in (
+        "ld.global{} %r2, [%rd3]; st.global.u32 [%rd3], %r2;",
+        "st.global.u32 [%rd3], %r1; ld.global{} %r2, [%rd3];",
+    ):
         run("u64 x", ADDRESS + body.format(".u32"), [x], block=64, race_check=True)
         with pytest.raises(Race, match="global memory"):
             run("u64 x", ADDRESS + body.format(".nc.u32"), [x], block=64, race_check=True)
 
 
 def test_shared_memory_between_variables() -> None:
-    body = ".shared .align 4 .b8 a[4]; .shared .align 16 .b8 b[16];" + "mov.u32 %r2, 1; st.shared.u32 [a+4], %r2; st.shared.u32 [b], %r2;"
+    body = (
+        ".shared .align 4 .b8 a[4]; .shared .align 16 .b8 b[16];"
+        + "mov.u32 %r2, 1; st.shared.u32 [a+4], %r2; st.shared.u32 [b], %r2;"
+    )
     run("u64 x", body, [np.zeros(1)], block=1)
     with pytest.raises(IllegalAddress, match="belong to no variable"):
         run("u64 x", body, [np.zeros(1)], block=1, race_check=True)
@@ -399,9 +443,18 @@ def test_statistics() -> None:
       mov.u32 %r1, %tid.x; ld.param.u64 %rd1, [x]; ld.param.u64 %rd2, [y]; mad.wide.u32 %rd3, %r1, 16, %rd1; mad.wide.u32 %rd4, %r1, 4, %rd2;
       ld.global.v4.u32 {%r2, %r3, %r4, %r5}, [%rd3]; bar.sync 0; st.global.u32 [%rd4], %r5; mov.u32 %r6, s; mad.lo.u32 %r7, %r1, {step}, %r6; st.shared.u32 [%r7], %r1;"""  # fmt: skip
     s = run("u64 x, u64 y", SHARED + body.replace("{step}", "4"), [x, y], block=64, measure=True)
-    assert s.bytes("ld") == 1024 and s.bytes("st") == 256 and s.widest("ld") == 16 and s.share("ld", 16) == 1.0
+    assert (
+        s.bytes("ld") == 1024
+        and s.bytes("st") == 256
+        and s.widest("ld") == 16
+        and s.share("ld", 16) == 1.0
+    )
     assert s.barriers == 1 and s.counts["bar"] == 64 and s.instructions == 64 * 12
-    assert s.sectors["ld", "global"] == (32, 2) and s.sectors["st", "global"] == (8, 2) and s.sectors["st", "shared"] == (2, 2)
+    assert (
+        s.sectors["ld", "global"] == (32, 2)
+        and s.sectors["st", "global"] == (8, 2)
+        and s.sectors["st", "shared"] == (2, 2)
+    )
     assert "ld.global of 16 bytes: 64" in str(s)
     s = run("u64 x, u64 y", SHARED + body.replace("{step}", "32"), [x, y], block=64, measure=True)
     assert s.sectors["st", "shared"] == (16, 2)  # eight ways

@@ -53,7 +53,11 @@ def rounded(x: Fraction, digits: int, least: int, mode: str = "rn") -> Fraction:
     """To so many binary digits, the last one of weight 2**least at the least."""
     if x == 0:
         return x
-    exponent = math.floor(math.log2(abs(x))) if abs(x) < 2**1000 else abs(x.numerator).bit_length() - abs(x.denominator).bit_length()
+    exponent = (
+        math.floor(math.log2(abs(x)))
+        if abs(x) < 2**1000
+        else abs(x.numerator).bit_length() - abs(x.denominator).bit_length()
+    )
     while Fraction(2) ** exponent > abs(x):
         exponent -= 1
     while Fraction(2) ** (exponent + 1) <= abs(x):
@@ -74,26 +78,58 @@ def test_integers(dtype: str) -> None:
     A, B, C = ([int(v) for v in x] for x in (a, b, c))
     t = ("s" if dtype[0] == "i" else "u") + str(8 * int(dtype[1]))
     bits = 8 * int(dtype[1])
-    same(apply(f"add.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), wrapped([x + y for x, y in zip(A, B)], dtype))
-    same(apply(f"sub.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), wrapped([x - y for x, y in zip(A, B)], dtype))
-    same(apply(f"mul.lo.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), wrapped([x * y for x, y in zip(A, B)], dtype))
-    same(apply(f"mul.hi.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), wrapped([x * y >> bits for x, y in zip(A, B)], dtype))
-    same(apply(f"mad.lo.{t} {{0}}, {{1}}, {{2}}, {{3}}", a, b, c, out=dtype), wrapped([x * y + z for x, y, z in zip(A, B, C)], dtype))
+    same(
+        apply(f"add.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype),
+        wrapped([x + y for x, y in zip(A, B)], dtype),
+    )
+    same(
+        apply(f"sub.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype),
+        wrapped([x - y for x, y in zip(A, B)], dtype),
+    )
+    same(
+        apply(f"mul.lo.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype),
+        wrapped([x * y for x, y in zip(A, B)], dtype),
+    )
+    same(
+        apply(f"mul.hi.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype),
+        wrapped([x * y >> bits for x, y in zip(A, B)], dtype),
+    )
+    same(
+        apply(f"mad.lo.{t} {{0}}, {{1}}, {{2}}, {{3}}", a, b, c, out=dtype),
+        wrapped([x * y + z for x, y, z in zip(A, B, C)], dtype),
+    )
     if bits < 64:
         wide = f"{dtype[0]}{2 * int(dtype[1])}"
-        same(apply(f"mul.wide.{t} {{0}}, {{1}}, {{2}}", a, b, out=wide), wrapped([x * y for x, y in zip(A, B)], wide))
+        same(
+            apply(f"mul.wide.{t} {{0}}, {{1}}, {{2}}", a, b, out=wide),
+            wrapped([x * y for x, y in zip(A, B)], wide),
+        )
     d = np.where(b == 0, np.array(1, dtype), b)
     D = [int(v) for v in d]
     quotients = [math.trunc(Fraction(x, y)) for x, y in zip(A, D)]
     same(apply(f"div.{t} {{0}}, {{1}}, {{2}}", a, d, out=dtype), wrapped(quotients, dtype))
-    same(apply(f"rem.{t} {{0}}, {{1}}, {{2}}", a, d, out=dtype), wrapped([x - y * q for x, y, q in zip(A, D, quotients)], dtype))
+    same(
+        apply(f"rem.{t} {{0}}, {{1}}, {{2}}", a, d, out=dtype),
+        wrapped([x - y * q for x, y, q in zip(A, D, quotients)], dtype),
+    )
     same(apply(f"min.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), np.minimum(a, b))
     same(apply(f"max.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), np.maximum(a, b))
     shift = RNG.integers(0, bits + 9, n).astype("u4")
     S = [int(v) for v in shift]
-    same(apply(f"shl.b{bits} {{0}}, {{1}}, {{2}}", a, shift, out=dtype), wrapped([x << s for x, s in zip(A, S)], dtype))
-    same(apply(f"shr.{t} {{0}}, {{1}}, {{2}}", a, shift, out=dtype), wrapped([x >> s for x, s in zip(A, S)], dtype))
-    for name, f in (("lt", np.less), ("eq", np.equal), ("ge", np.greater_equal), ("ne", np.not_equal)):
+    same(
+        apply(f"shl.b{bits} {{0}}, {{1}}, {{2}}", a, shift, out=dtype),
+        wrapped([x << s for x, s in zip(A, S)], dtype),
+    )
+    same(
+        apply(f"shr.{t} {{0}}, {{1}}, {{2}}", a, shift, out=dtype),
+        wrapped([x >> s for x, s in zip(A, S)], dtype),
+    )
+    for name, f in (
+        ("lt", np.less),
+        ("eq", np.equal),
+        ("ge", np.greater_equal),
+        ("ne", np.not_equal),
+    ):
         assert np.array_equal(predicate(f"setp.{name}.{t} {{0}}, {{1}}, {{2}}", a, c), f(a, c))
     if dtype[0] == "i":
         same(apply(f"abs.{t} {{0}}, {{1}}", a, out=dtype), wrapped([abs(x) for x in A], dtype))
@@ -108,12 +144,25 @@ def test_bits(dtype: str) -> None:
     V = [int(v) & ((1 << bits) - 1) for v in b]
     t = ("s" if dtype[0] == "i" else "u") + str(bits)
     if dtype[0] == "u":
-        same(apply(f"popc.b{bits} {{0}}, {{1}}", a, out="u4"), np.array([x.bit_count() for x in U], "u4"))
-        same(apply(f"clz.b{bits} {{0}}, {{1}}", a, out="u4"), np.array([bits - x.bit_length() for x in U], "u4"))
-        same(apply(f"brev.b{bits} {{0}}, {{1}}", a, out=dtype), np.array([int(f"{x:0{bits}b}"[::-1], 2) for x in U], dtype))
+        same(
+            apply(f"popc.b{bits} {{0}}, {{1}}", a, out="u4"),
+            np.array([x.bit_count() for x in U], "u4"),
+        )
+        same(
+            apply(f"clz.b{bits} {{0}}, {{1}}", a, out="u4"),
+            np.array([bits - x.bit_length() for x in U], "u4"),
+        )
+        same(
+            apply(f"brev.b{bits} {{0}}, {{1}}", a, out=dtype),
+            np.array([int(f"{x:0{bits}b}"[::-1], 2) for x in U], dtype),
+        )
         same(apply(f"not.b{bits} {{0}}, {{1}}", a, out=dtype), ~a)
         same(apply(f"xor.b{bits} {{0}}, {{1}}, {{2}}", a, b, out=dtype), a ^ b)
-    find = [(x if not (dtype[0] == "i" and x >> (bits - 1)) else ~x & ((1 << bits) - 1)).bit_length() - 1 for x in U]
+    find = [
+        (x if not (dtype[0] == "i" and x >> (bits - 1)) else ~x & ((1 << bits) - 1)).bit_length()
+        - 1
+        for x in U
+    ]
     same(apply(f"bfind.{t} {{0}}, {{1}}", a, out="u4"), wrapped(find, "u4"))
     p, m = RNG.integers(0, bits + 4, n).astype("u4"), RNG.integers(0, bits + 4, n).astype("u4")
     expected = []
@@ -122,12 +171,17 @@ def test_bits(dtype: str) -> None:
             expected.append((x >> q) & ((1 << k) - 1) & ((1 << bits) - 1))
             continue
         sign = 0 if k == 0 else x >> min(q + k - 1, bits - 1) & 1
-        expected.append(sum((x >> (q + j) & 1 if j < k and q + j < bits else sign) << j for j in range(bits)))
+        expected.append(
+            sum((x >> (q + j) & 1 if j < k and q + j < bits else sign) << j for j in range(bits))
+        )
     same(apply(f"bfe.{t} {{0}}, {{1}}, {{2}}, {{3}}", a, p, m, out=dtype), wrapped(expected, dtype))
     if dtype[0] == "u":
         mask = [((1 << k) - 1) << q & ((1 << bits) - 1) for q, k in zip(p.tolist(), m.tolist())]
         inserted = [(x << q) & w | y & ~w for x, y, q, w in zip(U, V, p.tolist(), mask)]
-        same(apply(f"bfi.b{bits} {{0}}, {{1}}, {{2}}, {{3}}, {{4}}", a, b, p, m, out=dtype), wrapped(inserted, dtype))
+        same(
+            apply(f"bfi.b{bits} {{0}}, {{1}}, {{2}}, {{3}}, {{4}}", a, b, p, m, out=dtype),
+            wrapped(inserted, dtype),
+        )
 
 
 def test_permutes_and_funnels() -> None:
@@ -173,8 +227,14 @@ def test_floats_are_rounded_once(dtype: str) -> None:
         same(apply(f"max.NaN.{t} {{0}}, {{1}}, {{2}}", a, b, out=dtype), np.maximum(a, b))
     zeros = np.array([0.0, -0.0, 0.0, -0.0], dtype)
     others = np.array([-0.0, 0.0, 0.0, -0.0], dtype)
-    same(apply(f"max.{t} {{0}}, {{1}}, {{2}}", zeros, others, out=dtype), np.array([0.0, 0.0, 0.0, -0.0], dtype))
-    same(apply(f"min.{t} {{0}}, {{1}}, {{2}}", zeros, others, out=dtype), np.array([-0.0, -0.0, 0.0, -0.0], dtype))
+    same(
+        apply(f"max.{t} {{0}}, {{1}}, {{2}}", zeros, others, out=dtype),
+        np.array([0.0, 0.0, 0.0, -0.0], dtype),
+    )
+    same(
+        apply(f"min.{t} {{0}}, {{1}}, {{2}}", zeros, others, out=dtype),
+        np.array([-0.0, -0.0, 0.0, -0.0], dtype),
+    )
     for name, f in (("lt", np.less), ("eq", np.equal), ("gt", np.greater)):
         assert np.array_equal(predicate(f"setp.{name}.{t} {{0}}, {{1}}, {{2}}", a, c), f(a, c))
     nan = np.isnan(a) | np.isnan(c)
@@ -197,7 +257,9 @@ def test_fma(dtype: str) -> None:
     b[200:220] *= np.array(2.0 ** (least // 2 + 10), dtype)
     c[200:220] = 0
     t = f"f{8 * int(dtype[1])}"
-    exact = [Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)) for x, y, z in zip(a, b, c)]
+    exact = [
+        Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)) for x, y, z in zip(a, b, c)
+    ]
     made = apply(f"fma.rn.{t} {{0}}, {{1}}, {{2}}, {{3}}", a, b, c, out=dtype)
     for x, e in zip(made, exact):
         assert Fraction(float(x)) == rounded(e, digits, least)
@@ -215,7 +277,11 @@ def test_directed_rounding(mode: str) -> None:
         x, y = a.astype(dtype), b.astype(dtype)
         t = f"f{8 * int(dtype[1])}"
         X, Y = [Fraction(float(v)) for v in x], [Fraction(float(v)) for v in y]
-        for name, exact in (("add", [p + q for p, q in zip(X, Y)]), ("mul", [p * q for p, q in zip(X, Y)]), ("div", [p / q for p, q in zip(X, Y)])):
+        for name, exact in (
+            ("add", [p + q for p, q in zip(X, Y)]),
+            ("mul", [p * q for p, q in zip(X, Y)]),
+            ("div", [p / q for p, q in zip(X, Y)]),
+        ):
             made = apply(f"{name}.{mode}.{t} {{0}}, {{1}}, {{2}}", x, y, out=dtype)
             for v, e in zip(made, exact):
                 assert Fraction(float(v)) == rounded(e, digits, least, mode), (name, dtype)
@@ -238,11 +304,17 @@ def test_conversions_between_floats() -> None:
         ("bf16", 8, -133, lambda v: (v.astype("u4") << 16).view("f4")), ("tf32", 11, -149, lambda v: v.view("f4")),
     ):  # fmt: skip
         mode = "rn" if kind == "bf16" else "rna"
-        made = convert(apply(f"cvt.{mode}.{kind}.f32 {{0}}, {{1}}", y, out="u2" if kind == "bf16" else "u4"))
+        made = convert(
+            apply(f"cvt.{mode}.{kind}.f32 {{0}}, {{1}}", y, out="u2" if kind == "bf16" else "u4")
+        )
         for v, e in zip(made[30:], y[30:]):
             near = rounded(Fraction(float(e)), digits, least)
             away = abs(Fraction(float(e)) - near) * 2
-            assert Fraction(float(v)) == near or mode == "rna" and abs(Fraction(float(v)) - Fraction(float(e))) == away / 2
+            assert (
+                Fraction(float(v)) == near
+                or mode == "rna"
+                and abs(Fraction(float(v)) - Fraction(float(e))) == away / 2
+            )
         if kind == "bf16":
             for v, e in zip(made, y):
                 assert Fraction(float(v)) == rounded(Fraction(float(e)), digits, least)
@@ -298,7 +370,10 @@ def test_integers_to_floats(of: str) -> None:
         for v, e in zip((made.astype("u4") << 16).view("f4"), X):
             assert Fraction(float(v)) == rounded(Fraction(e), 8, -133)
         same(apply(f"cvt.u16.{of} {{0}}, {{1}}", x, out="u2"), wrapped(X, "u2"))
-        same(apply(f"cvt.sat.u8.{of} {{0}}, {{1}}", x, out="u2"), np.array([min(max(v, 0), 255) for v in X], "u2"))
+        same(
+            apply(f"cvt.sat.u8.{of} {{0}}, {{1}}", x, out="u2"),
+            np.array([min(max(v, 0), 255) for v in X], "u2"),
+        )
     else:
         same(apply(f"cvt.{of[0]}64.{of} {{0}}, {{1}}", x, out="u8"), wrapped(X, "u8"))
 
@@ -308,10 +383,16 @@ def test_halves(kind: str) -> None:
     n = 300
     digits, least = (11, -24) if kind == "f16" else (8, -133)
     if kind == "f16":
-        a, b, c = ((RNG.standard_normal(n) * 2.0 ** RNG.integers(-6, 6, n)).astype("f2").view("u2") for _ in range(3))
+        a, b, c = (
+            (RNG.standard_normal(n) * 2.0 ** RNG.integers(-6, 6, n)).astype("f2").view("u2")
+            for _ in range(3)
+        )
         value = lambda u: u.view("f2").astype("f8")  # noqa: E731
     else:
-        a, b, c = ((RNG.standard_normal(n) * 2.0 ** RNG.integers(-60, 60, n)).astype("f4").view("u4") >> 16 for _ in range(3))
+        a, b, c = (
+            (RNG.standard_normal(n) * 2.0 ** RNG.integers(-60, 60, n)).astype("f4").view("u4") >> 16
+            for _ in range(3)
+        )
         a, b, c = a.astype("u2"), b.astype("u2"), c.astype("u2")
         value = lambda u: (u.astype("u4") << 16).view("f4").astype("f8")  # noqa: E731
     A, B, C = ([Fraction(float(v)) for v in value(x)] for x in (a, b, c))
@@ -323,11 +404,15 @@ def test_halves(kind: str) -> None:
         made = value(apply(f"{name}.rn.{kind} {{0}}, {rest}", *args, out="u2"))
         pairs = [(x.astype("u4") << 16) | x[::-1] for x in args]
         both = apply(f"{name}.rn.{kind}x2 {{0}}, {rest}", *pairs, out="u4")
-        assert np.array_equal(value((both >> 16).astype("u2")), made) and np.array_equal(value(both.astype("u2")), made[::-1])
+        assert np.array_equal(value((both >> 16).astype("u2")), made) and np.array_equal(
+            value(both.astype("u2")), made[::-1]
+        )
         for v, e in zip(made, exact):
             r = rounded(e, digits, least)
             assert (Fraction(float(v)) == r) if abs(r) < 65520 or kind != "f16" else math.isinf(v)
-    assert np.array_equal(predicate(f"setp.lt.{kind} {{0}}, {{1}}, {{2}}", a, b), value(a) < value(b))
+    assert np.array_equal(
+        predicate(f"setp.lt.{kind} {{0}}, {{1}}, {{2}}", a, b), value(a) < value(b)
+    )
 
 
 def test_approximate_functions() -> None:
@@ -335,15 +420,26 @@ def test_approximate_functions() -> None:
     for name, f in (("ex2.approx.f32", np.exp2), ("lg2.approx.f32", np.log2), ("rsqrt.approx.f32", lambda v: 1 / np.sqrt(v)),
                     ("sin.approx.f32", np.sin), ("cos.approx.f32", np.cos), ("tanh.approx.f32", np.tanh),
                     ("sqrt.approx.f32", np.sqrt), ("rcp.approx.ftz.f32", lambda v: 1 / v)):  # fmt: skip
-        np.testing.assert_allclose(apply(f"{name} {{0}}, {{1}}", x, out="f4"), f(x.astype("f8")), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            apply(f"{name} {{0}}, {{1}}", x, out="f4"), f(x.astype("f8")), rtol=1e-6, atol=1e-6
+        )
 
 
 def test_flush_and_saturation() -> None:
     tiny = np.array([1e-45, -1e-40, 1.0, 2.0**-126], "f4")
-    same(apply("add.ftz.f32 {0}, {1}, {2}", tiny, np.zeros(4, "f4"), out="f4"), np.array([0.0, 0.0, 1.0, 2.0**-126], "f4"))
-    same(apply("mul.ftz.f32 {0}, {1}, {2}", tiny, np.ones(4, "f4"), out="f4"), np.array([0.0, -0.0, 1.0, 2.0**-126], "f4"))
+    same(
+        apply("add.ftz.f32 {0}, {1}, {2}", tiny, np.zeros(4, "f4"), out="f4"),
+        np.array([0.0, 0.0, 1.0, 2.0**-126], "f4"),
+    )
+    same(
+        apply("mul.ftz.f32 {0}, {1}, {2}", tiny, np.ones(4, "f4"), out="f4"),
+        np.array([0.0, -0.0, 1.0, 2.0**-126], "f4"),
+    )
     x = np.array([-1.0, 0.25, 2.0, np.nan], "f4")
-    same(apply("add.sat.f32 {0}, {1}, {2}", x, np.zeros(4, "f4"), out="f4"), np.array([0.0, 0.25, 1.0, 0.0], "f4"))
+    same(
+        apply("add.sat.f32 {0}, {1}, {2}", x, np.zeros(4, "f4"), out="f4"),
+        np.array([0.0, 0.25, 1.0, 0.0], "f4"),
+    )
 
 
 def test_packing_and_selecting() -> None:
@@ -352,7 +448,14 @@ def test_packing_and_selecting() -> None:
     x = ints(100, "u8")
     same(apply("{{.reg .b32 lo, hi; mov.b64 {{lo, hi}}, {1}; add.u32 {0}, lo, hi;}}", x, out="u4"),
          x.astype("u4") + (x >> np.uint64(32)).astype("u4"))  # fmt: skip
-    same(apply("{{.reg .b16 p, q; mov.b32 {{p, q}}, {1}; mov.b32 {0}, {{q, p}};}}", a, out="u4"), (a << 16) | (a >> 16))
-    same(apply("slct.b32.s32 {0}, {1}, {2}, {1}", a, b, out="u4"), np.where(a.view("i4") >= 0, a, b))
-    joined = predicate("setp.lt.u32 %p5, {1}, 1000000; setp.gt.and.u32 {0}|%p6, {1}, {2}, !%p5", a, b)
+    same(
+        apply("{{.reg .b16 p, q; mov.b32 {{p, q}}, {1}; mov.b32 {0}, {{q, p}};}}", a, out="u4"),
+        (a << 16) | (a >> 16),
+    )
+    same(
+        apply("slct.b32.s32 {0}, {1}, {2}, {1}", a, b, out="u4"), np.where(a.view("i4") >= 0, a, b)
+    )
+    joined = predicate(
+        "setp.lt.u32 %p5, {1}, 1000000; setp.gt.and.u32 {0}|%p6, {1}, {2}, !%p5", a, b
+    )
     assert np.array_equal(joined, (a > b) & (a >= 1000000))

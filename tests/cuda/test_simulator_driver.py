@@ -72,10 +72,21 @@ class Machine:
         assert self.d.cuModuleGetFunction(byref(function), loaded.value, b"k") == 0
         return function.value or 0
 
-    def add(self, function: int, address: int, n: int, by: int, stream: Any = None, block: int = 64, shared: int = 0) -> int:
+    def add(
+        self,
+        function: int,
+        address: int,
+        n: int,
+        by: int,
+        stream: Any = None,
+        block: int = 64,
+        shared: int = 0,
+    ) -> int:
         args = [c_uint64(address), c_uint32(n), c_uint32(by)]
         pointers = (c_void_p * 3)(*[ctypes.addressof(a) for a in args])
-        return self.d.cuLaunchKernel(function, (n + block - 1) // block, 1, 1, block, 1, 1, shared, stream, pointers, None)
+        return self.d.cuLaunchKernel(
+            function, (n + block - 1) // block, 1, 1, block, 1, 1, shared, stream, pointers, None
+        )
 
 
 def test_kernels_run_when_they_are_waited_for() -> None:
@@ -85,8 +96,12 @@ def test_kernels_run_when_they_are_waited_for() -> None:
     assert m.add(f, x, 100, 5) == 0 and m.add(f, x, 100, 7) == 0
     assert not m.gpu.launches and not m.gpu.waits
     assert np.array_equal(m.download(x, 100), np.arange(100) + 12)
-    assert [(one.kernel, one.grid, one.block) for one in m.gpu.launches] == [("k", (2, 1, 1), (64, 1, 1))] * 2
-    assert m.gpu.launches[0].statistics.bytes("ld") == 400 and m.gpu.waits == ["cuMemcpyDtoHAsync_v2"]
+    assert [(one.kernel, one.grid, one.block) for one in m.gpu.launches] == [
+        ("k", (2, 1, 1), (64, 1, 1))
+    ] * 2
+    assert m.gpu.launches[0].statistics.bytes("ld") == 400 and m.gpu.waits == [
+        "cuMemcpyDtoHAsync_v2"
+    ]
     assert m.gpu.counts()["cuLaunchKernel"] == 2
 
 
@@ -141,10 +156,21 @@ def test_times_of_events() -> None:
     assert m.d.cuEventElapsedTime(byref(found), a, b) == 400
     f = m.function()
     x = m.upload(np.zeros(8, "u4"))
-    assert m.d.cuEventRecord(a, None) == 0 and m.add(f, x, 8, 1) == 0 and m.d.cuEventRecord(b, None) == 0
+    assert (
+        m.d.cuEventRecord(a, None) == 0
+        and m.add(f, x, 8, 1) == 0
+        and m.d.cuEventRecord(b, None) == 0
+    )
     assert m.d.cuEventElapsedTime(byref(found), a, b) == 600
-    assert m.d.cuEventSynchronize(b) == 0 and m.d.cuEventElapsedTime(byref(found), a, b) == 0 and found.value > 0
-    assert m.d.cuEventRecord(quiet, None) == 0 and m.d.cuEventElapsedTime(byref(found), a, quiet) == 400
+    assert (
+        m.d.cuEventSynchronize(b) == 0
+        and m.d.cuEventElapsedTime(byref(found), a, b) == 0
+        and found.value > 0
+    )
+    assert (
+        m.d.cuEventRecord(quiet, None) == 0
+        and m.d.cuEventElapsedTime(byref(found), a, quiet) == 400
+    )
 
 
 def test_graphs() -> None:
@@ -175,7 +201,10 @@ def test_graphs() -> None:
         host[:] = value
         assert m.d.cuGraphLaunch(executable.value, s) == 0
         assert m.download(x, 8, s).tolist() == [value + 3] * 8
-    assert m.d.cuGraphExecDestroy(executable.value) == 0 and m.d.cuGraphLaunch(executable.value, s) == 400
+    assert (
+        m.d.cuGraphExecDestroy(executable.value) == 0
+        and m.d.cuGraphLaunch(executable.value, s) == 400
+    )
 
 
 def test_waiting_ends_a_capture() -> None:
@@ -193,9 +222,16 @@ def test_memory() -> None:
     x = m.upload(np.arange(8, dtype="u4"))
     assert x % 256 == 0
     assert m.d.cuMemcpyHtoDAsync_v2(x + 4, np.zeros(8, "u4").ctypes.data, 32, None) == 1
-    assert m.d.cuMemsetD32Async(x, 7, 4, None) == 0 and m.download(x, 8).tolist() == [7] * 4 + [4, 5, 6, 7]
+    assert m.d.cuMemsetD32Async(x, 7, 4, None) == 0 and m.download(x, 8).tolist() == [7] * 4 + [
+        4,
+        5,
+        6,
+        7,
+    ]
     y = m.alloc(32)
-    assert m.d.cuMemcpyDtoDAsync_v2(y, x, 32, None) == 0 and m.download(y, 8).tolist() == [7] * 4 + [4, 5, 6, 7]
+    assert m.d.cuMemcpyDtoDAsync_v2(y, x, 32, None) == 0 and m.download(y, 8).tolist() == [
+        7
+    ] * 4 + [4, 5, 6, 7]
     out = c_uint64()
     assert m.d.cuMemAllocAsync(byref(out), 2 << 20, None) == 2
     big = m.alloc(900 << 10)
@@ -226,7 +262,9 @@ def test_what_launches_are_refused() -> None:
     x = m.upload(np.zeros(8, "u4"))
     assert m.add(f, x, 8, 1, block=2048) == 1 and m.add(f, 0, 0, 1) == 1
     assert m.add(f, x, 8, 1, shared=49 << 10) == 1
-    assert m.d.cuFuncSetAttribute(f, 8, 65 << 10) == 1 and m.d.cuFuncSetAttribute(f, 8, 64 << 10) == 0
+    assert (
+        m.d.cuFuncSetAttribute(f, 8, 65 << 10) == 1 and m.d.cuFuncSetAttribute(f, 8, 64 << 10) == 0
+    )
     assert m.add(f, x, 8, 1, shared=49 << 10) == 0
     value = c_int()
     assert m.d.cuFuncGetAttribute(byref(value), 0, f) == 0 and value.value == 1024
@@ -241,10 +279,18 @@ def test_code_that_is_refused() -> None:
     log = ctypes.create_string_buffer(1024)
     options, values = (c_int * 2)(5, 6), (c_void_p * 2)(ctypes.addressof(log), 1024)
     out = c_void_p()
-    assert m.d.cuModuleLoadDataEx(byref(out), ADD.replace("mov.u32 %r1", "mov.u32 ,,").encode(), 2, options, values) == 218
+    assert (
+        m.d.cuModuleLoadDataEx(
+            byref(out), ADD.replace("mov.u32 %r1", "mov.u32 ,,").encode(), 2, options, values
+        )
+        == 218
+    )
     assert b"ptxas fatal" in log.value
     assert m.d.cuModuleLoadData(byref(out), ADD.replace("sm_75", "sm_90").encode()) == 218
-    assert m.d.cuModuleLoadData(byref(out), ADD.replace(".version 8.0", ".version 8.7").encode()) == 222
+    assert (
+        m.d.cuModuleLoadData(byref(out), ADD.replace(".version 8.0", ".version 8.7").encode())
+        == 222
+    )
     assert m.d.cuModuleLoadData(byref(out), b"nothing") == 200
     assert m.d.cuModuleLoadData(byref(out), ADD.encode()) == 0
     assert m.d.cuModuleGetFunction(byref(c_void_p()), out.value, b"other") == 500
@@ -315,11 +361,16 @@ def test_flambeau_sees_it() -> None:
 def test_what_is_noticed_is_raised_at_the_end() -> None:
     from flambeau.runtime import cuda
 
-    racing = module("u64 x", "ld.param.u64 %rd1, [x]; mov.u32 %r1, %tid.x; st.global.u32 [%rd1], %r1;", 75)
+    racing = module(
+        "u64 x", "ld.param.u64 %rd1, [x]; mov.u32 %r1, %tid.x; st.global.u32 [%rd1], %r1;", 75
+    )
     with pytest.raises(Race), simulated(race_check=True) as gpu:
         function = cuda.load(racing.encode()).function("k")
         address = gpu.memory.allocate(4)
         value = c_uint64(address or 0)
         pointers = (c_void_p * 1)(ctypes.addressof(value))
-        assert gpu.driver.cuLaunchKernel(function.handle, 1, 1, 1, 32, 1, 1, 0, None, pointers, None) == 0
+        assert (
+            gpu.driver.cuLaunchKernel(function.handle, 1, 1, 1, 32, 1, 1, 0, None, pointers, None)
+            == 0
+        )
     assert not cuda.available()

@@ -195,7 +195,9 @@ def _cp(c: Context, i: Instruction) -> Op:
     used: Get | None = None
     if len(i.operands) > 3 and "L2::cache_hint" not in mods:
         used = c.source(i.operands[3], "u32")
-    return lambda m, L: m.async_copy(i, target(L), source(L), nbytes, None if used is None else used(L))
+    return lambda m, L: m.async_copy(
+        i, target(L), source(L), nbytes, None if used is None else used(L)
+    )
 
 
 # Addresses.
@@ -206,7 +208,11 @@ def _cvta(c: Context, i: Instruction) -> Op:
     space = space_of(i)
     put = c.target(i.operands[0], i.type)
     source = i.operands[1]
-    get = address(c, Address(source, 0)) if isinstance(source, Register | Symbol) else c.source(source, "u64")
+    get = (
+        address(c, Address(source, 0))
+        if isinstance(source, Register | Symbol)
+        else c.source(source, "u64")
+    )
     window = np.uint64(_WINDOWS.get(space, 0))
     dtype = DTYPES[i.type]
     if "to" in i.modifiers:

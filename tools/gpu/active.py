@@ -89,7 +89,9 @@ class Active:
 class Blocks:
     """The blocks that run at the same time: `count` of them from `first` on."""
 
-    def __init__(self, first: int, count: int, per_block: int, shared_stride: int, local_stride: int) -> None:
+    def __init__(
+        self, first: int, count: int, per_block: int, shared_stride: int, local_stride: int
+    ) -> None:
         self.first = first
         self.count = count
         self.per_block = per_block

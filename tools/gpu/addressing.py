@@ -57,13 +57,17 @@ class Accesses(Watching):
         top = int(np.maximum.reduce(a)) if a.ndim else int(a)
         if top + size > self.shared_bytes:
             place = int(np.argmax(a))
-            error = IllegalAddress(f"{size} bytes at {top:#x} of {self.shared_bytes} bytes of shared memory")
+            error = IllegalAddress(
+                f"{size} bytes at {top:#x} of {self.shared_bytes} bytes of shared memory"
+            )
             error.args += (place,)
             raise error
         if size > 1 and (int(np.bitwise_or.reduce(a)) if a.ndim else top) & (size - 1):
             wrong = np.atleast_1d(a & np.uint64(size - 1))
             place = int(np.argmax(wrong != 0))
-            error2 = MisalignedAddress(f"{size} bytes at {int(np.atleast_1d(a)[place]):#x} of shared memory")
+            error2 = MisalignedAddress(
+                f"{size} bytes at {int(np.atleast_1d(a)[place]):#x} of shared memory"
+            )
             error2.args += (place,)
             raise error2
         if self.valid_shared is not None:
@@ -78,19 +82,27 @@ class Accesses(Watching):
     def aligned(self, i: Instruction, a: Array, size: int) -> None:
         """Raise unless addresses are multiples of a size."""
         if np.any(a & np.uint64(size - 1)):
-            raise self.fault(MisalignedAddress(f"rows of {size} bytes at {int(np.max(a)):#x}"), i, 0)
+            raise self.fault(
+                MisalignedAddress(f"rows of {size} bytes at {int(np.max(a)):#x}"), i, 0
+            )
 
     def in_local(self, a: Array, size: int) -> Array:
         bad = a + np.uint64(size) > np.uint64(self.program.local_bytes)
         if np.any(bad):
-            raise IllegalAddress(f"{size} bytes at {int(np.max(a)):#x} of {self.program.local_bytes} bytes of local memory")
+            raise IllegalAddress(
+                f"{size} bytes at {int(np.max(a)):#x} of {self.program.local_bytes} bytes of local memory"
+            )
         if size > 1 and np.any(a & np.uint64(size - 1)):
             raise MisalignedAddress(f"{size} bytes at {int(np.max(a)):#x} of local memory")
         return a + self.active.local_base
 
     def in_generic(self, i: Instruction, a: Array, size: int) -> tuple[Bytes, Array]:
         low, high = int(np.min(a)), int(np.max(a))
-        for window, space in ((SHARED_WINDOW, "shared"), (LOCAL_WINDOW, "local"), (PARAM_WINDOW, "param")):
+        for window, space in (
+            (SHARED_WINDOW, "shared"),
+            (LOCAL_WINDOW, "local"),
+            (PARAM_WINDOW, "param"),
+        ):
             if window <= low and high < window + WINDOW:
                 return self.locate(i, space, a if space == "param" else a - np.uint64(window), size)
         return self.in_global(a, size)
@@ -164,7 +176,15 @@ class Accesses(Watching):
         return -1 if self.random is None else int(self.random.integers(self.active.n))
 
     def atomic(
-        self, i: Instruction, space: str, a: Array, operands: list[Array], dtype: Any, f: Any, at_: Any, wanted: bool
+        self,
+        i: Instruction,
+        space: str,
+        a: Array,
+        operands: list[Array],
+        dtype: Any,
+        f: Any,
+        at_: Any,
+        wanted: bool,
     ) -> Array:
         """Read, change and write, one thread after the other. Gives the old values, if wanted."""
         n = self.active.n

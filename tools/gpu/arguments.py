@@ -1,13 +1,16 @@
 """What ctypes makes of a call's arguments, for a stand-in that gets them as Python's objects.
 
-A real library is called through its prototypes: a NumPy integer or a float in the place of a number is an
-error, and a number that is too large loses its upper bits without a word. Here both are errors.
+A real library is called through its prototypes: a float in the place of a number, or a NumPy integer in that
+of an address, is an error, and a number that is too large loses its upper bits without a word. Here all are
+errors.
 """
 
 from __future__ import annotations
 
 import ctypes
 from typing import Any
+
+import numpy as np
 
 from flambeau.runtime.cuda_prototypes import PROTOTYPES
 
@@ -30,7 +33,7 @@ def check(name: str, arguments: tuple[Any, ...]) -> None:
         except TypeError as error:
             raise ctypes.ArgumentError(f"{name}: argument {n + 1}: {type(error).__name__}: {error}") from None
         low, high = _RANGES.get(kind, (0, 0))
-        if high and isinstance(x, int) and not low <= x < high:
+        if high and isinstance(x, (int, np.integer)) and not low <= x < high:
             raise OverflowError(f"{name}: argument {n + 1}: {x} is cut to {ctypes.sizeof(kind)} bytes")
         if kind is ctypes.c_void_p and isinstance(x, int) and not 0 <= x < 1 << 64:
             raise OverflowError(f"{name}: argument {n + 1}: {x} is no address")

@@ -16,7 +16,9 @@ from .values import UNSIGNED
 class Copies(Accesses):
     """cp.async of a machine."""
 
-    def async_copy(self, i: Instruction, to: Array, of: Array, size: int, used: Array | None) -> None:
+    def async_copy(
+        self, i: Instruction, to: Array, of: Array, size: int, used: Array | None
+    ) -> None:
         n = self.active.n
         to = np.broadcast_to(to, (n,))
         target, place = self.locate(i, "shared", to, size)
@@ -32,17 +34,23 @@ class Copies(Accesses):
             least = int(whole.min())
             source, at = self.locate(i, "global", of[reading], size if least == size else 1)
             if self.race_check or self.measure:
-                self.watch(i, "global", of[reading], source, at, size if least == size else 1, False)
+                self.watch(
+                    i, "global", of[reading], source, at, size if least == size else 1, False
+                )
             self.active = outer
             columns = at.astype(np.int64)[:, None] + np.arange(size)
             inside = np.arange(size) < whole[:, None]
-            data[reading] = np.where(inside, source.data[np.where(inside, columns, columns[:, :1])], 0)
+            data[reading] = np.where(
+                inside, source.data[np.where(inside, columns, columns[:, :1])], 0
+            )
         if self.race_check:
             self.watch(i, "shared", to, target, place, size, True)
         rows = place.astype(np.int64)
         cells = target.view(UNSIGNED[min(size, 8)].itemsize, max(1, size // 8))
         cells[rows // size] = 0xCD + 0xCD00 + 0xCDCD0000
-        self.async_pending.append((self.active.threads, rows // size, data, self.async_group[self.active.threads], i))
+        self.async_pending.append(
+            (self.active.threads, rows // size, data, self.async_group[self.active.threads], i)
+        )
 
     def async_commit(self) -> None:
         self.async_group[self.active.threads] += 1

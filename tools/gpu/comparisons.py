@@ -53,7 +53,9 @@ def _setp(c: Context, i: Instruction) -> Op:
     compare = comparison(mods[0], kind)
     a, b = c.source(i.operands[1], as_kind), c.source(i.operands[2], as_kind)
     results = i.operands[0]
-    first, second = (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    first, second = (
+        (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    )
     put = c.target(first, "pred")
     if second is None and len(mods) == 1 and widen is None:
         return lambda m, L: put(L, compare(a(L), b(L)))

@@ -29,7 +29,11 @@ def _to_integer(kind: str, source: str, rounding: Callable[[Any], Any]) -> Calla
     info = np.iinfo(dtype)
     # What NaN gives: PTX ISA, cvt: 0, but for 64-bit types on either side.
     special = source == "f64" or dtype.itemsize == 8
-    nan = np.array(1 << (8 * dtype.itemsize - 1), UNSIGNED[dtype.itemsize]).view(dtype)[()] if special else dtype.type(0)
+    nan = (
+        np.array(1 << (8 * dtype.itemsize - 1), UNSIGNED[dtype.itemsize]).view(dtype)[()]
+        if special
+        else dtype.type(0)
+    )
     low, high = float(info.min), float(info.max)
 
     def f(x: Any) -> Any:
@@ -59,7 +63,9 @@ def _integer_to_odd(a: Any) -> Any:
     size = np.abs(a).view(np.uint64) if a.dtype.kind == "i" else a
     sticky = (size & np.uint64(0x7FF)) != 0
     large = size >> np.uint64(53) != 0
-    odd = ((size & ~np.uint64(0x7FF)) | np.where(sticky, np.uint64(0x800), np.uint64(0))).astype(F64)
+    odd = ((size & ~np.uint64(0x7FF)) | np.where(sticky, np.uint64(0x800), np.uint64(0))).astype(
+        F64
+    )
     odd = np.where(a < 0, -odd, odd) if a.dtype.kind == "i" else odd
     return np.where(large, odd, x)
 
@@ -98,13 +104,28 @@ def _cvt(c: Context, i: Instruction) -> Op:
     mode = next((m for m in mods if m in ("rn", "rz", "rm", "rp", "rna")), "")
     rounding = next((_INTEGER_ROUNDING[m] for m in mods if m in _INTEGER_ROUNDING), None)
     sat, ftz, relu = "sat" in mods, "ftz" in mods, "relu" in mods
-    if not {"rn", "rz", "rm", "rp", "rna", "sat", "ftz", "relu", "satfinite", *_INTEGER_ROUNDING}.issuperset(mods):
+    if not {
+        "rn",
+        "rz",
+        "rm",
+        "rp",
+        "rna",
+        "sat",
+        "ftz",
+        "relu",
+        "satfinite",
+        *_INTEGER_ROUNDING,
+    }.issuperset(mods):
         raise unsupported(i)
     if "satfinite" in mods and to != "tf32":
         raise unsupported(i)
 
     if to in ("f16x2", "bf16x2") and of == "f32":
-        narrow = (lambda x: to_f16(x, mode).view(np.uint16)) if to == "f16x2" else (lambda x: f32_to_bf16(x, mode))
+        narrow = (
+            (lambda x: to_f16(x, mode).view(np.uint16))
+            if to == "f16x2"
+            else (lambda x: f32_to_bf16(x, mode))
+        )
 
         def pair(a: Any, b: Any) -> Any:
             if relu:
@@ -198,7 +219,12 @@ def _mov(c: Context, i: Instruction) -> Op:
         return _unpack(c, i, target, source)
     if isinstance(source, Vector):
         return _pack(c, i, target, source)
-    if isinstance(source, Special) and source.name in ("%clock", "%clock64", "%globaltimer", "%clock_hi"):
+    if isinstance(source, Special) and source.name in (
+        "%clock",
+        "%clock64",
+        "%globaltimer",
+        "%clock_hi",
+    ):
         put = c.target(target, kind)
         dtype = DTYPES[kind]
         return lambda m, L: put(L, dtype.type(m.steps & 0xFFFFFFFF))

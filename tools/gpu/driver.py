@@ -30,7 +30,9 @@ class Driver(Memories):
     """The functions, of which those for code and launches are here. Made by `panel.SimulatedGpu`, which is what
     tests talk to."""
 
-    def cuModuleLoadDataEx(self, out: Any, image: Any, count: Any, options: Any, values: Any) -> int:
+    def cuModuleLoadDataEx(
+        self, out: Any, image: Any, count: Any, options: Any, values: Any
+    ) -> int:
         data = image if isinstance(image, bytes) else ctypes.string_at(number(image))
         found = load(data, self.here())
         if isinstance(found, tuple):
@@ -96,16 +98,32 @@ class Driver(Memories):
     def cuFuncSetCacheConfig(self, function: Any, config: Any) -> None:
         self.take(function, Function)
 
-    def cuOccupancyMaxActiveBlocksPerMultiprocessor(self, out: Any, function: Any, block: Any, shared: Any) -> None:
+    def cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        self, out: Any, function: Any, block: Any, shared: Any
+    ) -> None:
         found = self.take(function, Function)
         shared_bytes = found.program.static_shared + number(shared) + 1024
-        put(out, max(0, min(32, 2048 // max(number(block), 1), found.device.attributes[81] // shared_bytes)))
+        put(
+            out,
+            max(
+                0,
+                min(32, 2048 // max(number(block), 1), found.device.attributes[81] // shared_bytes),
+            ),
+        )
 
     def cuLinkCreate_v2(self, count: Any, options: Any, values: Any, out: Any) -> None:
         put(out, self.give(Linker((number(count), options, values))))
 
     def cuLinkAddData_v2(
-        self, state: Any, kind: Any, data: Any, size: Any, name: Any, count: Any, options: Any, values: Any
+        self,
+        state: Any,
+        kind: Any,
+        data: Any,
+        size: Any,
+        name: Any,
+        count: Any,
+        options: Any,
+        values: Any,
     ) -> int:
         linker = self.take(state, Linker)
         text = data if isinstance(data, bytes) else ctypes.string_at(number(data), number(size))
@@ -132,11 +150,25 @@ class Driver(Memories):
         del self.handles[number(state)]
 
     def cuLaunchKernel(
-        self, function: Any, gx: Any, gy: Any, gz: Any, bx: Any, by: Any, bz: Any, shared: Any, stream: Any, parameters: Any, extra: Any
+        self,
+        function: Any,
+        gx: Any,
+        gy: Any,
+        gz: Any,
+        bx: Any,
+        by: Any,
+        bz: Any,
+        shared: Any,
+        stream: Any,
+        parameters: Any,
+        extra: Any,
     ) -> int:
         found = self.take(function, Function)
         queue = self.queue(stream)
-        grid, block = dim3([number(v) for v in (gx, gy, gz)]), dim3([number(v) for v in (bx, by, bz)])
+        grid, block = (
+            dim3([number(v) for v in (gx, gy, gz)]),
+            dim3([number(v) for v in (bx, by, bz)]),
+        )
         dynamic = number(shared)
         program = found.program
         if found.module.gone:
@@ -160,5 +192,7 @@ class Driver(Memories):
             packed[:size] = ctypes.string_at(held[1] or 0, size)
         elif program.parameters:
             return codes.INVALID_VALUE
-        self.submit(queue, program.name, lambda: self.gpu.launch(found, grid, block, dynamic, bytes(packed)))
+        self.submit(
+            queue, program.name, lambda: self.gpu.launch(found, grid, block, dynamic, bytes(packed))
+        )
         return 0

@@ -84,7 +84,7 @@ class Calls:
         self.initialised = False
         self.pinned: dict[int, Any] = {}
         self.registered: dict[int, int] = {}
-        self.texts: dict[int, tuple[Any, Any]] = {}
+        self.texts: dict[str, Any] = {}
         self.kept: dict[int, Any] = {}
         for name in dir(type(self)):
             if name.startswith("cu") and name[2].isupper():
@@ -165,14 +165,22 @@ class Calls:
         return found
 
     def streams(self) -> list[Queue]:
-        return [d.default for d in self.gpu.devices] + [q for q in self.handles.values() if isinstance(q, Queue)]
+        return [d.default for d in self.gpu.devices] + [
+            q for q in self.handles.values() if isinstance(q, Queue)
+        ]
 
-    def submit(self, queue: Queue, name: str, run: Callable[[], None], before: list[Marker] | None = None) -> None:
+    def submit(
+        self, queue: Queue, name: str, run: Callable[[], None], before: list[Marker] | None = None
+    ) -> None:
         """Queue work, after what the legacy default stream and the blocking ones have to wait for."""
         waits = list(before or ())
         if queue.capture is None:
             if queue.legacy:
-                waits += [q.mark() for q in self.streams() if q.device == queue.device and q.blocking and q is not queue and q.items]
+                waits += [
+                    q.mark()
+                    for q in self.streams()
+                    if q.device == queue.device and q.blocking and q is not queue and q.items
+                ]
             elif queue.blocking:
                 default = self.gpu.devices[queue.device].default
                 if default.items:
@@ -203,14 +211,16 @@ class Calls:
         put(out, self.gpu.driver_version)
 
     def _text(self, code: Any, out: Any, which: int) -> int:
-        found = self.texts.get(number(code))
-        if found is None:
-            if number(code) not in codes.NAMES:
-                return codes.INVALID_VALUE
-            found = tuple(ctypes.create_string_buffer(t.encode()) for t in codes.NAMES[number(code)])  # type: ignore[assignment]
-            self.texts[number(code)] = found  # type: ignore[assignment]
+        texts = codes.NAMES.get(number(code))
+        if texts is None:
+            return codes.INVALID_VALUE
+        found = self.texts.setdefault(
+            texts[which], ctypes.create_string_buffer(texts[which].encode())
+        )
         target = getattr(out, "_obj", out)
-        target.value = found[which].value if isinstance(target, ctypes.c_char_p) else ctypes.addressof(found[which])  # type: ignore[index]
+        target.value = (
+            found.value if isinstance(target, ctypes.c_char_p) else ctypes.addressof(found)
+        )
         return 0
 
     def cuGetErrorName(self, code: Any, out: Any) -> int:
@@ -280,7 +290,9 @@ class Calls:
         put(out, self.here().index)
 
     def cuCtxSynchronize(self) -> None:
-        captured = [q.capture for q in self.streams() if q.capture and q.device == self.here().index]
+        captured = [
+            q.capture for q in self.streams() if q.capture and q.device == self.here().index
+        ]
         for graph in captured:  # whoever captures
             graph.invalid = codes.STREAM_CAPTURE_INVALIDATED
         if captured:

@@ -122,19 +122,32 @@ class Memories(Streams):
         for device in self.gpu.devices:
             owner = device.memory.owner(where) if device.memory.holds(where) else None
             if owner is not None:
-                value = {1: device.context, 2: 2, 3: where, 9: device.index, 10: owner[0], 12: owner[1] - owner[0]}.get(wanted)
+                value = {
+                    1: device.context,
+                    2: 2,
+                    3: where,
+                    9: device.index,
+                    10: owner[0],
+                    12: owner[1] - owner[0],
+                }.get(wanted)
                 if value is None:
                     return codes.INVALID_VALUE
                 put(out, value, ctypes.c_uint64 if wanted in (1, 3, 10, 12) else ctypes.c_int)
                 return 0
         if self.is_pinned(where, 1) and wanted in (2, 4, 9):
-            put(out, {2: 1, 4: where, 9: 0}[wanted], ctypes.c_uint64 if wanted == 4 else ctypes.c_int)
+            put(
+                out,
+                {2: 1, 4: where, 9: 0}[wanted],
+                ctypes.c_uint64 if wanted == 4 else ctypes.c_int,
+            )
             return 0
         return codes.INVALID_VALUE
 
     def _still(self, address: int, nbytes: int) -> None:
         if not self.is_pinned(address, nbytes):
-            raise SimulationError(f"{nbytes} bytes at {address:#x} were freed before a copy of them ran")
+            raise SimulationError(
+                f"{nbytes} bytes at {address:#x} were freed before a copy of them ran"
+            )
 
     def is_pinned(self, address: int, nbytes: int) -> bool:
         return any(a <= address and address + nbytes <= a + n for a, n in self.registered.items())
@@ -148,7 +161,6 @@ class Memories(Streams):
         if self.gpu.holds(of):
             raise Refused(codes.INVALID_VALUE)
         if self.is_pinned(of, nbytes) or queue.capture is not None:
-
             if not self.is_pinned(of, nbytes):
                 raise Refused(codes.STREAM_CAPTURE_UNSUPPORTED)
 
@@ -210,7 +222,15 @@ class Memories(Streams):
 
         self.submit(queue, "copy on device", run)
 
-    def cuMemcpyPeerAsync(self, target: Any, target_context: Any, source: Any, source_context: Any, size: Any, stream: Any) -> None:
+    def cuMemcpyPeerAsync(
+        self,
+        target: Any,
+        target_context: Any,
+        source: Any,
+        source_context: Any,
+        size: Any,
+        stream: Any,
+    ) -> None:
         from .panel import SimulatedDevice
 
         to, of, nbytes = number(target), number(source), number(size)

@@ -28,7 +28,9 @@ class Streams(Calls):
     """The functions."""
 
     def cuStreamCreateWithPriority(self, out: Any, flags: Any, priority: Any) -> None:
-        put(out, self.give(Queue(self.here().index, False, not number(flags) & 1, number(priority))))
+        put(
+            out, self.give(Queue(self.here().index, False, not number(flags) & 1, number(priority)))
+        )
 
     def cuStreamCreate(self, out: Any, flags: Any) -> None:
         self.cuStreamCreateWithPriority(out, flags, 0)
@@ -92,7 +94,9 @@ class Streams(Calls):
             return
         found.captured = None
         if queue.legacy and not queue.items:
-            marks = [q for q in self.streams() if q.device == queue.device and q.blocking and q.items]
+            marks = [
+                q for q in self.streams() if q.device == queue.device and q.blocking and q.items
+            ]
             if marks:
                 self.submit(queue, "join", lambda: None)
         found.marker = queue.mark()

@@ -26,7 +26,18 @@ from .ptx import (
     Vector,
 )
 
-WARP_OPCODES = {"shfl", "vote", "match", "redux", "elect", "mma", "ldmatrix", "stmatrix", "movmatrix", "wmma"}
+WARP_OPCODES = {
+    "shfl",
+    "vote",
+    "match",
+    "redux",
+    "elect",
+    "mma",
+    "ldmatrix",
+    "stmatrix",
+    "movmatrix",
+    "wmma",
+}
 BARRIER_OPCODES = {"bar", "barrier"}
 END_OPCODES = {"ret", "exit"}
 
@@ -40,7 +51,11 @@ def is_warp(i: Instruction) -> bool:
 
 def is_control(i: Instruction) -> bool:
     """Whether it ends a stretch of instructions that threads go through together."""
-    return i.opcode in ("bra", "brx", "trap") or i.opcode in BARRIER_OPCODES | END_OPCODES or is_warp(i)
+    return (
+        i.opcode in ("bra", "brx", "trap")
+        or i.opcode in BARRIER_OPCODES | END_OPCODES
+        or is_warp(i)
+    )
 
 
 @dataclass
@@ -69,7 +84,9 @@ class _Inliner:
         self.variables: dict[str, Variable] = {}
         self.targets: dict[str, tuple[str, ...]] = {}
 
-    def inline(self, f: Function, names: dict[str, str], stack: tuple[str, ...], entry: bool) -> None:
+    def inline(
+        self, f: Function, names: dict[str, str], stack: tuple[str, ...], entry: bool
+    ) -> None:
         """`names` says what the function's parameters and results are called by its caller."""
         if f.declared:
             raise Unsupported(f"a call of {f.name}, which has no body")
@@ -124,7 +141,11 @@ class _Inliner:
         self.count += 1
         skip = f"<skip {self.count}>"
         name, negated = i.predicate
-        self.body.append(Instruction("bra", (), (Symbol(skip),), (name, not negated), i.line, f"(around) {i.text}"))
+        self.body.append(
+            Instruction(
+                "bra", (), (Symbol(skip),), (name, not negated), i.line, f"(around) {i.text}"
+            )
+        )
         return skip
 
     def call(self, i: Instruction, stack: tuple[str, ...]) -> None:
@@ -150,7 +171,9 @@ class _Inliner:
         predicate = i.predicate
         if predicate is not None:
             predicate = (names.get(predicate[0], predicate[0]), predicate[1])
-        return i._replace(operands=tuple(_rename(o, names) for o in i.operands), predicate=predicate)
+        return i._replace(
+            operands=tuple(_rename(o, names) for o in i.operands), predicate=predicate
+        )
 
 
 def _rename(o: Operand, names: dict[str, str]) -> Operand:
@@ -178,7 +201,13 @@ def flatten(module: Module, name: str) -> Flat:
     inliner = _Inliner(module)
     inliner.inline(f, {}, (), True)
     flat = Flat(
-        name, inliner.body, inliner.registers, f.parameters, inliner.variables, inliner.targets, f.max_threads
+        name,
+        inliner.body,
+        inliner.registers,
+        f.parameters,
+        inliner.variables,
+        inliner.targets,
+        f.max_threads,
     )
     at = 0
     for p in f.parameters:
@@ -251,7 +280,11 @@ def _parameter_access(i: Instruction, names: set[str]) -> tuple[str, int, int, i
     if i.opcode not in ("ld", "st") or i.modifiers[:1] != ("param",):
         return None
     where = i.operands[1] if i.opcode == "ld" else i.operands[0]
-    if not isinstance(where, Address) or not isinstance(where.base, Symbol) or where.base.name not in names:
+    if (
+        not isinstance(where, Address)
+        or not isinstance(where.base, Symbol)
+        or where.base.name not in names
+    ):
         return None
     count = next((int(m[1:]) for m in i.modifiers if m in ("v2", "v4")), 1)
     return where.base.name, where.offset, SIZES[i.type], count

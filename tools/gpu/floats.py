@@ -37,7 +37,9 @@ def decorated(i: Instruction, f: Callable[..., Any]) -> Callable[..., Any]:
 
         def sat(*args: Any) -> Any:
             x = inner(*args)
-            return np.where(np.isnan(x), x.dtype.type(0), np.clip(x, x.dtype.type(0), x.dtype.type(1)))
+            return np.where(
+                np.isnan(x), x.dtype.type(0), np.clip(x, x.dtype.type(0), x.dtype.type(1))
+            )
 
         g = sat
     return g
@@ -130,7 +132,11 @@ def build(c: Context, i: Instruction) -> Op:
 
 @instruction("add", "sub", "mul", "div", "rem", "neg", "abs", "min", "max")
 def _by_type(c: Context, i: Instruction) -> Op:
-    return integers.build(c, i) if integers.is_integer(i.type) or i.type in ("u16x2", "s16x2") else build(c, i)
+    return (
+        integers.build(c, i)
+        if integers.is_integer(i.type) or i.type in ("u16x2", "s16x2")
+        else build(c, i)
+    )
 
 
 @instruction("fma")

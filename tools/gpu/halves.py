@@ -102,5 +102,3 @@ def unary(c: Context, i: Instruction, f: Callable[[Any], Any]) -> Op:
     """ex2 and tanh."""
     brain = i.type.startswith("bf16")
     return _lanes(c, i, lambda b: narrowed(f(widened(b, brain)), brain), 1)
-
-

@@ -189,7 +189,9 @@ class Machine(Waiting, Copies):
         while groups:
             self.steps += 1
             if self.steps > self.limit:
-                raise Deadlock(f"{self.program.name} runs for ever: {self.steps} steps. {self.where()}")
+                raise Deadlock(
+                    f"{self.program.name} runs for ever: {self.steps} steps. {self.where()}"
+                )
             if len(groups) == 1:
                 ((at, active),) = groups.items()
             else:
@@ -279,7 +281,9 @@ class Machine(Waiting, Copies):
         if both == self.blocks.threads:
             self.groups[at] = self.everyone
             return
-        self.groups[at] = Active(self.blocks, np.sort(np.concatenate((there.threads, active.threads))))
+        self.groups[at] = Active(
+            self.blocks, np.sort(np.concatenate((there.threads, active.threads)))
+        )
 
     def branch(self, s: Segment, L: list[Any], active: Active) -> None:
         p = L[s.predicate]
@@ -318,13 +322,21 @@ class Machine(Waiting, Copies):
         lines = []
         for number, list_ in self.waiting.items():
             for waiting, _, s in list_:
-                lines.append(f"{waiting.n} threads at barrier {number}: {s.end}; first: {self.who(int(waiting.threads[0]))}")
+                lines.append(
+                    f"{waiting.n} threads at barrier {number}: {s.end}; first: {self.who(int(waiting.threads[0]))}"
+                )
         for at, parked in self.parked.items():
-            lines.append(f"{parked.n} threads wait for lanes: {self.program.segments[at].end}; first: {self.who(int(parked.threads[0]))}")
+            lines.append(
+                f"{parked.n} threads wait for lanes: {self.program.segments[at].end}; first: {self.who(int(parked.threads[0]))}"
+            )
         for at, group in self.groups.items():
             s = self.program.segments[at]
-            lines.append(f"{group.n} threads go on at {s.instructions[0] if s.instructions else s.end}")
+            lines.append(
+                f"{group.n} threads go on at {s.instructions[0] if s.instructions else s.end}"
+            )
         return "; ".join(lines)
 
     def deadlock(self) -> None:
-        raise Deadlock(f"{self.program.name}: {int(self.exited.sum())} of {self.blocks.threads} threads have ended; {self.where()}")
+        raise Deadlock(
+            f"{self.program.name}: {int(self.exited.sum())} of {self.blocks.threads} threads have ended; {self.where()}"
+        )

@@ -29,7 +29,12 @@ LARGE = 64 << 20
 
 Array = np.ndarray[Any, Any]
 
-UNSIGNED = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
+UNSIGNED = {
+    1: np.dtype(np.uint8),
+    2: np.dtype(np.uint16),
+    4: np.dtype(np.uint32),
+    8: np.dtype(np.uint64),
+}
 
 _JUNK = np.random.default_rng(0x5EED).integers(0, 256, 1 << 16, np.uint8)
 
@@ -47,7 +52,11 @@ def _reserve(nbytes: int) -> mmap.mmap | None:
     """Memory that the system gives only as it is touched; None where there is no such thing."""
     if sys.platform == "win32":
         return None
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    flags = (
+        mmap.MAP_PRIVATE
+        | mmap.MAP_ANONYMOUS
+        | getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+    )
     return mmap.mmap(-1, nbytes, flags=flags)
 
 
@@ -79,7 +88,11 @@ class Memory:
         self.size = size
         space = min(2 * size + (1 << 20), SPACING)
         self.map = _reserve(space)
-        data = np.empty(min(space, 1 << 30), np.uint8) if self.map is None else np.frombuffer(self.map, np.uint8)
+        data = (
+            np.empty(min(space, 1 << 30), np.uint8)
+            if self.map is None
+            else np.frombuffer(self.map, np.uint8)
+        )
         self.bytes = Bytes(data)
         self.space = len(self.bytes.data)
         self.starts: list[int] = []

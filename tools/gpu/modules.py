@@ -65,7 +65,9 @@ class Module:
             self.device.memory.free(address)
 
 
-def load(data: bytes, device: SimulatedDevice, place: bool = True) -> Module | None | tuple[int, str]:
+def load(
+    data: bytes, device: SimulatedDevice, place: bool = True
+) -> Module | None | tuple[int, str]:
     """A module of PTX or of what the linker's stand-in made; or a code and what the compiler says."""
     data = data.rstrip(b"\0")
     if data.startswith(b"SIMCUBIN "):
@@ -77,10 +79,15 @@ def load(data: bytes, device: SimulatedDevice, place: bool = True) -> Module | N
         text = data.decode("ascii")
         found = parsed(text)
     except (PtxError, UnicodeDecodeError) as error:
-        return (codes.INVALID_PTX if b".version" in data else codes.INVALID_IMAGE), f"ptxas fatal: {error}"
+        return (
+            codes.INVALID_PTX if b".version" in data else codes.INVALID_IMAGE
+        ), f"ptxas fatal: {error}"
     wide = [f.name for f in found.functions.values() if f.entry and parameter_bytes(f) > PARAMETERS]
     if wide:
-        return codes.INVALID_PTX, f"ptxas fatal: {wide[0]}: more than {PARAMETERS} bytes of parameters"
+        return (
+            codes.INVALID_PTX,
+            f"ptxas fatal: {wide[0]}: more than {PARAMETERS} bytes of parameters",
+        )
     target = found.target.removeprefix("sm_")
     exact = target.endswith("a")
     wanted = int(target.rstrip("af") or 0)

@@ -28,7 +28,9 @@ _COUNTS = {75: 40, 80: 108, 86: 84, 89: 128, 90: 132}
 class SimulatedDevice:
     """One GPU."""
 
-    def __init__(self, index: int, capability: int, memory: int, multiprocessors: int | None) -> None:
+    def __init__(
+        self, index: int, capability: int, memory: int, multiprocessors: int | None
+    ) -> None:
         self.index = index
         self.capability = capability
         self.name = f"Simulated GPU sm_{capability}"
@@ -109,8 +111,15 @@ class SimulatedGpu:
         blocking: bool = False,
         driver_version: int = DRIVER_VERSION,
     ) -> None:
-        self.devices = [SimulatedDevice(i, capability, memory, multiprocessors) for i in builtins.range(count)]
-        self.race_check, self.seed, self.measure, self.blocking = race_check, seed, measure, blocking
+        self.devices = [
+            SimulatedDevice(i, capability, memory, multiprocessors) for i in builtins.range(count)
+        ]
+        self.race_check, self.seed, self.measure, self.blocking = (
+            race_check,
+            seed,
+            measure,
+            blocking,
+        )
         self.driver_version = driver_version
         self.calls: list[Call] = []
         self.waits: list[str] = []
@@ -237,7 +246,12 @@ class SimulatedGpu:
             raise
 
     def launch(
-        self, function: Function, grid: tuple[int, int, int], block: tuple[int, int, int], shared: int, parameters: bytes
+        self,
+        function: Function,
+        grid: tuple[int, int, int],
+        block: tuple[int, int, int],
+        shared: int,
+        parameters: bytes,
     ) -> None:
         """Run a kernel now."""
         device = function.device
@@ -248,5 +262,6 @@ class SimulatedGpu:
             self.race_check, self.seed, self.measure, tuple(self.devices[p].memory for p in device.peers),
         )  # fmt: skip
         statistics = machine.run()
-        self.launches.append(Launch(function.program.name, grid, block, shared, device.index, statistics))
-
+        self.launches.append(
+            Launch(function.program.name, grid, block, shared, device.index, statistics)
+        )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import accesses, comparisons, conversions, floats, integers, tensor_cores, warp
+from . import accesses, bits, comparisons, conversions, floats, integers, tensor_cores, warp
 from .errors import Unsupported
 from .flatten import Flat, flatten, is_warp
 from .ptx import (
@@ -35,7 +35,15 @@ from .segments import (
 )
 from .values import BUILDERS, DTYPES, Context, Op
 
-_ = (accesses, comparisons, conversions, floats, integers, tensor_cores)  # they register builders
+_ = (
+    accesses,
+    bits,
+    comparisons,
+    conversions,
+    floats,
+    integers,
+    tensor_cores,
+)  # they register builders
 
 _SPECIAL_KINDS = {"%lanemask_eq": "b32", "%clock64": "b64", "%globaltimer": "b64", "%gridid": "b64"}
 
@@ -66,7 +74,8 @@ class Program:
     def listing(self) -> str:
         """The instructions, for people."""
         return "\n".join(
-            f"{s.number}:\n" + "\n".join(f"    {i.text}" for i in [*s.instructions, *([s.end] if s.end else [])])
+            f"{s.number}:\n"
+            + "\n".join(f"    {i.text}" for i in [*s.instructions, *([s.end] if s.end else [])])
             for s in self.segments
         )
 
@@ -144,13 +153,19 @@ def compile_kernel(of: Module, name: str) -> Program:
     )
 
 
-def _layout(of: Module, flat: Flat) -> tuple[dict[str, int], int, int, list[tuple[str, int, int]], int]:
+def _layout(
+    of: Module, flat: Flat
+) -> tuple[dict[str, int], int, int, list[tuple[str, int, int]], int]:
     """Addresses of shared and local variables; dynamic shared memory comes after the static."""
     symbols: dict[str, int] = {}
     layout = []
     at, most, local = 0, 16, 0
     used = {o.name for i in flat.body if isinstance(i, Instruction) for o in symbols_of(i.operands)}
-    shared = [v for v in [*of.variables.values(), *flat.variables.values()] if v.space == "shared" and v.name in used]
+    shared = [
+        v
+        for v in [*of.variables.values(), *flat.variables.values()]
+        if v.space == "shared" and v.name in used
+    ]
     for v in shared:
         if v.nbytes:
             at = (at + v.align - 1) // v.align * v.align
@@ -169,7 +184,13 @@ def _layout(of: Module, flat: Flat) -> tuple[dict[str, int], int, int, list[tupl
             local = (local + v.align - 1) // v.align * v.align
             symbols[v.name] = local
             local += v.nbytes
-    return symbols, start if any(not v.nbytes for v in shared) else at, most, layout, (local + 15) // 16 * 16
+    return (
+        symbols,
+        start if any(not v.nbytes for v in shared) else at,
+        most,
+        layout,
+        (local + 15) // 16 * 16,
+    )
 
 
 def _build(c: Context, s: Segment, labels: dict[str, int], flat: Flat) -> None:
@@ -303,5 +324,3 @@ def _parameter(c: Context, i: Instruction) -> Op:
             put(L, np.frombuffer(m.parameters, dtype, 1, at)[0])
 
     return op
-
-

@@ -10,9 +10,8 @@ from __future__ import annotations
 import bisect
 import re
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
 
+from .ptx_tokens import tokens
 from .ptx_tree import (
     SIZES,
     Address,
@@ -33,36 +32,26 @@ from .ptx_tree import (
     Vector,
 )
 
-__all__ = ["SIZES", "Address", "Function", "Immediate", "Instruction", "Label", "Module", "Negated", "Operand", "Pair", "PtxError", "Register", "Sink", "Special", "Symbol", "Variable", "Vector", "parse"]
-
-_TOKENS = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
-      | (?P<string>"[^"]*")
-      | (?P<float>0[fF][0-9a-fA-F]{8}(?![0-9a-zA-Z])|0[dD][0-9a-fA-F]{16}(?![0-9a-zA-Z])|\d+\.\d*(?:[eE][+-]?\d+)?)
-      | (?P<number>0[xX][0-9a-fA-F]+U?|0[bB][01]+U?|\d+U?(?![\w.]))
-      | (?P<name>[.%$_A-Za-z][\w$]*(?:(?:\.|::)[\w$]+)*)
-      | (?P<mark>[{}\[\]();:,+\-!|@<>=])
-      | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    for found in _TOKENS.finditer(text):
-        kind = found.lastgroup
-        if kind == "space":
-            continue
-        if kind == "other":
-            line = text.count("\n", 0, found.start()) + 1
-            raise PtxError(f"line {line}: not PTX: {text[found.start() : found.start() + 40]!r}")
-        yield _Token(kind or "", found.group(), found.start(), found.end())
+__all__ = [
+    "SIZES",
+    "Address",
+    "Function",
+    "Immediate",
+    "Instruction",
+    "Label",
+    "Module",
+    "Negated",
+    "Operand",
+    "Pair",
+    "PtxError",
+    "Register",
+    "Sink",
+    "Special",
+    "Symbol",
+    "Variable",
+    "Vector",
+    "parse",
+]
 
 
 def parse(text: str) -> Module:
@@ -73,7 +62,7 @@ def parse(text: str) -> Module:
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = list(_tokens(text))
+        self.tokens = list(tokens(text))
         self.at = 0
         self.scopes: list[dict[str, str]] = []
         self.function_now: Function | None = None
@@ -85,7 +74,9 @@ class _Parser:
     def fail(self, what: str) -> PtxError:
         token = self.tokens[min(self.at, len(self.tokens) - 1)]
         line = self.line(token.start)
-        return PtxError(f"line {line}: {what} at {token.text!r}: {self.text.splitlines()[line - 1].strip()}")
+        return PtxError(
+            f"line {line}: {what} at {token.text!r}: {self.text.splitlines()[line - 1].strip()}"
+        )
 
     def line(self, start: int) -> int:
         return bisect.bisect_left(self.lines, start) + 1
@@ -167,7 +158,7 @@ class _Parser:
                     align = value
             elif word == ".ptr":
                 pointer = True
-            elif word in ( ".global", ".shared", ".const", ".local", ".generic", ".managed"):
+            elif word in (".global", ".shared", ".const", ".local", ".generic", ".managed"):
                 continue
             elif word.startswith(".") and word[1:] in SIZES:
                 kind = word[1:]
@@ -194,7 +185,9 @@ class _Parser:
             initial = data.ljust(count * each, b"\0")
         if not parameter:
             self.expect(";")
-        return Variable(name, space[1:], align or each, 0 if open_array else count * each, initial, extern)
+        return Variable(
+            name, space[1:], align or each, 0 if open_array else count * each, initial, extern
+        )
 
     def initialiser(self) -> list[int]:
         if self.take("{"):
@@ -359,7 +352,9 @@ class _Parser:
                 self.expect(",")
         text = " ".join(self.text[begin.start : self.tokens[self.at - 1].start].split())
         modifiers = tuple(name[1:])
-        return Instruction(name[0], modifiers, tuple(operands), predicate, self.line(begin.start), text)
+        return Instruction(
+            name[0], modifiers, tuple(operands), predicate, self.line(begin.start), text
+        )
 
     def operand(self) -> Operand:
         found = self.single()

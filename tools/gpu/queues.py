@@ -49,7 +49,9 @@ class Queue:
 
     numbers = itertools.count()
 
-    def __init__(self, device: int, legacy: bool = False, blocking: bool = True, priority: int = 0) -> None:
+    def __init__(
+        self, device: int, legacy: bool = False, blocking: bool = True, priority: int = 0
+    ) -> None:
         self.device = device
         self.legacy = legacy
         self.blocking = blocking

@@ -56,8 +56,11 @@ def unordered(old: Array, new: Array) -> Array:
     if fine.all():
         return ~fine
     fine |= ((difference & _WHO) == 0) & ((old & _FLAGS) == 0)
-    fine |= same_block & ((difference & _WARP) == 0) & ((old & _WARP_TIME) < (new & _WARP_TIME)) & (
-        (old & (SEVERAL_WARPS | SEVERAL_BLOCKS)) == 0
+    fine |= (
+        same_block
+        & ((difference & _WARP) == 0)
+        & ((old & _WARP_TIME) < (new & _WARP_TIME))
+        & ((old & (SEVERAL_WARPS | SEVERAL_BLOCKS)) == 0)
     )
     return ~fine
 
@@ -87,7 +90,9 @@ class Shadow:
         owner = memory.owner(int(at.min()) + memory.base)
         if owner is not None and int(at.max()) + memory.base + size <= owner[1]:
             start, end = owner
-            return self.note(self.table(start, end - start), at - (start - memory.base), size, kind, stamp)
+            return self.note(
+                self.table(start, end - start), at - (start - memory.base), size, kind, stamp
+            )
         starts = np.array(memory.starts, I64) - memory.base
         which = np.searchsorted(starts, at, "right") - 1
         for k in np.unique(which):
@@ -125,7 +130,11 @@ class Shadow:
             if bad.any():
                 place = int(np.argmax(bad))
                 constant = (read[place] & _FLAGS) == _FLAGS
-                return place // each, int(read[place]), "read (perhaps as constant, ld.global.nc)" if constant else "read"
+                return (
+                    place // each,
+                    int(read[place]),
+                    "read (perhaps as constant, ld.global.nc)" if constant else "read",
+                )
             readers[cells] = _NONE
         if kind == "atomic":
             writers[cells] = stamp | ATOMIC
@@ -143,7 +152,9 @@ class Shadow:
         new = stamp
         if before.any():
             difference = before ^ stamp
-            foreign = (before != 0) & ((difference & _BLOCK) != 0) | ((before & SEVERAL_BLOCKS) != 0)
+            foreign = (before != 0) & ((difference & _BLOCK) != 0) | (
+                (before & SEVERAL_BLOCKS) != 0
+            )
             with_ = foreign | (before != 0) & ((difference & _TIME) == 0)
             if with_.any():
                 flags = before & _FLAGS

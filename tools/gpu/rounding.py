@@ -60,7 +60,9 @@ def f32_to_bf16(x: Any, mode: str = "rn") -> Any:
     elif mode == "rna":
         made = (bits + np.uint32(0x8000)) >> np.uint32(16)
     else:
-        made = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        made = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(
+            16
+        )
     return np.where(np.isnan(x), np.uint16(0x7FFF), made.astype(U16))
 
 

@@ -14,6 +14,7 @@ NO_RESULT = {"st", "red", "bra", "brx", "bar", "barrier", "ret", "exit", "trap",
              "prefetch", "prefetchu", "nanosleep", "griddepcontrol", "stmatrix", "discard", "applypriority",
              "pmevent", "setmaxnreg"}  # fmt: skip
 
+
 @dataclass
 class Segment:
     """Instructions that threads go through together."""
@@ -149,7 +150,9 @@ def _successors(s: Segment, labels: dict[str, int], flat: Flat, count: int) -> l
     return []
 
 
-def liveness(segments: list[Segment], numbers: dict[str, int], labels: dict[str, int], flat: Flat) -> None:
+def liveness(
+    segments: list[Segment], numbers: dict[str, int], labels: dict[str, int], flat: Flat
+) -> None:
     uses, defs = [], []
     for s in segments:
         used = defined = 0

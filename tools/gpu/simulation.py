@@ -12,7 +12,7 @@ from .panel import SimulatedGpu
 def simulated(
     capability: int = 90,
     count: int = 1,
-    memory: int = 4 << 30,
+    memory: int = 1 << 30,
     race_check: bool = False,
     seed: int | None = None,
     measure: bool = False,
@@ -34,9 +34,13 @@ def simulated(
     At the end what is queued runs, what was noticed (faults of kernels, races, deadlocks) is raised unless the block
     raises already, and flambeau forgets the GPUs. A test that expects faults clears `gpu.faults` and `gpu.errors`.
     """
+    from flambeau.core import device as devices
+    from flambeau.ops import resizing
     from flambeau.runtime import cuda
 
-    gpu = SimulatedGpu(capability, count, memory, race_check, seed, measure, multiprocessors, blocking)
+    gpu = SimulatedGpu(
+        capability, count, memory, race_check, seed, measure, multiprocessors, blocking
+    )
     cuda.use(gpu.driver)
     try:
         with ExitStack() as stack:
@@ -48,5 +52,7 @@ def simulated(
             gpu.check()
     finally:
         cuda.use(None)
+        devices.others = False
+        resizing._taps.cache_clear()  # tables that lie on their images' device
         for device in gpu.devices:
             device.memory.release()

@@ -85,6 +85,10 @@ class State:
 
     def fault(self, error: SimulationError, i: Instruction | None, place: int) -> SimulationError:
         """The error with the instruction and the thread at a place among the active ones."""
-        thread = int(self.active.threads[min(place, self.active.n - 1)]) if hasattr(self, "active") else 0
+        thread = (
+            int(self.active.threads[min(place, self.active.n - 1)])
+            if hasattr(self, "active")
+            else 0
+        )
         what = str(error.args[0]) if error.args else type(error).__name__
         return type(error)(f"{self.program.name}: {what}; {i}; {self.who(thread)}")

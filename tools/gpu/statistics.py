@@ -36,11 +36,22 @@ class Statistics:
 
     def bytes(self, opcode: str, space: str = "global") -> int:
         """Bytes that all accesses of a kind asked for."""
-        return sum(size * n for (op, where, size), n in self.accesses.items() if op == opcode and where == space)
+        return sum(
+            size * n
+            for (op, where, size), n in self.accesses.items()
+            if op == opcode and where == space
+        )
 
     def widest(self, opcode: str, space: str = "global") -> int:
         """Bytes of the widest access of a kind."""
-        return max((size for (op, where, size), n in self.accesses.items() if op == opcode and where == space and n), default=0)
+        return max(
+            (
+                size
+                for (op, where, size), n in self.accesses.items()
+                if op == opcode and where == space and n
+            ),
+            default=0,
+        )
 
     def share(self, opcode: str, nbytes: int, space: str = "global") -> float:
         """What part of the bytes of a kind of access came in accesses of so many bytes."""
@@ -81,7 +92,10 @@ def narrowest(program: Program, space: str) -> int:
             if i.opcode in ("ldmatrix", "stmatrix"):
                 size, where = (2 if "trans" in i.modifiers else 4), "shared"
             elif i.opcode == "cp":
-                size, where = int(getattr(i.operands[2], "bits", 16)) if len(i.operands) > 2 else 16, ""
+                size, where = (
+                    int(getattr(i.operands[2], "bits", 16)) if len(i.operands) > 2 else 16,
+                    "",
+                )
             else:
                 access = access_of(i)
                 if access is None:

@@ -67,9 +67,17 @@ def a_places(m: int, k: int, bits: int) -> list[tuple[Array, Array]]:
 
 def b_places(k: int, bits: int) -> list[tuple[Array, Array]]:
     if bits == 16:
-        return [(2 * PLACE + half + 8 * register, GROUP) for register in range(k * 8 // 64) for half in range(2)]
+        return [
+            (2 * PLACE + half + 8 * register, GROUP)
+            for register in range(k * 8 // 64)
+            for half in range(2)
+        ]
     if bits == 8:
-        return [(4 * PLACE + part + 16 * register, GROUP) for register in range(k * 8 // 128) for part in range(4)]
+        return [
+            (4 * PLACE + part + 16 * register, GROUP)
+            for register in range(k * 8 // 128)
+            for part in range(4)
+        ]
     return [(PLACE + 4 * n, GROUP) for n in range(k * 8 // 32)]
 
 
@@ -145,7 +153,9 @@ def _mma(c: Context, i: Instruction) -> Op:
         made = [D[:, row, column].ravel() for row, column in pc]
         if pairs:
             for n, put in enumerate(puts):
-                low, high = (to_f16(x).view(np.uint16).astype(np.uint32) for x in made[2 * n : 2 * n + 2])
+                low, high = (
+                    to_f16(x).view(np.uint16).astype(np.uint32) for x in made[2 * n : 2 * n + 2]
+                )
                 put(L, low | (high << np.uint32(16)))
             return
         for put, value in zip(puts, made):
@@ -155,7 +165,9 @@ def _mma(c: Context, i: Instruction) -> Op:
 
 
 def _integers(c: Context, i: Instruction, m: int, k: int, a_kind: str, b_kind: str) -> Op:
-    a_gets, b_gets, c_gets = (_gets(c, o, kind) for o, kind in zip(i.operands[1:4], ("b32", "b32", "s32")))
+    a_gets, b_gets, c_gets = (
+        _gets(c, o, kind) for o, kind in zip(i.operands[1:4], ("b32", "b32", "s32"))
+    )
     puts = _puts(c, i.operands[0], "s32")
     pa, pb, pc = a_places(m, k, 8), b_places(k, 8), c_places(m)
 
@@ -253,7 +265,9 @@ def _stmatrix(c: Context, i: Instruction) -> Op:
                 continue
             for h in (0, 1):
                 at = rows[:, 2 * PLACE + h] + (2 * GROUP).astype(np.uint64)
-                m.store(i, "shared", at.ravel(), [(value >> np.uint32(16 * h)).astype(np.uint16)], 2)
+                m.store(
+                    i, "shared", at.ravel(), [(value >> np.uint32(16 * h)).astype(np.uint16)], 2
+                )
 
     return op
 

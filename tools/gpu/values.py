@@ -39,7 +39,11 @@ class Context:
     """Results of the instruction that is built which nobody reads."""
 
     def __init__(
-        self, numbers: dict[str, int], kinds: dict[str, str], symbols: dict[str, int], capability: int = 90
+        self,
+        numbers: dict[str, int],
+        kinds: dict[str, str],
+        symbols: dict[str, int],
+        capability: int = 90,
     ) -> None:
         self.numbers = numbers
         self.capability = capability
@@ -148,7 +152,11 @@ def immediate(o: Immediate, kind: str) -> Any:
     if kind == "pred":
         return np.bool_(o.bits != 0)
     if o.kind != "i" and dtype.kind == "f":
-        held = np.uint32(o.bits).view(np.float32) if o.kind == "f32" else np.uint64(o.bits).view(np.float64)
+        held = (
+            np.uint32(o.bits).view(np.float32)
+            if o.kind == "f32"
+            else np.uint64(o.bits).view(np.float64)
+        )
         if dtype.itemsize == held.dtype.itemsize:
             return held
         return held.astype(dtype)

@@ -20,7 +20,9 @@ class Waiting(State):
         parked = self.parked.pop(s.number, None)
         if parked is not None:
             index = np.sort(np.concatenate((parked.threads, active.threads)))
-            active = self.everyone if len(index) == self.blocks.threads else Active(self.blocks, index)
+            active = (
+                self.everyone if len(index) == self.blocks.threads else Active(self.blocks, index)
+            )
         if s.members is None and active.whole_warps:
             return active
         named: Any = np.uint32(0xFFFFFFFF)
@@ -37,9 +39,17 @@ class Waiting(State):
         self_bit = np.uint32(1) << active.lane.astype(U32)
         outside = (named & self_bit) == 0
         if np.any(outside):
-            raise self.fault(SimulationError("a thread is not among the lanes that it names"), s.end, int(np.argmax(np.broadcast_to(outside, (active.n,)))))
+            raise self.fault(
+                SimulationError("a thread is not among the lanes that it names"),
+                s.end,
+                int(np.argmax(np.broadcast_to(outside, (active.n,)))),
+            )
         needed = named & alive[active.warp]
-        if s.end is not None and s.end.opcode in ("mma", "ldmatrix", "stmatrix", "movmatrix") and self.gone:
+        if (
+            s.end is not None
+            and s.end.opcode in ("mma", "ldmatrix", "stmatrix", "movmatrix")
+            and self.gone
+        ):
             needed = np.full(active.n, 0xFFFFFFFF, U32)
         here = active.masks()
         complete = (needed & ~here) == 0
@@ -61,7 +71,9 @@ class Waiting(State):
         which = b.which(L)
         if which.ndim:
             if (which != which[0]).any():
-                raise self.fault(SimulationError("threads wait at barriers of different numbers"), s.end, 0)
+                raise self.fault(
+                    SimulationError("threads wait at barriers of different numbers"), s.end, 0
+                )
             which = which[0]
         number = int(which)
         if number >= 16:
@@ -71,10 +83,16 @@ class Waiting(State):
         if b.count is not None:
             count = np.unique(b.count(L))
             if len(count) > 1:
-                raise self.fault(SimulationError("threads expect different numbers at a barrier"), s.end, 0)
+                raise self.fault(
+                    SimulationError("threads expect different numbers at a barrier"), s.end, 0
+                )
             expected = int(count[0])
             if expected % 32 and expected != whole:
-                raise self.fault(SimulationError(f"a barrier of {expected} threads is no number of warps"), s.end, 0)
+                raise self.fault(
+                    SimulationError(f"a barrier of {expected} threads is no number of warps"),
+                    s.end,
+                    0,
+                )
         if number not in self.waiting and active is self.everyone and expected == whole and b.waits:
             self.epoch += 1
             self.statistics.barriers += self.blocks.count
@@ -90,7 +108,9 @@ class Waiting(State):
         else:
             self.go(s.number + 1, active)
         if (counts > expected).any():
-            raise self.fault(SimulationError(f"more threads than expected at barrier {number}"), s.end, 0)
+            raise self.fault(
+                SimulationError(f"more threads than expected at barrier {number}"), s.end, 0
+            )
         full = counts == expected
         if not full.any():
             return
@@ -103,7 +123,9 @@ class Waiting(State):
             if go.any():
                 released.append((waiting.subset(np.flatnonzero(go)), resume, where))
             if where.barrier.reduce:
-                self.reduce_late(where.barrier, waiting if go.all() else waiting.subset(np.flatnonzero(go)))
+                self.reduce_late(
+                    where.barrier, waiting if go.all() else waiting.subset(np.flatnonzero(go))
+                )
             if go.all():
                 self.go(resume, waiting)
                 continue
@@ -123,7 +145,9 @@ class Waiting(State):
             masks = Active(self.blocks, here).warp_masks
             wrong = (masks != 0) & (masks != self.everyone.warp_masks)
             if wrong.any():
-                thread = int(here[np.argmax(np.isin(Active(self.blocks, here).warp, np.flatnonzero(wrong)))])
+                thread = int(
+                    here[np.argmax(np.isin(Active(self.blocks, here).warp, np.flatnonzero(wrong)))]
+                )
                 raise SimulationError(
                     f"{self.program.name}: lanes of a warp wait at different places: {s.end}; {self.who(thread)}"
                 )
@@ -156,6 +180,8 @@ class Waiting(State):
                 continue
             old = self.R[k]
             if old is None or not old.ndim:
-                old = self.poison(k) if old is None else np.full(blocks.threads, old, self.dtypes[k])
+                old = (
+                    self.poison(k) if old is None else np.full(blocks.threads, old, self.dtypes[k])
+                )
                 self.R[k] = old
             old[active.threads] = v

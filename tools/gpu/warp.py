@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .integers import popcount
+from .bits import popcount
 from .ptx import Immediate, Instruction, Negated, Operand, Pair, Register
 from .values import DTYPES, Context, Get, Op, Registers, instruction, unsupported
 
@@ -38,10 +38,16 @@ def _shfl(c: Context, i: Instruction) -> Op:
         raise unsupported(i)
     mode = i.modifiers[1]
     results = i.operands[0]
-    first, second = (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    first, second = (
+        (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    )
     put = c.target(first, "b32")
     put2 = c.target(second, "pred") if second is not None else None
-    a, b, clamp = c.source(i.operands[1], "b32"), c.source(i.operands[2], "u32"), c.source(i.operands[3], "u32")
+    a, b, clamp = (
+        c.source(i.operands[1], "b32"),
+        c.source(i.operands[2], "u32"),
+        c.source(i.operands[3], "u32"),
+    )
 
     def op(m: Any, L: Registers) -> None:
         act = m.active
@@ -54,7 +60,13 @@ def _shfl(c: Context, i: Instruction) -> Op:
             j = lane - j0
             inside = j >= highest
         else:
-            j = lane + j0 if mode == "down" else lane ^ j0 if mode == "bfly" else lowest | (j0 & ~segment)
+            j = (
+                lane + j0
+                if mode == "down"
+                else lane ^ j0
+                if mode == "bfly"
+                else lowest | (j0 & ~segment)
+            )
             inside = j <= highest
         j = np.where(inside, j, lane)
         value = a(L)
@@ -124,7 +136,9 @@ def _match(c: Context, i: Instruction) -> Op:
     a = c.source(i.operands[1], kind)
     mask = c.source(i.operands[-1], "b32")
     results = i.operands[0]
-    first, second = (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    first, second = (
+        (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    )
     put = c.target(first, "b32")
     put2 = c.target(second, "pred") if second is not None else None
 
@@ -132,7 +146,9 @@ def _match(c: Context, i: Instruction) -> Op:
         act = m.active
         table, there = _grouped(act, a(L))
         same = (table[act.warp] == np.broadcast_to(a(L), (act.n,))[:, None]) & there[act.warp]
-        bits = (same.astype(np.uint64) << np.arange(32, dtype=np.uint64)).sum(1).astype(U32) & mask(L)
+        bits = (same.astype(np.uint64) << np.arange(32, dtype=np.uint64)).sum(1).astype(U32) & mask(
+            L
+        )
         if mode == "any":
             put(L, bits)
             return
@@ -156,7 +172,9 @@ def _redux(c: Context, i: Instruction) -> Op:
     put = c.target(i.operands[0], kind)
     dtype = DTYPES[kind]
     info = np.iinfo(dtype)
-    start = {"min": info.max, "max": info.min, "and": -1 if dtype.kind == "i" else info.max}.get(operation, 0)
+    start = {"min": info.max, "max": info.min, "and": -1 if dtype.kind == "i" else info.max}.get(
+        operation, 0
+    )
 
     def op(m: Any, L: Registers) -> None:
         act = m.active
@@ -170,7 +188,9 @@ def _redux(c: Context, i: Instruction) -> Op:
 @instruction("elect")
 def _elect(c: Context, i: Instruction) -> Op:
     results = i.operands[0]
-    first, second = (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    first, second = (
+        (results.first, results.second) if isinstance(results, Pair) else (results, None)
+    )
     put = c.target(first, "b32")
     put2 = c.target(second, "pred") if second is not None else None
     mask = c.source(i.operands[-1], "b32")

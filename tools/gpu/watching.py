@@ -14,7 +14,17 @@ from .state import Array, State
 class Watching(State):
     """Checks and counts that are asked for."""
 
-    def watch(self, i: Instruction, space: str, a: Array, data: Bytes, at: Array, size: int, write: bool, atomic: bool = False) -> None:
+    def watch(
+        self,
+        i: Instruction,
+        space: str,
+        a: Array,
+        data: Bytes,
+        at: Array,
+        size: int,
+        write: bool,
+        atomic: bool = False,
+    ) -> None:
         """Races and measures of an access."""
         if data is self.local:
             return
@@ -32,7 +42,15 @@ class Watching(State):
             shadow, of = self.global_shadow, self.memory
         else:
             return
-        kind = "atomic" if atomic else "write" if write else "constant" if "nc" in i.modifiers else "read"
+        kind = (
+            "atomic"
+            if atomic
+            else "write"
+            if write
+            else "constant"
+            if "nc" in i.modifiers
+            else "read"
+        )
         found = shadow.touch(at.astype(np.int64), size, kind, self.stamps(), len(data.data), of)
         if found is not None:
             place, other, what = found
@@ -48,7 +66,11 @@ class Watching(State):
         if act.stamped != now:
             warps = self.blocks.warps_per_block
             act.stamps = stamps(
-                act.block + self.blocks.first, self.epoch[act.block], act.warp % warps, self.warp_epoch[act.warp], act.lane
+                act.block + self.blocks.first,
+                self.epoch[act.block],
+                act.warp % warps,
+                self.warp_epoch[act.warp],
+                act.lane,
             )
             act.stamped = now
         return act.stamps
@@ -62,7 +84,15 @@ class Watching(State):
             together = max(1, 32 * 4 // max(size, 4))
             part = order * 32 + self.active.lane // together
             words = (at.astype(np.int64) - self.active.shared_base.astype(np.int64)) // 4
-            key = np.unique(np.stack([np.repeat(part, max(size // 4, 1)), (words[:, None] + np.arange(max(size // 4, 1))).ravel()]), axis=1)
+            key = np.unique(
+                np.stack(
+                    [
+                        np.repeat(part, max(size // 4, 1)),
+                        (words[:, None] + np.arange(max(size // 4, 1))).ravel(),
+                    ]
+                ),
+                axis=1,
+            )
             banks, counts = np.unique(key[0] * 32 + key[1] % 32, return_counts=True)
             most = np.zeros(int(part.max()) + 1, np.int64)
             np.maximum.at(most, banks // 32, counts)

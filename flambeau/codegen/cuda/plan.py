@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ... import config
-from ...graph.fusion import Group
+from ...graph.fusion import Fusion, Group, again, fuse
 from ...graph.ir import Node
 from ...graph.simplify import simplify
 from .. import group_loop
@@ -98,6 +98,11 @@ class CudaPlanner(Planner):
         found = rewrite.after(found, self.gpu, banned)
         self.kept = found[len(outputs) :]
         return found[: len(outputs)]
+
+    def partition(self, outputs: list[Node], fusing: bool) -> Fusion:
+        found = fuse(outputs, fusing)
+        again(found)
+        return found
 
     # --- Room -----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ...graph.fusion import is_compute
 from ...graph.ir import Builder, Node
 from ...graph.simplify import own_copies
-from . import rewrite_attention, rewrite_epilogue, rewrite_indices, rewrite_narrow
+from . import rewrite_again, rewrite_attention, rewrite_epilogue, rewrite_indices, rewrite_narrow
 from .kernel import Gpu
 
 CHECK = rewrite_indices.CHECK
@@ -27,7 +27,7 @@ def after(outputs: list[Node], gpu: Gpu, banned: Collection[str]) -> list[Node]:
     outputs = rewrite_narrow.operands(outputs)
     outputs = rewrite_narrow.results(outputs)
     outputs = rewrite_epilogue.activations_of(outputs)
-    return own_copies(_in_memory(outputs))
+    return own_copies(rewrite_again.again(_in_memory(outputs)))
 
 
 def _in_memory(outputs: list[Node]) -> list[Node]:

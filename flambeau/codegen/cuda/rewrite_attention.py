@@ -18,23 +18,31 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from ...core.layout import contiguous_strides
 from ...graph.access import resolve
 from ...graph.evaluate import ordered
 from ...graph.ir import Builder, Node
 from .attention import BATCH, Params, supported
+from .attention_graph import (
+    NARROW,
+    Graph,
+    Mask,
+    Unlike,
+    form_of,
+    is_causal,
+    is_matmul,
+    is_zero,
+    need,
+    number_of,
+    over_last,
+    rebuilt,
+    same,
+    scalar,
+    seen_through,
+    stripped,
+    turn,
+)
 
-NARROW = ("float16", "bfloat16")
 SPECIALS = ("attention", "attention_queries", "attention_keys")
-
-
-class _Fail(Exception):
-    """This is not attention, or not all of it."""
-
-
-def _need(condition: Any) -> None:
-    if not condition:
-        raise _Fail
 
 
 def rewrite(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
@@ -42,229 +50,16 @@ def rewrite(outputs: list[Node], banned: Collection[str] = ()) -> list[Node]:
     if not any(n.op == "exp" for n in ordered(outputs)) or not set(SPECIALS).isdisjoint(banned):
         return outputs
     b = Builder()
-    seen = _rebuilt(b, outputs, {})
-    graph = _Graph(b, seen)
+    seen = rebuilt(b, outputs, {})
+    graph = Graph(b, seen)
     for node in list(b.nodes):
         if node.op == "div":
             try:
                 found = _Attention(graph, node).found
-            except _Fail:
+            except Unlike:
                 continue
             graph.instead |= found
-    return _rebuilt(Builder(), seen, graph.instead) if graph.instead else outputs
-
-
-def _rebuilt(b: Builder, outputs: list[Node], instead: dict[Node, Node]) -> list[Node]:
-    """The graph in another builder, equal nodes being one, some replaced."""
-    new: dict[Node, Node] = {}
-    stack = [(x, False) for x in reversed(outputs)]
-    while stack:
-        node, ready = stack.pop()
-        if node in new:
-            continue
-        needs = (instead[node],) if node in instead else node.args
-        if ready:
-            args = tuple(new[a] for a in needs)
-            if node in instead:
-                new[node] = args[0]
-            elif node.op == "view" and len(args) == 1:
-                new[node] = _view(b, args[0], node.attr)
-            else:
-                new[node] = b.make(node.op, args, node.attr, node.shape, node.dtype)
-        else:
-            stack.append((node, True))
-            stack.extend((a, False) for a in reversed(needs))
-    return [new[x] for x in outputs]
-
-
-def _view(b: Builder, x: Node, attr: tuple[Any, ...]) -> Node:
-    """A view of x that can be seen through: where strides don't do, there is a copy below it, of the
-    view itself with dimensions split where x has several, or else of x."""
-    shape, steps, offset = attr
-    made = b.view(x, shape, steps, offset)
-    if not _blocked(made):
-        return made
-    parts = [part for n, step in zip(shape, steps, strict=True) for part in _split(n, step, x.shape)]
-    fine = b.view(x, [n for n, _ in parts], [step for _, step in parts], offset)
-    if _blocked(fine):
-        return b.view(b.make("copy", (x,), None, x.shape, x.dtype), shape, steps, offset)
-    return b.reshape(b.make("copy", (fine,), None, fine.shape, fine.dtype), shape)
-
-
-def _blocked(x: Node) -> bool:
-    """Whether a view's elements are no strided ones of any memory."""
-    return x.op == "view" and x.args[0].op == "view" and resolve(x).base is x.args[0]
-
-
-def _split(n: int, step: int, shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """n steps through an array in row-major order, as steps each of which stays in one dimension."""
-    for size, own in zip(reversed(shape), reversed(contiguous_strides(shape)), strict=True):
-        if step < own or step % own or size * own <= step:
-            continue
-        inside = size * own // step
-        if n > inside and n % inside == 0 and size * own % step == 0:
-            return [*_split(n // inside, size * own, shape), (inside, step)]
-    return [(n, step)]
-
-
-# --- reading a graph ----------------------------------------------------------------------------
-
-
-class _Graph:
-    def __init__(self, b: Builder, outputs: list[Node]) -> None:
-        self.b = b
-        self.shown = set(outputs)
-        self.users: dict[Node, list[Node]] = {}
-        for node in b.nodes:
-            for a in dict.fromkeys(node.args):
-                self.users.setdefault(a, []).append(node)
-        self.instead: dict[Node, Node] = {}
-
-    def of(self, x: Node) -> list[Node]:
-        return self.users.get(x, [])
-
-    def sole(self, x: Node) -> Node | None:
-        """What alone reads x."""
-        users = self.of(x)
-        return users[0] if len(users) == 1 and x not in self.shown else None
-
-
-def _is_matmul(x: Node) -> bool:
-    return x.op == "special" and x.attr[0] == "matmul"
-
-
-def _scalar(x: Node) -> bool:
-    """Whether x is one float32 for all elements."""
-    return x.dtype == "float32" and (not x.shape or math.prod(resolve(x).base.shape) == 1 and not any(resolve(x).strides))
-
-
-def _one(b: Builder, x: Node) -> Node:
-    """That number, 0-d and in memory."""
-    base = resolve(x).base
-    one = base if not base.shape else b.view(base, (), ())
-    return b.make("copy", (one,), None, (), one.dtype) if one.op in ("const", "number") else one
-
-
-def _is_zero(x: Node) -> bool:
-    base = resolve(x).base
-    while base.op in ("cast", "copy"):
-        base = resolve(base.args[0]).base
-    return base.op == "const" and base.attr == 0
-
-
-def _last(x: Node, kind: str, of: Node | None = None) -> bool:
-    """Whether x is a reduction over the last dimension, which is kept."""
-    if x.op != "reduce" or of is not None and x.args[0] is not of:
-        return False
-    n = len(x.args[0].shape)
-    return bool(x.attr == (kind, (n - 1,), True))
-
-
-def _turn(b: Builder, x: Node) -> Node:
-    """The last two dimensions exchanged."""
-    n = x.ndim
-    return b.permute(x, (*range(n - 2), n - 1, n - 2))
-
-
-def _form(x: Node, of: Node) -> bool | None:
-    """Whether x is the matrices of another node turned (True) or as they are (False); None: neither."""
-    if x is of:
-        return False
-    if x.op != "view" or x.args != (of,) or x.attr[2] or len(x.shape) < 2:
-        return None
-    m, n = of.shape[-2:]
-    lead = x.shape[:-2]
-    if math.prod(lead) * m * n != math.prod(of.shape):
-        return None
-    steps = tuple(s * m * n for s in contiguous_strides(lead))
-    if x.shape[-2:] == (m, n) and x.attr[1] == (*steps, n, 1):
-        return False
-    if x.shape[-2:] == (n, m) and x.attr[1] == (*steps, 1, n):
-        return True
-    return None
-
-
-def _seen_through(b: Builder, x: Node, scaled: bool) -> tuple[Node, Node | None]:
-    """x without copies, widening of 16 bits and (if `scaled`) a number that multiplies all of it, and
-    that number."""
-    if x.op == "copy" and x.args[0].shape == x.shape:
-        return _seen_through(b, x.args[0], scaled)
-    if x.op == "cast" and x.dtype == "float32" and x.args[0].dtype in NARROW:
-        return _seen_through(b, x.args[0], False)
-    if x.op == "mul" and scaled:
-        for i in (0, 1):
-            if _scalar(x.args[1 - i]) and x.args[i].shape == x.shape and not _scalar(x.args[i]):
-                return _seen_through(b, x.args[i], False)[0], x.args[1 - i]
-    if x.op == "view":
-        access = resolve(x)
-        inner, by = _seen_through(b, access.base, scaled)
-        if inner is access.base or access.run_time:
-            return x, None
-        made = b.view(inner, x.shape, access.strides, access.offset)
-        if made.op != "view" or not (resolve(made).base is inner and inner.op == "view"):
-            return made, by
-    return x, None
-
-
-def _same(x: Node, y: Node) -> bool:
-    """Whether two nodes are the same elements of the same memory."""
-    a, c = resolve(x), resolve(y)
-    if x.shape != y.shape or a.base is not c.base or (a.offset, a.run_time) != (c.offset, c.run_time):
-        return False
-    return all(n == 1 or s == t for n, s, t in zip(x.shape, a.strides, c.strides, strict=True))
-
-
-# --- masks --------------------------------------------------------------------------------------
-
-
-class _Mask(NamedTuple):
-    kind: str
-    node: Node | None
-    condition: Node | None
-    """What the program selects by."""
-    fill: Node | None
-
-
-def _bare(condition: Node, positive: bool) -> tuple[Node, bool]:
-    """A condition without "not" and "true where it holds", and whether it is asked for as it is."""
-    while True:
-        if condition.op == "not":
-            condition, positive = condition.args[0], not positive
-        elif condition.op == "select" and condition.dtype == "bool" and all(map(_known, condition.args[1:])):
-            yes, no = (bool(_known(a)[0]) for a in condition.args[1:])  # type: ignore[index]
-            if yes == no:
-                return condition, positive
-            condition, positive = condition.args[0], positive == yes
-        else:
-            return condition, positive
-
-
-def _known(x: Node) -> tuple[Any] | None:
-    """The number of which x consists."""
-    base = resolve(x).base
-    if base.op in ("cast", "copy"):
-        return _known(base.args[0])
-    return (base.attr,) if base.op == "const" else None
-
-
-def _is_causal(condition: Node, positive: bool) -> bool:
-    """Whether a bare condition holds for the keys behind the query."""
-    if condition.op not in ("le", "lt", "ge", "gt") or len(condition.shape) < 2:
-        return False
-    difference, number = condition.args
-    known = _known(number)
-    if known is None or difference.op != "sub" or any(a.op != "iota" for a in difference.args):
-        return False
-    n = len(condition.shape)
-    places = [a.attr + n - len(a.shape) for a in difference.args]
-    how, k = condition.op, known[0]
-    if places == [n - 2, n - 1]:  # query - key
-        how, k = {"le": "ge", "lt": "gt", "ge": "le", "gt": "lt"}[how], -k
-    elif places != [n - 1, n - 2]:
-        return False
-    if not positive:
-        how = {"le": "gt", "lt": "ge", "ge": "lt", "gt": "le"}[how]
-    return (how, k) in (("gt", 0), ("ge", 1))
+    return rebuilt(Builder(), seen, graph.instead) if graph.instead else outputs
 
 
 # --- attention ----------------------------------------------------------------------------------
@@ -279,7 +74,7 @@ class _Product(NamedTuple):
 class _Attention:
     """One softmax: `found` says what is to be put in the place of which nodes."""
 
-    def __init__(self, graph: _Graph, w: Node) -> None:
+    def __init__(self, graph: Graph, w: Node) -> None:
         self.graph, self.b, self.w = graph, graph.b, w
         self.found: dict[Node, Node] = {}
         self._softmax()
@@ -291,67 +86,67 @@ class _Attention:
 
     def _softmax(self) -> None:
         w = self.w
-        _need(w.dtype == "float32" and len(w.shape) >= 2 and min(w.shape[-2:]) > 1)
+        need(w.dtype == "float32" and len(w.shape) >= 2 and min(w.shape[-2:]) > 1)
         e, total = w.args
-        _need(e.op == "exp" and e.shape == w.shape and _last(total, "sum", e))
+        need(e.op == "exp" and e.shape == w.shape and over_last(total, "sum", e))
         less = e.args[0]
-        _need(less.op == "sub" and _last(less.args[1], "max", less.args[0]))
+        need(less.op == "sub" and over_last(less.args[1], "max", less.args[0]))
         self.s = less.args[0]
-        _need(self.s.shape == w.shape and w not in self.graph.shown)
-        _need(set(self.graph.of(e)) == {w, total})
+        need(self.s.shape == w.shape and w not in self.graph.shown)
+        need(set(self.graph.of(e)) == {w, total})
 
     # scores
 
     def _scores(self) -> None:
-        x, self.mask, scale = self.s, _Mask("", None, None, None), None
+        x, self.mask, scale = self.s, Mask("", None, None, None), None
         while not self._is_product(x):
             if x.op == "select" and not self.mask.kind and scale is None:
                 x = self._filled(x)
             elif x.op == "add" and not self.mask.kind and scale is None:
                 x = self._biased(x)
             elif x.op in ("mul", "div") and scale is None and x.args[0].shape == x.shape:
-                _need(x.op == "mul" and _scalar(x.args[1]))
+                need(x.op == "mul" and scalar(x.args[1]))
                 x, scale = x.args[0], x.args[1]
             else:
-                raise _Fail
+                raise Unlike
         self.late_scale = scale
-        product = x if _is_matmul(x) else x.args[0]
+        product = x if is_matmul(x) else x.args[0]
         self.batch = tuple(self.w.shape[:-2])
         if len(self.batch) > BATCH:
-            _need(self.mask.kind in ("", "causal"))
+            need(self.mask.kind in ("", "causal"))
             self.batch = (math.prod(self.batch),)
         a, c = product.args
         m, n = self.w.shape[-2:]
-        self.q, self.early_scale = _seen_through(self.b, self._heads(a), scale is None)
-        self.k, _ = _seen_through(self.b, _turn(self.b, self._heads(c)), False)
-        _need(self.q.shape[-2:-1] == (m,) and self.k.shape[-2:-1] == (n,))
+        self.q, self.early_scale = seen_through(self.b, self._heads(a), scale is None)
+        self.k, _ = seen_through(self.b, turn(self.b, self._heads(c)), False)
+        need(self.q.shape[-2:-1] == (m,) and self.k.shape[-2:-1] == (n,))
 
     def _is_product(self, x: Node) -> bool:
         """A product, or its matrices in some more dimensions."""
-        return _is_matmul(x) or x.op == "view" and _is_matmul(x.args[0]) and _form(x, x.args[0]) is False
+        return is_matmul(x) or x.op == "view" and is_matmul(x.args[0]) and form_of(x, x.args[0]) is False
 
     def _heads(self, x: Node) -> Node:
         """Matrices with the dimensions in front that the scores have."""
-        _need(math.prod(x.shape[:-2]) == math.prod(self.batch))
+        need(math.prod(x.shape[:-2]) == math.prod(self.batch))
         return self.b.reshape(x, (*self.batch, *x.shape[-2:]))
 
     def _filled(self, x: Node) -> Node:
         condition, yes, no = x.args
-        below, fill, positive = (no, yes, True) if _scalar(yes) else (yes, no, False)
-        _need(_scalar(fill) and below.shape == x.shape)
-        bare, positive = _bare(condition, positive)
-        if _is_causal(bare, positive):
-            self.mask = _Mask("causal", None, condition, fill)
+        below, fill, positive = (no, yes, True) if scalar(yes) else (yes, no, False)
+        need(scalar(fill) and below.shape == x.shape)
+        bare, positive = stripped(condition, positive)
+        if is_causal(bare, positive):
+            self.mask = Mask("causal", None, condition, fill)
         else:
-            self.mask = _Mask("where" if positive else "unless", bare, condition, fill)
+            self.mask = Mask("where" if positive else "unless", bare, condition, fill)
         return below
 
     def _biased(self, x: Node) -> Node:
         for i in (0, 1):
             if self._leads_to_product(x.args[i]) and x.args[i].shape == x.shape:
-                self.mask = _Mask("bias", x.args[1 - i], None, None)
+                self.mask = Mask("bias", x.args[1 - i], None, None)
                 return x.args[i]
-        raise _Fail
+        raise Unlike
 
     def _leads_to_product(self, x: Node) -> bool:
         return self._is_product(x) or x.op == "mul" and any(self._is_product(a) for a in x.args)
@@ -362,27 +157,27 @@ class _Attention:
         """`used`: the weights, or those where queries that look nowhere have none."""
         self.used, self.nowhere = self.w, None
         for user in self.graph.of(self.w):
-            if user.op == "select" and user.args[2] is self.w and _is_zero(user.args[1]):
-                _need(self.nowhere is None and self._looks_nowhere(user.args[0]))
+            if user.op == "select" and user.args[2] is self.w and is_zero(user.args[1]):
+                need(self.nowhere is None and self._looks_nowhere(user.args[0]))
                 self.used, self.nowhere = user, user.args[0]
-        _need(self.used not in self.graph.shown)
+        need(self.used not in self.graph.shown)
 
     def _looks_nowhere(self, x: Node) -> bool:
-        bare, positive = _bare(x, True)
+        bare, positive = stripped(x, True)
         if self.mask.kind == "bias":
-            if not (positive and _last(bare, "all") and bare.args[0].op == "eq"):
+            if not (positive and over_last(bare, "all") and bare.args[0].op == "eq"):
                 return False
             scores, number = bare.args[0].args
             self.mask = self.mask._replace(fill=number)
-            return scores is self.s and _scalar(number)
+            return scores is self.s and scalar(number)
         if self.mask.kind not in ("where", "unless") or bare.op != "reduce":
             return False
-        inner, inside = _bare(bare.args[0], True)
+        inner, inside = stripped(bare.args[0], True)
         if inner is not self.mask.node:
             return False
         # All are filled: all of the mask hold ("where"), or none does ("unless").
         filled = inside == (self.mask.kind == "where")
-        return _last(bare, "all") and positive and filled or _last(bare, "any") and not positive and not filled
+        return over_last(bare, "all") and positive and filled or over_last(bare, "any") and not positive and not filled
 
     # products
 
@@ -390,12 +185,12 @@ class _Attention:
         """Products that have x as a factor, and whether it is turned there."""
         out: list[tuple[Node, bool]] = []
         for user in (x, *self.graph.of(x)):
-            form = _form(user, x)
+            form = form_of(user, x)
             if form is None:
                 continue
             if user is not x:
-                _need(user not in self.graph.shown and all(map(_is_matmul, self.graph.of(user))))
-            out += [(p, form) for p in self.graph.of(user) if _is_matmul(p)]
+                need(user not in self.graph.shown and all(map(is_matmul, self.graph.of(user))))
+            out += [(p, form) for p in self.graph.of(user) if is_matmul(p)]
         return out
 
     def _factored(self, x: Node) -> Iterable[tuple[_Product, Node, bool]]:
@@ -403,11 +198,11 @@ class _Attention:
         it is the right one everything is turned."""
         for product, form in self._matrices(x):
             left, right = product.args
-            _need(left is not right)
-            if _form(left, x) is not None:
+            need(left is not right)
+            if form_of(left, x) is not None:
                 yield _Product(product, False), self._heads(right), form
             else:
-                yield _Product(product, True), _turn(self.b, self._heads(left)), not form
+                yield _Product(product, True), turn(self.b, self._heads(left)), not form
 
     def _products(self) -> None:
         """What the weights are multiplied with."""
@@ -416,7 +211,7 @@ class _Attention:
         self.v: Node | None = None
         self.g: Node | None = None
         for product, other, turned in self._factored(self.used):
-            other, _ = _seen_through(self.b, other, False)
+            other, _ = seen_through(self.b, other, False)
             if turned:
                 self.of_values.append(product)
                 self._takes("g", other)
@@ -426,11 +221,11 @@ class _Attention:
 
     def _takes(self, name: str, x: Node) -> None:
         before = getattr(self, name)
-        _need(before is None or _same(before, x))
+        need(before is None or same(before, x))
         setattr(self, name, x if before is None else before)
 
     def _is_view_of(self, x: Node, of: Node) -> bool:
-        return _form(x, of) is not None and x is not of
+        return form_of(x, of) is not None and x is not of
 
     def _gradients(self) -> None:
         """d * w, its sum, (d - sum) * w, and what that is multiplied with."""
@@ -438,86 +233,86 @@ class _Attention:
         self.of_keys: list[_Product] = []
         self.factors: list[Node | None] = [None, None]
         rest = [u for u in self.graph.of(self.w) if u is not self.used and not self._is_view_of(u, self.w)]
-        rest = [u for u in rest if not (self.used is self.w and _is_matmul(u))]
+        rest = [u for u in rest if not (self.used is self.w and is_matmul(u))]
         if self.used is not self.w:
-            views = [u for u in self.graph.of(self.used) if not self._is_view_of(u, self.used) and not _is_matmul(u)]
-            _need(not views)
+            views = [u for u in self.graph.of(self.used) if not self._is_view_of(u, self.used) and not is_matmul(u)]
+            need(not views)
         if not rest:
             return
-        _need(len(rest) == 2 and all(u.op == "mul" for u in rest))
+        need(len(rest) == 2 and all(u.op == "mul" for u in rest))
         ds = next((u for u in rest if any(a.op == "sub" for a in u.args)), None)
-        _need(ds is not None)
+        need(ds is not None)
         assert ds is not None
         (r,) = (u for u in rest if u is not ds)
         less = next(a for a in ds.args if a is not self.w)
-        _need(less.op == "sub" and _last(less.args[1], "sum", r))
+        need(less.op == "sub" and over_last(less.args[1], "sum", r))
         d = less.args[0]
-        _need(set(r.args) == {d, self.w} and self.graph.sole(r) is less.args[1])
-        _need(self.graph.sole(less.args[1]) is less and self.graph.sole(less) is ds)
+        need(set(r.args) == {d, self.w} and self.graph.sole(r) is less.args[1])
+        need(self.graph.sole(less.args[1]) is less and self.graph.sole(less) is ds)
         if self.nowhere is not None:
-            _need(d.op == "select" and d.args[0] is self.nowhere and _is_zero(d.args[1]))
+            need(d.op == "select" and d.args[0] is self.nowhere and is_zero(d.args[1]))
             d = d.args[2]
         self._gradient_of_weights(d)
         self._gradient_of_scores(ds)
 
     def _gradient_of_weights(self, d: Node) -> None:
         """d = g @ v^T, or v @ g^T turned."""
-        if _is_matmul(d):
+        if is_matmul(d):
             product, turned = d, False
         else:
-            _need(d.op == "view" and _is_matmul(d.args[0]))
+            need(d.op == "view" and is_matmul(d.args[0]))
             product = d.args[0]
-            form = _form(d, product)
-            _need(form is not None)
+            form = form_of(d, product)
+            need(form is not None)
             turned = bool(form)
         left, right = (self._heads(x) for x in product.args)
         if turned:
-            left, right = _turn(self.b, right), _turn(self.b, left)
-        self._takes("g", _seen_through(self.b, left, False)[0])
-        self._takes("v", _seen_through(self.b, _turn(self.b, right), False)[0])
+            left, right = turn(self.b, right), turn(self.b, left)
+        self._takes("g", seen_through(self.b, left, False)[0])
+        self._takes("v", seen_through(self.b, turn(self.b, right), False)[0])
 
     def _gradient_of_scores(self, x: Node) -> None:
         if self.mask.condition is not None:
             filled = self.graph.sole(x)
-            _need(filled is not None and filled.op == "select" and filled.args[0] is self.mask.condition)
+            need(filled is not None and filled.op == "select" and filled.args[0] is self.mask.condition)
             assert filled is not None
             other = filled.args[1] if filled.args[2] is x else filled.args[2]
-            _need(_is_zero(other) and (filled.args[2] is x) == _scalar(filled.args[1]))
+            need(is_zero(other) and (filled.args[2] is x) == scalar(filled.args[1]))
             x = filled
         if self.late_scale is not None:
             scaled = self.graph.sole(x)
-            _need(scaled is not None and scaled.op == "mul" and _scalar(scaled.args[1]) and scaled.args[0] is x)
+            need(scaled is not None and scaled.op == "mul" and scalar(scaled.args[1]) and scaled.args[0] is x)
             assert scaled is not None
             self.factors = [scaled.args[1], scaled.args[1]]
             x = scaled
-        _need(x not in self.graph.shown)
+        need(x not in self.graph.shown)
         known: set[Node] = set()
         for product, other, turned in self._factored(x):
-            other, by = _seen_through(self.b, other, turned and self.early_scale is not None)
+            other, by = seen_through(self.b, other, turned and self.early_scale is not None)
             known.add(product.node)
             if turned:
-                _need(_same(other, self.q) and (by is None) == (self.early_scale is None))
+                need(same(other, self.q) and (by is None) == (self.early_scale is None))
                 self.of_keys.append(product)
                 if by is not None:
                     self.factors[1] = by
             else:
-                _need(_same(other, self.k))
+                need(same(other, self.k))
                 self.of_queries.append(product)
         for user in self.graph.of(x):
-            _need(user in known or self._is_view_of(user, x))
+            need(user in known or self._is_view_of(user, x))
 
     # what comes instead
 
     def _build(self) -> None:
         b = self.b
         if self.v is None:
-            raise _Fail
-        _need(self.outs or self.of_values or self.of_queries or self.of_keys)
+            raise Unlike
+        need(self.outs or self.of_values or self.of_queries or self.of_keys)
         arrays = [self.q, self.k, self.v]
         forward = self._alike(arrays)
         lead, m, n = self.batch, self.w.shape[-2], self.w.shape[-1]
         d, e = self.q.shape[-1], self.v.shape[-1]
-        _need(supported(forward[0].dtype, d, e, len(lead)))
+        need(supported(forward[0].dtype, d, e, len(lead)))
         source = forward[0].dtype
         narrow = source in NARROW and bool(self.outs) and all(self._rounds(x.node, source) for x in self.outs)
         dtype = source if narrow else "float32"
@@ -528,7 +323,7 @@ class _Attention:
         one = b.const(1.0, "float32")
         scale = self.early_scale or self.late_scale or one
         fill = self.mask.fill or b.const(-math.inf, "float32")
-        common = [_one(b, scale), _one(b, fill)]
+        common = [number_of(b, scale), number_of(b, fill)]
         if self.mask.node is not None:
             common.append(self._whole_mask(self.mask.node, n))
         both = b.special("attention", params(dtype), (*forward, *common), ((*lead, m, e), (*lead, m, 2)), (dtype, "float32"))
@@ -543,7 +338,7 @@ class _Attention:
         delta = b.sum(b.mul(*wide), (len(lead) + 1,))
 
         def args(factor: Node | None) -> tuple[Node, ...]:
-            return (*given, *common, stats, delta, _one(b, factor or one))
+            return (*given, *common, stats, delta, number_of(b, factor or one))
 
         for x in self.of_queries:
             factor, dtype = self._end(x.node, given[0].dtype, self.factors[0] is None)[1:]
@@ -576,7 +371,7 @@ class _Attention:
     def _whole_mask(self, mask: Node, n: int) -> Node:
         b = self.b
         shape = (*self.batch, self.w.shape[-2], n)
-        _need(len(mask.shape) <= len(shape) and mask.dtype == ("float32" if self.mask.kind == "bias" else "bool"))
+        need(len(mask.shape) <= len(shape) and mask.dtype == ("float32" if self.mask.kind == "bias" else "bool"))
         if resolve(mask).base.op in ("const", "number", "iota"):
             mask = b.make("copy", (mask,), None, mask.shape, mask.dtype)
         spread = b.expand(mask, shape)
@@ -597,7 +392,7 @@ class _Attention:
                 return x, by, "float32"
             if user.op == "view" and len(user.args) == 1 or user.op == "copy":
                 x = user
-            elif user.op == "mul" and scaled and by is None and _scalar(user.args[1]) and user.args[0] is x:
+            elif user.op == "mul" and scaled and by is None and scalar(user.args[1]) and user.args[0] is x:
                 x, by = user, user.args[1]
             elif user.op == "cast" and dtype in NARROW and user.dtype == dtype:
                 return user, by, dtype
@@ -607,7 +402,7 @@ class _Attention:
     def _replace(self, p: _Product, made: Node, scaled: bool) -> None:
         """Put what was made in the place of a product, and of what the kernel does after it."""
         b, product = self.b, p.node
-        result = b.reshape(_turn(b, made) if p.turned else made, product.shape)
+        result = b.reshape(turn(b, made) if p.turned else made, product.shape)
         last, _, dtype = self._end(product, made.dtype, scaled)
         if made.dtype in NARROW and dtype == "float32":
             self.found[product] = b.cast(result, "float32")

@@ -61,7 +61,8 @@ def temporary(room: Room, dtype: str, *shape: int) -> Placed:
 def aligned(room: Room, x: Placed) -> int:
     """Bytes that the first element's address is a multiple of, as far as is known, up to 16. Slots
     that a run-time number has moved are aligned to their element alone."""
-    if x.slot in getattr(room, "owner", ()):
+    known = getattr(room, "aligned", None)
+    if known is not None and not known(x.slot):
         return x.itemsize
     return math.gcd(16, x.offset * x.itemsize)
 

@@ -54,7 +54,8 @@ class CausalBias(torch.Tensor):
         """Everything happens in `__new__`; this takes the same arguments."""
 
     def _materialize(self, device: Any = None) -> Tensor:
-        return self.detach().as_subclass(torch.Tensor)
+        plain = self.detach().as_subclass(torch.Tensor)
+        return plain if device is None else plain.to(device)
 
     def __repr__(self) -> str:  # type: ignore[override]
         return repr(self._materialize())

@@ -111,7 +111,7 @@ def _negative_log_likelihood(
         [i >= 2 and row[i] != blank and row[i] != row[i - 2] for i in range(width)]
         for row in labels
     ]
-    may_skip = torch.tensor(skips, dtype=torch.bool, device=log_probs.device).reshape(count, width)
-    return torch._sequences.ctc_likelihood(
-        emitted, may_skip, torch.tensor(input_length), torch.tensor(target_length)
-    )
+    where = log_probs.device
+    may_skip = torch.tensor(skips, dtype=torch.bool, device=where).reshape(count, width)
+    lengths, ends = (torch.tensor(n, device=where) for n in (input_length, target_length))
+    return torch._sequences.ctc_likelihood(emitted, may_skip, lengths, ends)

@@ -26,5 +26,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if input.dim() != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
     n = input.size(0)
-    rows, columns = torch.triu_indices(n, n, 1)
+    rows, columns = torch.triu_indices(n, n, 1, device=input.device)
     return (input[rows] - input[columns]).norm(p, dim=1)

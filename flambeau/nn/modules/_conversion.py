@@ -9,6 +9,8 @@ from typing import Any
 
 import flambeau as torch
 
+from ..parameter import is_lazy
+
 __all__ = ["ConversionMixin"]
 
 
@@ -42,7 +44,9 @@ class ConversionMixin:
             else:
                 _replace_data(parameter, fn)
         for name, buffer in self._buffers.items():
-            if buffer is not None:
+            if is_lazy(buffer):
+                buffer.data = fn(buffer.data)
+            elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
 

@@ -231,7 +231,7 @@ class RNNBase(Module):
         length, batch = steps.shape[:2]
         if not length:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        sizes = torch.full((length,), batch, dtype=torch.int64)
+        sizes = torch.full((length,), batch, dtype=torch.int64, device=input.device)
         output, last = self._run(steps.reshape(length * batch, -1), states, sizes, length)
         output = output.view(length, batch, -1)
         if self.batch_first:
@@ -333,7 +333,7 @@ class RNNBase(Module):
         if hx is not None and input.sorted_indices is not None:
             hx = self.permute_hidden(hx, input.sorted_indices)
         states = self._states(hx, counts[0], input.data)
-        output, last = self._run(input.data, states, sizes)
+        output, last = self._run(input.data, states, sizes.to(input.data.device))
         hidden: Any = last if self.mode == "LSTM" else last[0]
         if input.unsorted_indices is not None:
             hidden = self.permute_hidden(hidden, input.unsorted_indices)

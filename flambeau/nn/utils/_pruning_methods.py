@@ -140,7 +140,7 @@ class RandomStructured(_Structured):
         self.dim = dim
 
     def _scores(self, t: Tensor) -> Tensor:
-        return torch.rand(t.shape[self.dim])
+        return torch.rand(t.shape[self.dim], device=t.device)
 
     @classmethod
     def apply(cls, module: Any, name: str, amount: Amount, dim: int = -1) -> Any:  # type: ignore[override]

@@ -60,7 +60,11 @@ class PackedSequence(_Packed):
         data = self.data.to(*args, **kwargs)
         if data is self.data:
             return self
-        return type(self)(data, self.batch_sizes, self.sorted_indices, self.unsorted_indices)
+        indices = [
+            each if each is None else each.to(data.device)
+            for each in (self.sorted_indices, self.unsorted_indices)
+        ]
+        return type(self)(data, self.batch_sizes, *indices)
 
     def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same on the CPU."""
@@ -136,7 +140,7 @@ def pack_padded_sequence(
     sorted_order = list(range(len(counts)))
     if not enforce_sorted:
         sorted_order.sort(key=lambda i: -counts[i])
-        order = torch.tensor(sorted_order)
+        order = torch.tensor(sorted_order, device=input.device)
         counts = [counts[i] for i in sorted_order]
     if any(a < b for a, b in zip(counts, counts[1:], strict=False)):
         raise RuntimeError(
@@ -153,7 +157,8 @@ def pack_padded_sequence(
             f"Expected lengths up to the input's {steps.size(0)} steps, got {counts[0]}"
         )
     sizes = _sizes(counts)
-    picked = steps.flatten(0, 1).index_select(0, _rows(sizes, steps.size(1), sorted_order))
+    rows = _rows(sizes, steps.size(1), sorted_order, input.device)
+    picked = steps.flatten(0, 1).index_select(0, rows)
     return PackedSequence(picked, torch.tensor(sizes), order)
 
 
@@ -167,10 +172,11 @@ def _sizes(counts: list[int]) -> list[int]:
     return sizes
 
 
-def _rows(sizes: list[int], batch: int, order: list[int]) -> Tensor:
+def _rows(sizes: list[int], batch: int, order: list[int], device: Any) -> Tensor:
     """Where the rows of packed data are among those of (L, N), flattened. One lookup takes them
     all, whatever the lengths: the program it belongs to stays the same from batch to batch."""
-    return torch.tensor([t * batch + n for t, size in enumerate(sizes) for n in order[:size]])
+    rows = [t * batch + n for t, size in enumerate(sizes) for n in order[:size]]
+    return torch.tensor(rows, device=device)
 
 
 def pad_packed_sequence(
@@ -201,9 +207,10 @@ def pad_packed_sequence(
         places = invert_permutation(sequence.unsorted_indices).tolist()  # type: ignore[union-attr]
     found = torch.tensor(lengths)
     if sequence.unsorted_indices is not None:
-        found = found[sequence.unsorted_indices]
+        found = found[sequence.unsorted_indices.cpu()]
     blank = sequence.data.new_full((steps * count, *sequence.data.shape[1:]), padding_value)
-    filled = blank.index_copy(0, _rows(sizes, count, places), sequence.data)
+    rows = _rows(sizes, count, places, blank.device)
+    filled = blank.index_copy(0, rows, sequence.data)
     padded = filled.unflatten(0, (steps, count))
     return (padded.transpose(0, 1) if batch_first else padded), found
 

@@ -1,7 +1,7 @@
 """Lowerings of sorting, ranks and searching.
 
-They stand on four specials that go along the last dimension: "sort", "topk", "ranked" and
-"searchsorted". GPUs have kernels for them; elsewhere their rows are called through NumPy.
+Most stand on four specials that go along the last dimension: "sort", "topk", "ranked" and
+"searchsorted". GPUs have kernels for them; elsewhere the rows are called through NumPy.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ from .common import Lowering, Node, flat, is_float, is_narrow, widened, zeros
 
 ON_GPUS_ALONE = frozenset(["sort", "topk", "ranked", "searchsorted"])
 """Specials that only GPUs have kernels for."""
+
+GPU_LOWERINGS: set[Lowering] = set()
+"""The lowerings that stand on them."""
+
+
+def on_gpus(lower: Lowering) -> Lowering:
+    """Says that a lowering stands on specials that only GPUs have kernels for."""
+    GPU_LOWERINGS.add(lower)
+    return lower
 
 
 # --- dimensions ---------------------------------------------------------------------------------
@@ -45,6 +54,7 @@ def _row_numbers(b: Any, lead: Ints) -> Node:
 # --- order --------------------------------------------------------------------------------------
 
 
+@on_gpus
 def sort(b: Any, x: Node, dim: int, descending: bool, stable: bool) -> tuple[Node, Node]:
     if not x.numel or not x.ndim:
         return x, zeros(b, x.shape, "int64")
@@ -54,6 +64,7 @@ def sort(b: Any, x: Node, dim: int, descending: bool, stable: bool) -> tuple[Nod
     return _back(b, values, d), _back(b, at, d)
 
 
+@on_gpus
 def topk(b: Any, x: Node, k: int, dim: int, largest: bool, ordered: bool) -> tuple[Node, Node]:
     if not x.ndim:
         return x, zeros(b, (), "int64")
@@ -89,6 +100,7 @@ def _kept(b: Any, found: tuple[Node, Node], x: Node, d: int, keepdim: bool) -> t
     return b.reshape(found[0], shape), b.reshape(found[1], shape)
 
 
+@on_gpus
 def kthvalue(b: Any, x: Node, k: int, dim: int, keepdim: bool) -> tuple[Node, Node] | None:
     if not x.numel:
         return None
@@ -116,7 +128,7 @@ def median(skip: bool) -> Lowering:
             rank = b.select(b.eq(missing, 0), rank, there)
         return _ranked(b, x, rank, d, keepdim)
 
-    return lower
+    return on_gpus(lower)
 
 
 def median_all(skip: bool) -> Lowering:
@@ -127,9 +139,10 @@ def median_all(skip: bool) -> Lowering:
         found = along(b, flat(b, x), 0, False)
         return None if found is None else found[0]
 
-    return lower
+    return on_gpus(lower)
 
 
+@on_gpus
 def mode(b: Any, x: Node, dim: int, keepdim: bool) -> tuple[Node, Node] | None:
     """In order, runs of equal values are as long as these are frequent: the first of the longest."""
     if not x.numel:
@@ -155,6 +168,7 @@ def mode(b: Any, x: Node, dim: int, keepdim: bool) -> tuple[Node, Node] | None:
 # --- searching ----------------------------------------------------------------------------------
 
 
+@on_gpus
 def searchsorted(b: Any, seq: Node, v: Node, right: bool, int32: bool) -> Node | None:
     if not seq.numel or not v.numel:
         return zeros(b, v.shape, "int64")
@@ -162,6 +176,7 @@ def searchsorted(b: Any, seq: Node, v: Node, right: bool, int32: bool) -> Node |
     return b.special("searchsorted", (right,), (seq, v), v.shape, "int64")  # type: ignore[no-any-return]
 
 
+@on_gpus
 def isin(b: Any, elements: Node, test: Node, unique: bool, invert: bool) -> Node | None:
     """Whether the element at the place where each would be put is equal to it."""
     elements, test = _one_dtype(b, elements, test)
@@ -189,6 +204,7 @@ def _place_of(b: Any, flags: Node, count: int) -> Node:
     return b.special("searchsorted", (False,), (running, wanted), (count,), "int64")  # type: ignore[no-any-return]
 
 
+@on_gpus
 def nonzero_static(b: Any, x: Node, size: int, fill_value: int) -> Node | None:
     if not x.ndim or not x.numel or not size:
         return None
@@ -229,7 +245,7 @@ def _collected(b: Any, g: Node, mask: Node, shape: Ints) -> Node | None:
 
 
 masked_scatter = widened(_masked_scatter)
-masked_scatter_backward = widened(_collected)
+masked_scatter_backward = on_gpus(widened(_collected))
 
 
 # --- products of vectors ------------------------------------------------------------------------

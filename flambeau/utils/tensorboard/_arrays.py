@@ -14,7 +14,7 @@ import flambeau as torch
 def as_array(value: Any) -> np.ndarray:
     """A tensor, an array, a number or a list as an array."""
     if isinstance(value, torch.Tensor):
-        value = value.detach()
+        value = value.detach().cpu()
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     if isinstance(value, (np.ndarray, int, float, np.generic, list, tuple)):
         return np.asarray(value)

@@ -42,6 +42,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         RuntimeError: other shapes.
     """
     _check_scored(boxes, scores)
+    if _together(boxes):
+        return _suppress_together(boxes, scores, None, iou_threshold)
     corners = boxes.detach().cpu().numpy()
     order = np.argsort(-scores.detach().cpu().numpy(), kind="stable")
     keep = _suppress(corners, order, iou_threshold)
@@ -82,6 +84,44 @@ def _suppress(
     return np.array(keep, np.int64)
 
 
+MOST_TOGETHER = 16384
+"""Boxes whose pairs are all compared on a GPU: a byte and for a while some floats each."""
+
+
+def _together(boxes: Tensor) -> bool:
+    return boxes.device.type != "cpu" and 0 < boxes.size(0) <= MOST_TOGETHER
+
+
+def _suppress_together(boxes: Tensor, scores: Tensor, classes: Tensor | None, threshold: float) -> Tensor:
+    """The same choice by comparing all pairs at once, of `classes` only those within one.
+
+    A box is kept if no better one that is kept overlaps it. Asking that of all boxes, from any guess,
+    settles at least one more each time, the best first, so that what does not change any more is the
+    answer: after as many rounds as the longest row of boxes that each overlap the next.
+    """
+    order = (-scores.detach()).argsort(stable=True)
+    x1, y1, x2, y2 = boxes.detach()[order].unbind(1)
+    areas = (x2 - x1) * (y2 - y1)
+    width = torch.minimum(x2[:, None], x2) - torch.maximum(x1[:, None], x1)
+    height = torch.minimum(y2[:, None], y2) - torch.maximum(y1[:, None], y1)
+    shared = width.clamp(min=0) * height.clamp(min=0)
+    clash = shared / (areas[:, None] + areas - shared) > threshold
+    if classes is not None:
+        own = classes[order]
+        clash = clash & (own[:, None] == own)
+    clash = clash.triu(1)
+    keep = torch.ones(len(order), dtype=torch.bool, device=boxes.device)
+    while True:
+        for _ in range(ROUNDS):
+            before, keep = keep, ~(clash & keep[:, None]).any(0)
+        if torch.equal(before, keep):
+            return order[keep]
+
+
+ROUNDS = 4
+"""Rounds before the host asks whether anything has changed."""
+
+
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
     """As `nms`, for each of several classes by itself.
 
@@ -95,6 +135,8 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
         The kept boxes' indices, int64, the best score first.
     """
     _check_scored(boxes, scores)
+    if _together(boxes):
+        return _suppress_together(boxes, scores, idxs, iou_threshold)
     classes = idxs.detach().cpu().numpy()
     values = scores.detach().cpu().numpy()
     corners = boxes.detach().cpu().numpy()
@@ -262,5 +304,5 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
         y, x = np.nonzero(mask)
         if x.size:
             corners = [float(x.min()), float(y.min()), float(x.max()), float(y.max())]
-            boxes[index] = torch.tensor(corners)
+            boxes[index] = torch.tensor(corners, device=boxes.device)
     return boxes

@@ -112,7 +112,7 @@ def displaced(
         torch.linspace((1 - size) / size, (size - 1) / size, int(size)) for size in image.shape[-2:]
     ]
     y, x = torch.meshgrid(axes, indexing="ij")
-    grid = torch.stack([x, y], -1).unsqueeze(0).to(displacement.dtype) + displacement
+    grid = torch.stack([x, y], -1).unsqueeze(0).to(displacement) + displacement
     return sampled(image, grid, mode, fill)
 
 

@@ -459,6 +459,7 @@ class AugMix(_Augment):
         shares = self._sample_dirichlet(alphas)
         alphas = torch.tensor([self.alpha] * self.mixture_width).expand(count, -1)
         weights = self._sample_dirichlet(alphas) * shares[:, 1].view(count, -1)
+        shares, weights = shares.to(batch.device), weights.to(batch.device)
         mix = shares[:, 0].view(one_each) * batch
         for chain in range(self.mixture_width):
             mix = mix + weights[:, chain].view(one_each) * self._chain(batch, space)

@@ -206,6 +206,7 @@ class AugMix(_Augment):
         shares = first._sample_dirichlet(torch.tensor([self.alpha] * 2).expand(count, -1))
         alphas = torch.tensor([self.alpha] * self.mixture_width).expand(count, -1)
         weights = first._sample_dirichlet(alphas) * shares[:, 1].reshape(count, -1)
+        shares, weights = shares.to(batch.device), weights.to(batch.device)
         mix = shares[:, 0].reshape(one_each) * batch
         for chain in range(self.mixture_width):
             mix = mix + weights[:, chain].reshape(one_each) * self._chain(batch, space)

@@ -513,7 +513,7 @@ class RandomIoUCrop(Transform):
                 left, top = int((width - wide) * place[0]), int((height - tall) * place[1])
                 if wide == 0 or tall == 0:
                     continue
-                part = torch.tensor([[left, top, left + wide, top + tall]], dtype=corners.dtype)
+                part = corners.new_tensor([[left, top, left + wide, top + tall]])
                 inside = ((middles > part[:, :2]) & (middles < part[:, 2:])).all(dim=1)
                 if not inside.any() or box_iou(corners[inside], part).max() < least:
                     continue

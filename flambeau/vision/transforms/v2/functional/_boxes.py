@@ -43,7 +43,7 @@ def _shifted(boxes: Any, right: int, down: int, size: _Size, what: str) -> Any:
     plain = _straight(boxes, what)
     twice = boxes.format is _XYXY
     shift = [right, down, right, down] if twice else [right, down, 0, 0]
-    return _cut(plain + torch.tensor(shift, dtype=plain.dtype), boxes, size)
+    return _cut(plain + torch.tensor(shift, dtype=plain.dtype, device=plain.device), boxes, size)
 
 
 def _moved(boxes: Any, move: _Move, size: _Size, what: str) -> Any:
@@ -82,7 +82,7 @@ def _resize_boxes(
     height, width = boxes.canvas_size
     tall, wide = _resized(boxes, size, max_size)
     plain = _straight(boxes, "resizing")
-    ratios = torch.tensor([wide / width, tall / height] * 2)
+    ratios = torch.tensor([wide / width, tall / height] * 2, device=plain.device)
     scaled = plain.mul(ratios).to(plain.dtype)
     return tv_tensors.wrap(scaled, like=boxes, canvas_size=(tall, wide))
 
@@ -93,7 +93,7 @@ def _resize_points(
 ) -> Any:
     height, width = points.canvas_size
     tall, wide = _resized(points, size, max_size)
-    ratios = torch.tensor([wide / width, tall / height])
+    ratios = torch.tensor([wide / width, tall / height], device=points.device)
     return _points(points, lambda xy: xy * ratios, (tall, wide))
 
 
@@ -139,7 +139,7 @@ def _crop_boxes(boxes: Any, top: int, left: int, height: int, width: int) -> Any
 
 @for_type(P.crop, KeyPoints)
 def _crop_points(points: Any, top: int, left: int, height: int, width: int) -> Any:
-    corner = torch.tensor([left, top])
+    corner = torch.tensor([left, top], device=points.device)
     return _points(points, lambda xy: xy - corner, (height, width))
 
 
@@ -192,13 +192,13 @@ def _pad_boxes(boxes: Any, padding: Any, fill: Any = None, padding_mode: str = "
 @for_type(P.pad, KeyPoints)
 def _pad_points(points: Any, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Any:
     left, top, size = _padded(points, padding, padding_mode)
-    corner = torch.tensor([left, top])
+    corner = torch.tensor([left, top], device=points.device)
     return _points(points, lambda xy: xy + corner, size)
 
 
 def _by_matrix(matrix: list[float]) -> _Move:
     def move(points: torch.Tensor) -> torch.Tensor:
-        rows = torch.tensor(matrix, dtype=points.dtype).reshape(2, 3)
+        rows = torch.tensor(matrix, dtype=points.dtype, device=points.device).reshape(2, 3)
         whole = torch.cat([points, torch.ones_like(points[..., :1])], dim=-1)
         return torch.matmul(whole, rows.T)
 
@@ -243,7 +243,8 @@ def _rotate(
     move, size = _by_matrix(matrix), inpt.canvas_size
     if expand:
         height, width = size
-        edges = torch.tensor([[0.0, 0.0], [0, height], [width, height], [width, 0]])
+        corners = [[0.0, 0.0], [0, height], [width, height], [width, 0]]
+        edges = torch.tensor(corners, device=inpt.device)
         corner = move(edges).amin(0)
         turn = _by_matrix(matrix)
 
@@ -274,7 +275,7 @@ def _perspective(
     inverse = torch.linalg.inv(back)
 
     def move(points: torch.Tensor) -> torch.Tensor:
-        rows = inverse.to(points.dtype)
+        rows = inverse.to(points.device, points.dtype)
         found = torch.matmul(points, rows[:, :2].T) + rows[:, 2]
         return found[..., :2] / found[..., 2:]
 
@@ -285,14 +286,15 @@ def _perspective(
 
 def _elastic(inpt: Any, displacement: Any, interpolation: Any = None, fill: Any = None) -> Any:
     height, width = inpt.canvas_size
+    moved = displacement.to(inpt.device)
 
     def move(points: torch.Tensor) -> torch.Tensor:
         # Approximately: each point goes the opposite way of what its pixel is taken from.
         x = points[..., 0].long().clamp(0, width - 1)
         y = points[..., 1].long().clamp(0, height - 1)
-        half = torch.tensor([0.5 * width, 0.5 * height], dtype=points.dtype)
+        half = torch.tensor([0.5 * width, 0.5 * height], dtype=points.dtype, device=points.device)
         whole = torch.stack([x, y], -1).to(points.dtype)
-        return whole - displacement[0, y, x].to(points.dtype) * half
+        return whole - moved[0, y, x].to(points.dtype) * half
 
     if isinstance(inpt, BoundingBoxes):
         return _moved(inpt, lambda xy: move(xy.ceil()), inpt.canvas_size, "a displacement")

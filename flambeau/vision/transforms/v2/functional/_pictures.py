@@ -459,5 +459,5 @@ def jpeg(inpt: Any, quality: int) -> Any:
 @functional
 def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
     """Takes so many pictures of a video, evenly spaced."""
-    frames = torch.linspace(0, inpt.shape[-4] - 1, num_samples).long()
+    frames = torch.linspace(0, inpt.shape[-4] - 1, num_samples, device=inpt.device).long()
     return torch.index_select(inpt, -4, frames)
