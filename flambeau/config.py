@@ -29,7 +29,7 @@ operation at its call."""
 max_pending_bytes: int = _int("FLAMBEAU_MAX_PENDING_BYTES", 0)
 """FLAMBEAU_MAX_PENDING_BYTES: how many bytes of results (of 64 KiB and more) may be recorded before they
 are computed, which bounds what laziness holds in memory; 0 for an eighth of what there is, 2 GiB at
-most."""
+most. Results on a GPU don't count (see `graph.trace.note_uploaded`)."""
 
 memory_limit: int = max(_int("FLAMBEAU_MEMORY_LIMIT", 0), 0)
 """FLAMBEAU_MEMORY_LIMIT: bytes that the process may have in memory. What a result of 64 MiB and more

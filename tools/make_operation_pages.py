@@ -16,7 +16,7 @@ from typing import Any
 
 import flambeau
 from flambeau.frontend import dispatch
-from flambeau.ops.lowering.sorting import GPU_LOWERINGS
+from flambeau.ops.lowering.common import GPU_LOWERINGS
 from flambeau.ops.table import Row, table
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "operations"

@@ -77,6 +77,8 @@ def test():
     model.eval()
     correct = 0
     for data, target in train_loader:
+        if args.cuda:
+            data, target = data.cuda(), target.cuda()
         output = model(Variable(data))
         pred = output.data.max(1, keepdim=True)[1]
         correct += pred.eq(target.data.view_as(pred)).long().cpu().sum()

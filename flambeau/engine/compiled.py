@@ -22,9 +22,11 @@ from .. import config
 from ..codegen.plan import Call, Declined, Plan, Scalar, Step, plan
 from ..codegen.planning import Placed
 from ..core import dtypes
+from ..core.device import CPU
+from ..errors import InternalError
 from ..graph.lowering import lower
 from ..graph.program import Capture, Program
-from ..ops.lowering.sorting import ON_GPUS_ALONE
+from ..ops.lowering.common import ON_GPUS_ALONE
 from ..runtime import blocks, pool
 from ..runtime.blocks import address_of
 from . import arena
@@ -74,6 +76,10 @@ class Compiled:
     def __init__(self, program: Program, guard: Guard, fusing: bool = True) -> None:
         self.program = program
         self.guard = guard
+        # An address of a GPU's memory would be read as one of the host's.
+        away = [a for a in program.inputs if (a[0] if isinstance(a, tuple) else a).device is not CPU]
+        if away:
+            raise InternalError(f"a program of the CPU reads {away[0]} of {away[0].device}")
         self.threads = pool.get_num_threads()
         banned: set[str] = set(ON_GPUS_ALONE)
         while True:

@@ -6,9 +6,8 @@ element takes 64 bits. So numbers are a function of the seed and of what was dra
 computes them and when: nothing runs at the call, and the numbers are made inside of the loop that uses
 them. They are not the CPU's numbers, nor those that PyTorch draws on a GPU.
 
-`randperm`, `poisson`, `binomial`, gamma numbers and `multinomial` of more than one number are drawn on
-the host, from a stream that the seed and the offset choose, and copied; what they are drawn with has
-to be waited for.
+`randperm`, `poisson`, `binomial` and gamma numbers are drawn on the host, from a stream that the seed and
+the offset choose, and copied; what they are drawn with has to be waited for.
 """
 
 from __future__ import annotations
@@ -234,6 +233,29 @@ class Philox:
         working = "float64" if dtype == "float64" else "float32"
         return self._done(self.normal(shape, working, mean, std).exp(), dtype)
 
+    def multinomial(self, weights: Any, count: int, replacement: bool = False) -> Any:
+        """Indices drawn in proportion to weights on the device, (k,) or (rows, k), as a tensor of (count,)
+        or (rows, count). Shape and count have been checked; the weights are not looked at: a row that has
+        NaN, infinity, negative numbers or nothing but zeros gives some indices, in range.
+
+        One index, and several without replacement: where exponential waits with these rates are over
+        first, in that order. Else each is looked up in the running sum of the weights, in float64.
+        """
+        if replacement and count > 1:
+            return self._looked_up(weights, count)
+        double = weights.dtype is dtypes.float64
+        waits = self.exponential(tuple(weights.shape), "float64" if double else "float32")
+        keys = weights.to(waits.dtype) / waits
+        return keys.argmax(-1, keepdim=True) if count == 1 else call.topk(keys, count)[1]
+
+    def _looked_up(self, weights: Any, count: int) -> Any:
+        w = weights.to(dtypes.float64)
+        # Rounding must not make a step where the weight is zero: such a place is never the first one above.
+        running = call.where(w > 0, w.cumsum(-1), 0.0).cummax(-1)[0]
+        shares = running / running[..., -1:]
+        points = self.uniform((*w.shape[:-1], count), "float64")
+        return call.searchsorted(shares, points, right=True).clamp(max=w.shape[-1] - 1)
+
     # --- on the host ------------------------------------------------------------------------------
 
     def randperm(self, n: int, dtype: str = "int64") -> Any:
@@ -241,10 +263,6 @@ class Philox:
         check_permutation(n, dtype)
         order, dt = permutation(*self.take(n, True), n), dtypes.by_name(dtype)
         return wrap(dtypes.convert(order, dtypes.int64, dt), dt, device=self.device)
-
-    def multinomial(self, weights: Any, count: int, replacement: bool = False, dtype: Any = None) -> Any:
-        """Indices as an array."""
-        return self._host().multinomial(weights, count, replacement, dtype=dtype)
 
     def poisson(self, rates: Any, dtype: str = "float32") -> Any:
         """Numbers as an array."""
@@ -261,15 +279,6 @@ class Philox:
 
 def _as_complex(parts: Any) -> Any:
     return call.view_as_complex(parts)
-
-
-def one_index(stream: Philox, weights: Any) -> Any:
-    """An index for each row of weights on the device, drawn in proportion to them: the first of
-    exponential waits with these rates. The weights are not looked at: a row that has NaN, infinity,
-    negative numbers or nothing but zeros gives some index."""
-    double = weights.dtype is dtypes.float64
-    waits = stream.exponential(tuple(weights.shape), "float64" if double else "float32")
-    return (weights.to(waits.dtype) / waits).argmax(-1, keepdim=True)
 
 
 # --- the default generators -----------------------------------------------------------------------

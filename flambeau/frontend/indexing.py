@@ -244,15 +244,19 @@ def _bool_index(value: bool) -> Any:
 
 
 def _integers(tensors: list[Any]) -> list[Any]:
-    """Masks as the integer tensors of the places where they are true."""
+    """Masks as the integer tensors of the places where they are true. Of a mask on a GPU only how many
+    these are is looked at."""
     from .creation import wrap
 
     out = list(tensors)
     for i, t in enumerate(tensors):
         if t is not None and t._aval.dtype is dtypes.bool_:
-            parts = np.nonzero(t._array("a mask is an index"))
-            where = t._aval.device
-            out[i : i + len(parts)] = [wrap(p.copy(), dtypes.int64, device=where) for p in parts]
+            if t._aval.device is devices.CPU:
+                parts = np.nonzero(t._array("a mask is an index"))
+                found = [wrap(p.copy(), dtypes.int64, device=devices.CPU) for p in parts]
+            else:
+                found = list(call.nonzero(t, as_tuple=True))
+            out[i : i + len(found)] = found
     return out
 
 

@@ -14,6 +14,7 @@ from ..core.device import CPU, usable
 from ..core.dtypes import dtype
 from ..graph.trace import state
 from ..ops.table import call
+from ..runtime.random_rules import check_counts
 from ..runtime.shortage import naming, room
 from . import draws
 from .creation import sizes, wanted, wrap
@@ -276,8 +277,8 @@ def multinomial(
 ) -> Tensor:  # fmt: skip
     """Indices drawn with the weights of each row of `input`.
 
-    On a GPU one index a row is drawn there, and the weights are not looked at; more are drawn on the
-    host."""
+    On a GPU they are drawn there, and nothing waits: what is in `input` is not looked at, so that weights
+    which are negative or not finite, or rows of zeros, give some indices instead of an error."""
     _need_tensor("multinomial", "input", input)
     if not input.is_floating_point():
         raise RuntimeError(
@@ -303,10 +304,9 @@ def multinomial(
 def _indices(g: Any, input: Tensor, count: int, replacement: bool) -> Tensor:
     """What `multinomial` draws."""
     where = input._aval.device
-    if where is not CPU and count == 1 and input.ndim in (1, 2) and input.numel():
-        from .cuda_random import one_index
-
-        return one_index(g, input.detach())  # type: ignore[no-any-return]
+    if where is not CPU:
+        check_counts(tuple(input.shape), count, replacement)
+        return g.multinomial(input.detach(), count, replacement)  # type: ignore[no-any-return]
     weights = dtypes.widen(input._array("multinomial()"), input.dtype)
     array = g.multinomial(weights, count, replacement, dtype=input.dtype.name)
     return wrap(array, dtypes.int64, device=where)

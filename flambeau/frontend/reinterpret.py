@@ -38,6 +38,6 @@ def view_dtype(x: Any, dt: dtype) -> Any:
         offset = offset * old // new
     t: Any = object.__new__(Tensor)
     t._storage = x._storage
-    t._aval = aval(tuple(shape), dt)
+    t._aval = aval(tuple(shape), dt, x._aval.device)
     t._strides, t._offset, t._plain = tuple(strides), offset, False
     return t

@@ -124,6 +124,18 @@ def _scan(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     return (np.cumsum if kind == "sum" else np.cumprod)(x, axis=dim, dtype=x.dtype)
 
 
+@special("logcumsumexp")
+def _logcumsumexp(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    """x → logarithms of running sums of exponentials."""
+    return np.asarray(_of_row("logcumsumexp", *arrays, *params))
+
+
+@special("recurrence")
+def _recurrence(arrays: list[Array], params: tuple[Any, ...]) -> Array:
+    """factor, term → y[i] = term[i] + factor[i] * y[i - 1]; y[0] = term[0]."""
+    return np.asarray(_of_row("recurrence", *arrays, *params))
+
+
 # --- order, along the last dimension ------------------------------------------------------------
 
 
@@ -165,6 +177,7 @@ def _of_row(name: str, *args: Any) -> Any:
 # --- convolutions and pooling -------------------------------------------------------------------
 
 
+@special("conv3_forward")
 @special("conv_forward")
 def _conv_forward(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     x, w, *bias = arrays
@@ -172,12 +185,14 @@ def _conv_forward(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     return conv_kernels.forward(x, w, bias[0] if bias else None, size, *params)
 
 
+@special("conv3_input")
 @special("conv_input")
 def _conv_input(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     g, w = arrays
     return conv_kernels.by_input(g, w, *params)
 
 
+@special("conv3_weight")
 @special("conv_weight")
 def _conv_weight(arrays: list[Array], params: tuple[Any, ...]) -> Array:
     g, x = arrays

@@ -102,7 +102,7 @@ def _channel_bias(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None
         return None
     for i in (0, 1):
         product, other = args[i], args[1 - i]
-        if node.args[i].uses != 1 or product.op != "special" or product.attr[0] != "conv_forward":
+        if node.args[i].uses != 1 or product.op != "special" or product.attr[0] not in _CONVOLUTIONS:
             continue
         access = resolve(other)
         lead = product.ndim - other.ndim
@@ -113,8 +113,12 @@ def _channel_bias(b: Builder, node: Node, args: tuple[Node, ...]) -> Node | None
             and other.dtype == product.dtype and node.shape == product.shape and lead <= 1
         ):  # fmt: skip
             bias = access.base
-            return b.special("conv_forward", product.attr[1], (*product.args, bias), product.shape, product.dtype)
+            name, params = product.attr
+            return b.special(name, params, (*product.args, bias), product.shape, product.dtype)
     return None
+
+
+_CONVOLUTIONS = ("conv_forward", "conv3_forward")
 
 
 def _relu_and_pool(outputs: list[Node]) -> list[Node]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .special_functions import _LGAMMA, Array, _erfcx, _erfinv, _polynomial, lgamma
+from .special_functions import LGAMMA, Array, _erfcx, _erfinv, _polynomial, lgamma
 
 # --- incomplete gamma functions ---------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ def _upper_recurring(a: Array, x: Array) -> Array:
     for n in range(1, 40):
         term = term * -x / n
         total = total + term / (a + n)
-    lead = a * np.log(x) - a * (a - 1) * _polynomial(2 * a - 1, _LGAMMA)
+    lead = a * np.log(x) - a * (a - 1) * _polynomial(2 * a - 1, LGAMMA)
     return -np.expm1(lead) - np.exp(lead) * a * total
 
 

@@ -69,7 +69,7 @@ def _recurrence_grads(grad: Any, factor: Any, result: Any, dim: int) -> tuple[An
 
 row(
     "recurrence(Tensor factor, Tensor term, int dim) -> Tensor",
-    rule=_recurrence_rule, numpy=_recurrence, forms="",
+    rule=_recurrence_rule, numpy=_recurrence, forms="", lower=low.recurrence,
     grads={("factor", "term"): lambda grad, factor, result, dim:
            _recurrence_grads(grad, factor, result, dim)},
     samples=lambda m: [((m(4), m(4), 0), {}), ((m(2, 3), m(2, 3), 1), {})],
@@ -172,7 +172,7 @@ def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
 
 row(
     "logcumsumexp(Tensor input, int dim) -> Tensor", rule=_logcumsumexp_rule, forms="fmo",
-    numpy=_logcumsumexp,
+    numpy=_logcumsumexp, lower=low.logcumsumexp,
     grads={"input": lambda grad, input, result, dim:
            _logcumsumexp_grad(grad, input, result, dim)},
     samples=lambda m: [((m(4), 0), {}), ((m(2, 3), 1), {}), ((m(), 0), {}), ((m(3, low=-900.0, high=900.0), 0), {}), ((m.complex(2, 3), 1), {})],

@@ -11,6 +11,7 @@ from ..core.dtypes import finfo
 from ..runtime.shortage import room
 from . import special_functions as special
 from .formulas import one
+from .lowering import special as low
 from .lowering.common import primitive
 from .rules import pointwise
 from .table import Spec, call, row
@@ -51,6 +52,7 @@ row(
 
 row(
     "erfinv(Tensor input) -> Tensor", rule=_real, numpy=special.erfinv, forms="fmio",
+    lower=low.erfinv,
     alias=("special.erfinv",),
     grads={"input": lambda grad, result: grad * (call.exp(result * result) / _SLOPE)},
     samples=one(low=-0.8, high=0.8), doc="The inverse of erf, on [-1, 1].",
@@ -58,6 +60,7 @@ row(
 
 row(
     "lgamma(Tensor input) -> Tensor", rule=_real, numpy=special.lgamma, forms="fmio",
+    lower=low.lgamma,
     alias=("special.gammaln",),
     grads={"input": lambda grad, input: grad * call.digamma(input)},
     samples=one(low=0.3, high=4.0), doc="The logarithm of the absolute value of gamma(input).",
@@ -65,6 +68,7 @@ row(
 
 row(
     "digamma(Tensor input) -> Tensor", rule=_real, numpy=special.digamma, forms="fmio",
+    lower=low.digamma,
     alias=("special.digamma", "special.psi"),
     grads={"input": lambda grad, input: grad * call.polygamma_of(input, 1)},
     samples=one(low=0.3, high=4.0), doc="The derivative of lgamma.",
@@ -81,6 +85,7 @@ row(
     "polygamma_of(Tensor input, int n) -> Tensor",
     rule=_polygamma_rule, forms="mi", alias=("polygamma",), node="Polygamma",
     numpy=lambda x, n: special.polygamma(x, n) if n else special.digamma(x),
+    lower=low.polygamma,
     grads={"input": lambda grad, input, n: grad * call.polygamma_of(input, n + 1)},
     samples=one(2, low=0.3, high=4.0), doc="polygamma() with the tensor first.",
 )  # fmt: skip

@@ -43,7 +43,7 @@ _ERFCX = (
 )  # fmt: skip
 """(x + 3) * exp(x * x) * erfc(x) in powers of 1 - 7 / (x + 3), for x >= 0.5; error 5.1e-18."""
 
-_LGAMMA = (
+LGAMMA = (
     0.48312895054098089, -0.072979947957153043, 0.015727850268641235, -0.0039135609376261867,
     0.0010498186644491197, -0.00029455070151955953, 8.5100903822665391e-5, -2.5094328669818344e-5,
     7.5113911543279285e-6, -2.2742474054826674e-6, 6.9484607899472725e-7, -2.138632494418463e-7,
@@ -53,7 +53,7 @@ _LGAMMA = (
 )  # fmt: skip
 """lgamma(x) / ((x - 1) * (x - 2)) in powers of 2 * x - 3, for 1 <= x <= 2; error 2.4e-19."""
 
-_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 """The Bernoulli numbers B2, B4, ..., B16."""
 
 
@@ -217,14 +217,14 @@ def _lgamma_near(x: Array) -> Array:
         product = np.where(high, product * r, product)
         r = np.where(high, r - 1, r)
     product = np.log(np.where(low, x, product))
-    return r * (r - 1) * _polynomial(2 * r - 1, _LGAMMA) + np.where(low, -product, product)
+    return r * (r - 1) * _polynomial(2 * r - 1, LGAMMA) + np.where(low, -product, product)
 
 
 def _lgamma_far(x: Array) -> Array:
     y = 1 / x
     series = np.zeros_like(x)
     for k in range(7, 0, -1):
-        series = series * (y * y) + _BERNOULLI[k - 1] / (2 * k * (2 * k - 1))
+        series = series * (y * y) + BERNOULLI[k - 1] / (2 * k * (2 * k - 1))
     return (x - 0.5) * (np.log(x) - 1) + (series * y + (0.5 * math.log(2 * math.pi) - 0.5))
 
 
@@ -290,7 +290,7 @@ def _polygamma_positive(x: Array, n: int) -> Array:
     series = np.zeros_like(x)
     for k in range(8, 0, -1):
         factor = math.factorial(2 * k + n - 1) / math.factorial(2 * k)
-        series = series * (y * y) + _BERNOULLI[k - 1] * factor
+        series = series * (y * y) + BERNOULLI[k - 1] * factor
     if n == 0:
         return np.where(x == np.inf, np.inf, np.log(x) - 0.5 * y - series * y * y - shifted)
     first = math.factorial(n - 1) * y**n + 0.5 * factorial * y ** (n + 1)

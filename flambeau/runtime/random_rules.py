@@ -158,14 +158,13 @@ def probabilities(p: float | Array, shape: tuple[int, ...]) -> Array:
         ) from None
 
 
-def check_weights(weights: Array, count: int, replacement: bool) -> None:
-    if weights.ndim not in (1, 2):
-        raise RuntimeError(f"multinomial: expected 1 or 2 dimensions, got shape {weights.shape}")
-    if weights.dtype.kind != "f":
-        raise RuntimeError(f"multinomial: expected float weights, got {weights.dtype.name}")
+def check_counts(shape: tuple[int, ...], count: int, replacement: bool) -> None:
+    """What can be said of `multinomial` without looking at weights of this shape."""
+    if len(shape) not in (1, 2):
+        raise RuntimeError(f"multinomial: expected 1 or 2 dimensions, got shape {shape}")
     if count <= 0:
         raise RuntimeError(f"multinomial: expected num_samples > 0, got {count}")
-    categories = weights.shape[-1]
+    categories = shape[-1]
     if not replacement and count > categories:
         raise RuntimeError(
             f"multinomial: can't draw {count} of {categories} without replacement; "
@@ -174,7 +173,13 @@ def check_weights(weights: Array, count: int, replacement: bool) -> None:
     if categories > 2**24:
         raise RuntimeError(f"multinomial: at most 2**24 categories, got {categories}")
     if categories == 0:
-        raise RuntimeError(f"multinomial: no categories in weights of shape {weights.shape}")
+        raise RuntimeError(f"multinomial: no categories in weights of shape {shape}")
+
+
+def check_weights(weights: Array, count: int, replacement: bool) -> None:
+    if weights.dtype.kind != "f":
+        raise RuntimeError(f"multinomial: expected float weights, got {weights.dtype.name}")
+    check_counts(weights.shape, count, replacement)
     if not ((weights >= 0) & (weights < np.inf)).all():
         raise RuntimeError("multinomial: weights must be finite and not negative")
     if not weights.any(-1).all():

@@ -302,6 +302,16 @@ def test_no_elements_have_no_address(gpu: Any) -> None:
     assert found.shape == (0, 3) and found.is_cuda
 
 
+def test_other_dtypes_of_the_same_bytes_stay_on_the_gpu(gpu: Any) -> None:
+    """A program of the CPU would take the GPU's addresses for the host's."""
+    x = torch.tensor([0, 1, 2, 255], dtype=torch.uint8).cuda()
+    for _ in range(3):
+        flags = x.view(torch.bool)
+        assert flags.is_cuda and flags.sum().item() == 3 and (flags & flags).tolist() == [False, True, True, True]
+        assert x.view(torch.int16).tolist() == [256, -254]
+        tiering.wait_for_compiler()
+
+
 # --- traffic --------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import pytest
 import flambeau as torch
 from flambeau import config
 from flambeau.codegen.cuda import (
+    contractions,
     special_order,
     special_order_radix,
     special_order_search,
@@ -23,7 +24,7 @@ from flambeau.codegen.specials import PLANNERS as OF_CPU
 from flambeau.core import device as devices
 from flambeau.engine import tiering
 from flambeau.graph.evaluate_specials import SPECIALS
-from flambeau.ops.lowering.sorting import ON_GPUS_ALONE
+from flambeau.ops.lowering.common import ON_GPUS_ALONE
 from flambeau.ops.table import table
 from flambeau.vision import ops
 from tools.gpu import simulated
@@ -246,7 +247,7 @@ def synchronous() -> Iterator[None]:
 
 def test_the_cpu_has_no_kernels_for_it() -> None:
     assert ON_GPUS_ALONE.isdisjoint(OF_CPU)
-    assert set(specials.PLANNERS) >= ON_GPUS_ALONE
+    assert {*specials.PLANNERS, *contractions.PLANNERS} >= ON_GPUS_ALONE
 
 
 def test_the_cpu_calls_numpy(synchronous: None) -> None:

@@ -6,10 +6,11 @@
     matmul_add               (a, b, out)           out += a @ b, in place
     conv_forward             (x, w[, bias])        params end with stride, padding, dilation, groups
     conv_input, conv_weight  (grad, w), (grad, x)  the same
+    conv3_forward ...        the same of volumes, which the CPU has no kernels for
 
 Operands are float32, float64, float16 or bfloat16 and may differ; sums of 16-bit floats are in float32.
 The result may be 16-bit. The first of `params` may be an activation's name (`gemm_store.ACTIVATIONS`)
-for matmul, matmul_bias and conv_forward.
+for matmul, matmul_bias and the forward convolutions.
 
 The library is asked first, where it is there and there is enough to do: `LARGE` multiply-adds or more.
 Below that a launch of our own, whose addresses a graph need not know, should be as good. An activation
@@ -198,5 +199,6 @@ def _convolution(kind: str) -> Callable[..., Launches | None]:
 PLANNERS: dict[str, Callable[..., Launches | None]] = {
     "matmul": _matmul, "matmul_bias": _matmul, "matmul_add": _matmul_add,
     "conv_forward": _convolution("forward"), "conv_input": _convolution("input"),
-    "conv_weight": _convolution("weight"),
+    "conv_weight": _convolution("weight"), "conv3_forward": _convolution("forward"),
+    "conv3_input": _convolution("input"), "conv3_weight": _convolution("weight"),
 }  # fmt: skip

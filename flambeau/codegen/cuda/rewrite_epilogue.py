@@ -17,7 +17,7 @@ from ...graph.simplify import rewrite
 from ...ops.lowering import activations
 from .rewrite_narrow import NARROW
 
-TAKERS = frozenset(["matmul", "matmul_bias", "conv_forward"])
+TAKERS = frozenset(["matmul", "matmul_bias", "conv_forward", "conv3_forward"])
 PATTERNS: dict[str, Callable[[Any, Node], Node]] = {
     "relu": activations.relu,
     "gelu": lambda b, x: activations.gelu(b, x, "none"),

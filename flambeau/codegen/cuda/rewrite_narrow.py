@@ -14,7 +14,9 @@ from ...graph.ir import Builder, Node
 from ...graph.simplify import rewrite
 
 NARROW = ("float16", "bfloat16")
-CONTRACTIONS = frozenset(["matmul", "matmul_bias", "matmul_add", "conv_forward", "conv_input", "conv_weight"])
+CONTRACTIONS = frozenset(
+    "matmul matmul_bias matmul_add conv_forward conv_input conv_weight conv3_forward conv3_input conv3_weight".split()
+)
 
 
 def is_contraction(x: Node) -> bool:
@@ -85,7 +87,7 @@ def _in_memory(x: Node) -> bool:
     return x.op == "input" or x.op == "cast" and x.ndim == 1 and x.args[0].op == "input"
 
 
-_WITH_BIAS = {"matmul": "matmul_bias", "conv_forward": "conv_forward"}
+_WITH_BIAS = {"matmul": "matmul_bias", "conv_forward": "conv_forward", "conv3_forward": "conv3_forward"}
 
 
 def results(outputs: list[Node]) -> list[Node]:

@@ -1,4 +1,4 @@
-"""Running sums, products and extrema along a dimension.
+"""Running sums, products, extrema and sums of exponentials along a dimension.
 
 Arrays are seen as (outer, n, inner). With something inside, a thread goes down a column. Else a
 block goes along a row, `ITEMS` elements a thread at a time, or a warp, where rows are short.
@@ -15,9 +15,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from .. import vectormath
 from ..ir_text import ELEMENT
 from ..special_index import split
-from ..special_scan import combined
+from ..special_scan import combined as combined_simply
 from .ir import WARP
 from .special_code import (
     THREADS,
@@ -42,7 +43,7 @@ from .special_code import (
 )
 from .special_copy import in_rows
 
-KINDS = {"cumsum": "sum", "cumprod": "prod", "cummax": "max", "cummin": "min"}
+KINDS = {"cumsum": "sum", "cumprod": "prod", "cummax": "max", "cummin": "min", "logcumsumexp": "logaddexp"}
 ITEMS = 4
 """Consecutive elements of a thread."""
 TILE = ITEMS * THREADS
@@ -64,7 +65,27 @@ def identity(how: str, dtype: str) -> float:
     if how in ("sum", "prod"):
         return 1 if how == "prod" else -0.0 if dtype.startswith("float") else 0
     least = lowest(dtype)
-    return least if how == "max" else -least if math.isinf(least) else -1 - least
+    return least if how in ("max", "logaddexp") else -least if math.isinf(least) else -1 - least
+
+
+def combined(c: Code, how: str, a: Val, b: Val) -> Val:
+    """What two values in a row come to."""
+    if how != "logaddexp":
+        return combined_simply(c, how, a, b)
+    # log(exp(a) + exp(b)), as NumPy's: infinities that are equal stay.
+    ahead = a.compare("oge", b)
+    top, low = c.select(ahead, a, b), c.select(ahead, b, a)
+    dtype = "float64" if a.type == "double" else "float32"
+    x = low - top
+    for name in ("exp", "log1p"):
+        x = c.value(a.type, f"call {a.type} @{vectormath.symbol(name, 1, dtype)}({x})")
+    return c.select(a.compare("oeq", b), a + math.log(2), top + x)
+
+
+def _prepare(c: Code, s: _Scan) -> None:
+    """Define what `combined` calls."""
+    if s.how == "logaddexp":
+        c.define(vectormath.functions(c.target, 1, s.dtype, ["exp", "log1p"])[0])
 
 
 class _Scan(NamedTuple):
@@ -81,7 +102,7 @@ def scan(room: Room, inputs: list[Placed], outputs: list[Placed], params: Any) -
     how = KINDS.get(kind, kind)
     if how not in KINDS.values() or x.dtype != y.dtype or not dense(y):
         return None
-    if x.dtype not in ("float32", "float64", "int64", "int32"):
+    if x.dtype not in (("float32", "float64") if how == "logaddexp" else ("float32", "float64", "int64", "int32")):
         return None
     launches: list[GpuLaunch] = []
     if 0 in x.shape:
@@ -105,7 +126,12 @@ def scan(room: Room, inputs: list[Placed], outputs: list[Placed], params: Any) -
     ]
 
 
-PLANNERS = {"scan": scan}
+def _logcumsumexp(room: Room, inputs: list[Placed], outputs: list[Placed], params: Any) -> list[GpuLaunch] | None:
+    """x → its scan; params (dim,)."""
+    return scan(room, inputs, outputs, ("logaddexp", *params))
+
+
+PLANNERS = {"scan": scan, "logcumsumexp": _logcumsumexp}
 
 
 def _size(outer: int, n: int, inner: int) -> tuple[int, ...]:
@@ -215,6 +241,7 @@ def _rows(
 
 def _emit_rows(target: Target, symbol: str, s: _Scan, what: str, together: bool) -> str:
     c = Code(target, symbol, s.small)
+    _prepare(c, s)
     e = ELEMENT[s.dtype]
     x, y, before = c.buffer(), c.buffer(), c.buffer()
     outer, n, piece = c.wholes(3)
@@ -282,6 +309,7 @@ def _columns(
 
 def _emit_columns(target: Target, symbol: str, s: _Scan, what: str) -> str:
     c = Code(target, symbol, s.small)
+    _prepare(c, s)
     e = ELEMENT[s.dtype]
     x, y, before = c.buffer(), c.buffer(), c.buffer()
     n, inner, piece, total = c.wholes(4)
@@ -319,6 +347,7 @@ def _between(s: _Scan, totals: Placed, outer: int, pieces: int, inner: int) -> G
 
 def _emit_between(target: Target, symbol: str, s: _Scan) -> str:
     c = Code(target, symbol, s.small)
+    _prepare(c, s)
     e = ELEMENT[s.dtype]
     x, pieces, inner, total = c.buffer(), *c.wholes(3)
     columns = c.over()

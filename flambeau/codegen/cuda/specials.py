@@ -19,6 +19,7 @@ from . import (
     special_max_pool,
     special_order,
     special_pad,
+    special_recurrence,
     special_scan,
 )
 from .kernel import AnyLaunch, GpuLaunch, Room
@@ -42,6 +43,7 @@ PLANNERS: dict[str, Planner] = {
     **special_avg_pool.PLANNERS,
     **special_index.PLANNERS,
     **special_scan.PLANNERS,
+    **special_recurrence.PLANNERS,
     **special_order.PLANNERS,
     **attention.PLANNERS,
 }

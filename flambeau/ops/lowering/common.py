@@ -12,6 +12,21 @@ Node = Any
 
 Lowering = Callable[..., Any]
 
+ON_GPUS_ALONE = frozenset(
+    "sort topk ranked searchsorted logcumsumexp recurrence "
+    "conv3_forward conv3_input conv3_weight".split()
+)
+"""Specials that only GPUs have kernels for."""
+
+GPU_LOWERINGS: set[Lowering] = set()
+"""Lowerings that always stand on them."""
+
+
+def on_gpus(lower: Lowering) -> Lowering:
+    """Says that a lowering stands on specials that only GPUs have kernels for."""
+    GPU_LOWERINGS.add(lower)
+    return lower
+
 _RANK = {"bool": 0, "float32": 2, "float64": 2, "float16": 2, "bfloat16": 2}
 _OF_NUMBERS = ("bool", "int64", "float64")
 

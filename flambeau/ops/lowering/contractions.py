@@ -60,7 +60,12 @@ def added(product: Any) -> Any:
 # --- convolutions -------------------------------------------------------------------------------
 #
 # Params of the planners: (stride, padding, dilation, groups); for the two gradients the result's
-# shape comes first. All are for two dimensions: one is two, of which the first has size one.
+# shape comes first. One dimension is two, of which the first has size one. Volumes have specials with
+# names of their own (`VOLUMES`), which only GPUs have kernels for.
+
+VOLUMES = {
+    "conv_forward": "conv3_forward", "conv_input": "conv3_input", "conv_weight": "conv3_weight",
+}  # fmt: skip
 
 
 def _planar(b: Any, *nodes: Node) -> list[Node]:
@@ -80,13 +85,15 @@ def _planned(
     b: Any, name: str, x: Node, y: Node, shape: Ints, settings: tuple[Any, ...], shaped: bool
 ) -> Node | None:
     n = len(shape) - 2
-    if n > 2 or not is_float(x):
+    empty = 0 in shape or not x.numel or not y.numel
+    if not is_float(x) or n > 3 or empty and n == 3:
         return None
-    if 0 in shape or not x.numel or not y.numel:
+    if empty:
         return zeros(b, shape, x.dtype)
     flat = (*shape[:2], 1, shape[2]) if n == 1 else shape
     params = _settings(*settings)
     args = _planar(b, x, y)
+    name = VOLUMES[name] if n == 3 else name
     made = b.special(name, (flat, *params) if shaped else params, args, flat, x.dtype)
     return b.reshape(made, shape)
 

@@ -13,6 +13,7 @@ from .common import (
     for_floats,
     fraction_lost,
     is_float,
+    on_gpus,
     scaled,
     widened,
     zeros,
@@ -335,3 +336,19 @@ def extreme_scan(kind: str) -> Lowering:
 
     return lower
 
+
+@on_gpus
+def logcumsumexp(b: Any, x: Node, dim: int) -> Node | None:
+    """The planner of "logcumsumexp": params (dim,)."""
+    if not is_float(x) or not x.numel:
+        return None
+    return b.special("logcumsumexp", (dim % x.ndim,), (x,), x.shape, x.dtype) if x.ndim else x
+
+
+@on_gpus
+def recurrence(b: Any, factor: Node, term: Node, dim: int) -> Node | None:
+    """The planner of "recurrence": params (dim,), args factor, term."""
+    if not is_float(term) or factor.dtype != term.dtype or not term.numel:
+        return None
+    d = dim % term.ndim
+    return b.special("recurrence", (d,), (factor, term), term.shape, term.dtype)

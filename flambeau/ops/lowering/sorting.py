@@ -10,20 +10,7 @@ import math
 from typing import Any
 
 from ...core.layout import Ints, contiguous_strides
-from .common import Lowering, Node, flat, is_float, is_narrow, widened, zeros
-
-ON_GPUS_ALONE = frozenset(["sort", "topk", "ranked", "searchsorted"])
-"""Specials that only GPUs have kernels for."""
-
-GPU_LOWERINGS: set[Lowering] = set()
-"""The lowerings that stand on them."""
-
-
-def on_gpus(lower: Lowering) -> Lowering:
-    """Says that a lowering stands on specials that only GPUs have kernels for."""
-    GPU_LOWERINGS.add(lower)
-    return lower
-
+from .common import Node, flat, is_float, is_narrow, on_gpus, widened, zeros
 
 # --- dimensions ---------------------------------------------------------------------------------
 
