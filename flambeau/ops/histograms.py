@@ -77,6 +77,10 @@ def _limits(
     sides of it."""
     if low == high and array.size:
         low, high = float(array.min()), float(array.max())
+    return _checked_range(name, low, high, apart)
+
+
+def _checked_range(name: str, low: float, high: float, apart: float) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"{name}(): range of [{low}, {high}] is not finite")
     if low > high:
@@ -89,7 +93,7 @@ def _counts(array: np.ndarray, bins: int, low: float, high: float, w: Any = None
     wide = array.astype(np.float64).reshape(-1)
     inside = (wide >= low) & (wide <= high)
     with np.errstate(all="ignore"):  # far from zero the range may have no width
-        place = np.nan_to_num((wide[inside] - low) * (bins / (high - low)))
+        place = np.nan_to_num((wide[inside] - low) * np.divide(bins, high - low))
     place = np.clip(place, 0, bins - 1).astype(np.int64)
     weights = None if w is None else w.reshape(-1)[inside]
     return np.bincount(np.minimum(place, bins - 1), weights, bins)
@@ -103,9 +107,22 @@ def _histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     room(8 * bins, "histc")
     if bins <= 0:
         raise RuntimeError(f"histc(): bins must be > 0, but got {bins}")
+    if input._aval.device is not CPU and input.numel():
+        return _histc_there(input.detach().reshape(-1).to(dtypes.float64), bins, float(min), float(max)).to(input.dtype)
     array = call.observe(input, "histc: the range depends on data")
     low, high = _limits("histc", array, float(min), float(max), 1.0)
     return call.tensor_of(dtypes.narrow(_counts(array, bins, low, high), input.dtype), input.dtype)
+
+
+def _histc_there(x: Any, bins: int, low: float, high: float) -> Any:
+    """The counts on a GPU, of a vector of float64: of the data at most the extremes are looked at."""
+    if low == high:
+        low, high = call.observe(call.stack([x.min(), x.max()]), "histc: the range depends on data").tolist()
+    low, high = _checked_range("histc", low, high, 1.0)
+    inside = (x >= low) & (x <= high)
+    scale = bins / (high - low) if high > low else math.inf
+    place = call.nan_to_num((x - low) * scale).clamp(0, bins - 1).to(dtypes.int64)
+    return call.zeros((bins,), dtype=dtypes.int64).index_add(0, place, inside.to(dtypes.int64))
 
 
 row("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", body=_histc,

@@ -234,17 +234,25 @@ row("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool retu
 def _unique_by_sorting(input: Any, wants: tuple[bool, bool]) -> Any:
     """The same on a GPU: of the data only how many values there are is looked at."""
     values, order = call.sort_dim(input.detach().reshape(-1), 0, False, True)
-    new = call.cat([call.ones((1,), dtype=dtypes.bool_), values[1:] != values[:-1]])
-    number = new.cumsum(0) - 1
-    count = int(call.observe(number[-1], "unique: the result's size depends on data")) + 1
-    starts = call.searchsorted(number, call.arange(count))
+    number, starts = _runs("unique", values)
     out = [input.reshape(-1).index_select(0, order[starts])]
     if wants[0]:
         out.append(call.zeros_like(order).scatter(0, order, number).reshape(input.shape))
     if wants[1]:
-        ends = call.cat([starts[1:], call.full((1,), len(order), dtype=dtypes.int64)])
-        out.append(ends - starts)
+        out.append(_lengths(starts, len(order)))
     return tuple(out) if len(out) > 1 else out[0]
+
+
+def _runs(name: str, values: Any) -> tuple[Any, Any]:
+    """Of runs of equal elements of a vector: the number of each element's, and where each starts."""
+    new = call.cat([call.ones((1,), dtype=dtypes.bool_), values[1:] != values[:-1]])
+    number = new.cumsum(0) - 1
+    count = int(call.observe(number[-1], f"{name}: the result's size depends on data")) + 1
+    return number, call.searchsorted(number, call.arange(count))
+
+
+def _lengths(starts: Any, total: int) -> Any:
+    return call.cat([starts[1:], call.full((1,), total, dtype=dtypes.int64)]) - starts
 
 
 def _unique_consecutive(
@@ -252,6 +260,12 @@ def _unique_consecutive(
 ) -> Any:
     """The first of each run of equal values."""
     _unique_rule("unique_consecutive", input, dim)
+    if input._aval.device is not CPU and dim is None and input.numel():
+        number, starts = _runs("unique_consecutive", input.detach().reshape(-1))
+        out = [input.reshape(-1).index_select(0, starts)]
+        out += [number.reshape(input.shape)] if return_inverse else []
+        out += [_lengths(starts, input.numel())] if return_counts else []
+        return tuple(out) if len(out) > 1 else out[0]
     array = call.observe(input, "unique_consecutive: the result's size depends on data")
     lines = _lines(array, dim)
     new = np.ones(len(lines), bool)

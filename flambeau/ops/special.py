@@ -121,6 +121,7 @@ def _mvlgamma(x: Any, p: int) -> Any:
 
 row(
     "mvlgamma(Tensor input, int p) -> Tensor", rule=_mvlgamma_rule, numpy=_mvlgamma, forms="fmio",
+    lower=low.mvlgamma,
     alias=("special.multigammaln",),
     grads={"input": lambda grad, input, p:
            grad * call.digamma(_mvlgamma_places(input, p)).sum(-1)},

@@ -3,7 +3,8 @@
 Two stretches in a row, (f, t) and (g, u), come to (f * g, u + g * t): a scan of such pairs. Arrays are
 seen as (outer, n, inner). With something inside, a thread goes down a column, one step after the other.
 Else a block goes along a row, `ITEMS` elements a thread at a time: there the sums are in another order,
-but one that depends on n alone. A product of factors that overflows makes nothing of what is zero.
+but one that depends on n alone. A product of factors may overflow where the elements themselves do not:
+infinite factors times zero are zero.
 """
 
 from __future__ import annotations
@@ -67,9 +68,13 @@ PLANNERS = {"recurrence": recurrence}
 def _after(c: Code, first: Pair, then: Pair) -> Pair:
     """What two stretches in a row come to."""
     (f, t), (g, u) = first, then
-    far = g.compare("oeq", math.inf) | g.compare("oeq", -math.inf)
-    carried = c.select(far & t.compare("oeq", 0), t, g * t)
-    return f * g, u + carried
+    return _product(c, g, f, _product(c, f, g, f * g)), u + _product(c, g, t, g * t)
+
+
+def _product(c: Code, far: Val, none: Val, otherwise: Val) -> Val:
+    """0 where `far` is infinite and `none` 0."""
+    infinite = far.compare("oeq", math.inf) | far.compare("oeq", -math.inf)
+    return c.select(infinite & none.compare("oeq", 0), none, otherwise)
 
 
 def _emit_rows(target: Target, symbol: str, dtype: str, small: bool) -> str:
@@ -87,7 +92,7 @@ def _emit_rows(target: Target, symbol: str, dtype: str, small: bool) -> str:
     with c.loop(0, n, TILE) as tile:
         first = tile + c.thread_of() * ITEMS
         factors = items(c, e, p, first, n, one, False)
-        factors[0] = c.select(first.compare("eq", 0), none, factors[0])
+        factors[0] = c.select(first.compare("eq", 0), one, factors[0])
         running: list[Pair] = []
         for pair in zip(factors, items(c, e, q, first, n, none, False), strict=True):
             running.append(_after(c, running[-1], pair) if running else pair)

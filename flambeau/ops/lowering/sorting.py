@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ...core.layout import Ints, contiguous_strides
-from .common import Node, flat, is_float, is_narrow, on_gpus, widened, zeros
+from .common import Lowering, Node, flat, is_float, is_narrow, on_gpus, widened, zeros
 
 # --- dimensions ---------------------------------------------------------------------------------
 

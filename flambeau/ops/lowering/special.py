@@ -63,6 +63,11 @@ def _lgamma(b: Any, x: Node) -> Node:
     return b.select(poles, math.inf, b.select(below, mirrored, out))
 
 
+def _mvlgamma(b: Any, x: Node, p: int) -> Node:
+    places = b.sub(b.reshape(x, (*x.shape, 1)), b.div(b.cast(b.iota((p,), 0), x.dtype), 2.0))
+    return b.add(b.sum(lgamma(b, places), (x.ndim,)), p * (p - 1) / 4 * math.log(math.pi))
+
+
 def _digamma(b: Any, x: Node) -> Node:
     poles = b.and_(b.lt(x, 0), b.eq(x, b.floor(x)))
     out = b.select(poles, math.nan, _polygamma(b, x, 0))
@@ -139,4 +144,5 @@ def _erfinv(b: Any, x: Node) -> Node:
 lgamma = _in_float64(_lgamma)
 digamma = _in_float64(_digamma)
 polygamma = _in_float64(_polygamma_of)
+mvlgamma = for_floats(_mvlgamma)
 erfinv = _in_float64(_erfinv)
