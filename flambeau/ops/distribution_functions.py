@@ -12,6 +12,8 @@ import numpy as np
 from . import gamma_functions as gamma
 from . import special_functions as special
 from .formulas import one
+from .lowering import pointwise as elementwise
+from .lowering import special as low
 from .rules import pointwise, with_a_tensor
 from .table import call, row
 
@@ -78,7 +80,7 @@ def _entr(x: np.ndarray) -> Any:
 
 row(
     "entr(Tensor input) -> Tensor", rule=_real, numpy=_entr, forms="fo", where="special",
-    node="SpecialEntr", grads={"input": lambda grad, input: grad * (-1 - call.log(input))},
+    lower=elementwise.entr, node="SpecialEntr", grads={"input": lambda grad, input: grad * (-1 - call.log(input))},
     samples=one(low=0.2, high=3.0), doc="-x log(x); 0 at 0, -inf below.",
 )  # fmt: skip
 
@@ -99,7 +101,7 @@ def _log1p_or_zero(x: Any, y: Any) -> Any:
 
 row(
     "xlog1py(Operand input, Operand other) -> Tensor", rule=_either, numpy=_xlog1py, forms="fo",
-    where="special", node="SpecialXlog1Py", number_node="SpecialXlog1PyBackward2",
+    lower=elementwise.xlog1py, where="special", node="SpecialXlog1Py", number_node="SpecialXlog1PyBackward2",
     grads={"input": lambda grad, input, other: grad * _log1p_or_zero(input, other),
            "other": lambda grad, input, other: grad * input / (other + 1)},
     samples=lambda m: [((m(2, 3), m(3, low=-0.5, high=2.0)), {}), ((m(2), 3.0), {}),
@@ -119,6 +121,7 @@ def _bell(x: Any) -> Any:
 row(
     "ndtr(Tensor input) -> Tensor", rule=_real, forms="fo", where="special", node="MulBackward1",
     numpy=lambda x: (special.erfc(x.astype(np.float64) * -math.sqrt(0.5)) / 2).astype(x.dtype),
+    lower=low.ndtr,
     grads={"input": lambda grad, input: grad * _bell(input)},
     samples=one(), doc="The area under the standard normal curve left of x.",
 )  # fmt: skip
@@ -130,6 +133,7 @@ def _log_ndtr_slope(grad: Any, input: Any) -> Any:
 
 row(
     "log_ndtr(Tensor input) -> Tensor", rule=_real, numpy=gamma.log_ndtr, forms="fo",
+    lower=low.log_ndtr,
     where="special", node="SpecialLogNdtr",
     grads={"input": lambda grad, input: _log_ndtr_slope(grad, input)},
     samples=one(), doc="The logarithm of ndtr(input), where that is near 0 too.",

@@ -45,6 +45,7 @@ def _erfcx_slope(x: Any, result: Any) -> Any:
 
 row(
     "erfcx(Tensor input) -> Tensor", rule=_real, numpy=special.erfcx, forms="fo",
+    lower=low.erfcx,
     where="special", node="SpecialErfcx",
     grads={"input": lambda grad, input, result: grad * _erfcx_slope(input, result)},
     samples=one(), doc="exp(input ** 2) * erfc(input), which does not underflow.",

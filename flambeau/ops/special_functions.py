@@ -33,7 +33,7 @@ _ERF_SINGLE = (
 )  # fmt: skip
 """Numerator and denominator of erf(x) / x in powers of x * x, for |x| <= 3.925; error 1.9e-8."""
 
-_ERFCX = (
+ERFCX = (
     0.95899620337542973, -0.62779559528062144, 0.34605620908994784, -0.1559665497802925,
     0.054131908249590741, -0.012338549339282947, 0.00057527990316351918, 0.00076311435573967858,
     -0.00023152726876380555, -2.5286293001418125e-5, 2.7642795057315268e-5, -6.8580816332826148e-7,
@@ -149,7 +149,7 @@ def _exp_square(x: Array, sign: int) -> Array:
 
 def _erfcx_far(x: Array) -> Array:
     finite = np.minimum(x, 1e20)
-    return _polynomial((finite - 4) / (finite + 3), _ERFCX) / (x + 3)
+    return _polynomial((finite - 4) / (finite + 3), ERFCX) / (x + 3)
 
 
 def erfcx(x: Array) -> Array:

@@ -15,7 +15,8 @@ import flambeau.nn.functional as F
 from flambeau import nn
 from flambeau.codegen.plan import PLANNERS as OF_CPU
 from flambeau.engine import tiering
-from flambeau.ops import special_functions
+from flambeau.engine.cuda_faults import BYTES, RECORDS
+from flambeau.ops import gamma_functions, special_functions
 from flambeau.ops.lowering.contractions import VOLUMES
 from flambeau.ops.table import table
 from flambeau.runtime import cuda
@@ -35,12 +36,13 @@ def gpu() -> Iterator[Any]:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The bytes of each copy to the host."""
+    """The bytes of each copy to the host, but for what is noted of faults."""
     found: list[int] = []
     copy = cuda.copy_to_host
 
     def counted(target: int, source: int, nbytes: int, stream: Any) -> None:
-        found.append(nbytes)
+        if nbytes != RECORDS * BYTES:
+            found.append(nbytes)
         copy(target, source, nbytes, stream)
 
     monkeypatch.setattr(cuda, "copy_to_host", counted)
@@ -85,12 +87,15 @@ def test_bias_and_activation_go_into_a_volumes_convolution(dtype: Any) -> None:
         torch._flush()
         steps = tiering.programs()[-1].compiled.plan.steps
     assert [[x.label for x in s.launches] for s in steps] == [["conv 3->2 2x2x2 s1 4x4x4 forward"]]
-    tolerance = 1e-2 if dtype is torch.bfloat16 else 2e-3  # TF32
-    np.testing.assert_allclose(have.float().cpu().numpy(), want.numpy(), tolerance, tolerance)
+    np.testing.assert_allclose(have.float().cpu().numpy(), want.numpy(), 2e-2, 1e-2)  # TF32
 
 
 def test_volumes_have_no_kernels_on_the_cpu() -> None:
     assert set(VOLUMES) <= set(OF_CPU) and not set(VOLUMES.values()) & set(OF_CPU)
+    with tier(True):
+        F.conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 2, 2, 2)).tolist()
+        compiled: Any = tiering.programs()[-1].compiled
+    assert compiled.lowered.declined == ["convolution"]
 
 
 # --- choices ------------------------------------------------------------------------------------
@@ -144,7 +149,7 @@ def test_masks_as_indices(compiled: bool, seen: list[int]) -> None:
             (gx[gm[:, 0, 0], :, 1], x[m[:, 0, 0], :, 1]), (gx[gm & False], x[m & False]), (gx[m], x[m]),
         ]  # fmt: skip
         torch.cuda.synchronize()
-        assert max(seen, default=0) <= 64  # counts, and what tells of faults
+        assert seen and max(seen) <= 8
         for have, want in found:
             assert have.shape == want.shape and have.tolist() == want.tolist()
         values = torch.arange(float(m.sum()))
@@ -190,7 +195,7 @@ def test_runs_of_equal_values(compiled: bool, seen: list[int]) -> None:
                 seen.clear()
                 have = torch.unique_consecutive(there, *wants)
                 torch.cuda.synchronize()
-                assert sum(seen) <= 64
+                assert sum(seen) <= 8
                 pairs = zip(have, want, strict=True) if wants else [(have, want)]
                 for a, b in pairs:
                     assert a.shape == b.shape and a.dtype is b.dtype and str(a.tolist()) == str(b.tolist())
@@ -228,7 +233,7 @@ def test_scans_of_what_is_not_finite() -> None:
     assert not special("recurrence", [large, none], (1,))[0][0].any()
 
 
-@pytest.mark.parametrize("name", ["logcumsumexp", "recurrence", "cumprod", "mvlgamma", "polygamma_of"])
+@pytest.mark.parametrize("name", ["logcumsumexp", "recurrence", "cumprod", "mvlgamma", "polygamma_of", "entr", "xlog1py"])
 def test_rows(name: str) -> None:
     check_row(table[name])
 
@@ -248,6 +253,8 @@ FUNCTIONS: dict[str, tuple[Any, Any, Any]] = {
     "lgamma": (special_functions.lgamma, torch.lgamma, NUMBERS),
     "digamma": (special_functions.digamma, torch.digamma, NUMBERS),
     "erfinv": (special_functions.erfinv, torch.erfinv, SHARES),
+    "erfcx": (special_functions.erfcx, torch.special.erfcx, NUMBERS),
+    "log_ndtr": (gamma_functions.log_ndtr, torch.special.log_ndtr, NUMBERS),
     **{
         f"polygamma {n}": (
             lambda x, n=n: special_functions.polygamma(x, n), lambda x, n=n: torch.polygamma(n, x),

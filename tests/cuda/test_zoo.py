@@ -10,7 +10,7 @@ from tools.cuda_zoo import NETWORKS, assembled, kernels_of, recorded, survey
 from .assembling import needs_ptxas
 
 
-@pytest.mark.parametrize("name", ["cnn", "mlp", "gpt"])
+@pytest.mark.parametrize("name", ["cnn", "mlp", "gpt", "volumes"])
 def test_steps_are_planned_whole(name: str) -> None:
     programs = recorded(name)
     for capability in (75, 90):

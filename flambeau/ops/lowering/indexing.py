@@ -144,8 +144,10 @@ def _picked(b: Any, shape: Ints, indices: list[Node], positions: Ints) -> tuple[
 
 def index_at(b: Any, nodes: list[Node], positions: Ints) -> Node | None:
     x, *indices = nodes
-    if not x.numel or not indices or any(not i.numel for i in indices):
+    if not x.numel or not indices:
         return None
+    if any(not i.numel for i in indices):
+        return zeros(b, _picked(b, x.shape, indices, positions)[1], x.dtype)
     if len(indices) == 1:
         return b.take(x, _wrapped(b, indices[0], x.shape[positions[0]]), positions[0])
     places, shape = _picked(b, x.shape, indices, positions)

@@ -332,6 +332,18 @@ def xlogy(b: Any, x: Node, y: Node) -> Node:
     return b.select(nothing, 0.0, b.mul(x, b.log(y)))
 
 
+def xlog1py(b: Any, x: Node, y: Node) -> Node:
+    x, y = alike(b, x, y)
+    nothing = b.and_(b.eq(x, 0), b.not_(b.isnan(y)))
+    return b.select(nothing, 0.0, b.mul(x, b.log1p(y)))
+
+
+@for_floats
+def entr(b: Any, x: Node) -> Node:
+    inner = b.select(b.gt(x, 0), b.neg(b.mul(x, b.log(b.select(b.gt(x, 0), x, 1)))), -math.inf)
+    return b.select(b.isnan(x), x, b.select(b.eq(x, 0), 0.0, inner))
+
+
 def logit(b: Any, x: Node, eps: float | None) -> Node:
     if eps is not None:
         x = b.min(b.max(x, eps), 1 - eps)

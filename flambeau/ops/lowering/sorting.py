@@ -193,8 +193,10 @@ def _place_of(b: Any, flags: Node, count: int) -> Node:
 
 @on_gpus
 def nonzero_static(b: Any, x: Node, size: int, fill_value: int) -> Node | None:
-    if not x.ndim or not x.numel or not size:
+    if not x.ndim:
         return None
+    if not x.numel or not size:
+        return b.full((size, x.ndim), fill_value, "int64")  # type: ignore[no-any-return]
     if is_narrow(x):
         x = b.cast(x, "float32")
     shape = (size, x.ndim)

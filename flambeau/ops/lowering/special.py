@@ -1,5 +1,5 @@
-"""Lowerings of the gamma function's kin and of erf's inverse: the formulas of `ops.special_functions`,
-every case of which is computed for every element. As there, float32 is computed in float64."""
+"""Lowerings of the gamma function's and the error function's kin: the formulas of
+`ops.special_functions` and `ops.gamma_functions`, every case of which is computed for every element. As there, float32 is computed in float64."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..special_functions import BERNOULLI, LGAMMA
+from ..special_functions import BERNOULLI, ERFCX, LGAMMA
 from .common import Lowering, Node, for_floats
 
 MOST_DERIVATIVES = 3
@@ -123,7 +123,37 @@ def _power(b: Any, x: Node, n: int) -> Node:
     return out
 
 
-# --- the inverse of erf -------------------------------------------------------------------------
+# --- the error function -------------------------------------------------------------------------
+
+
+def _erfcx(b: Any, x: Node) -> Node:
+    far = b.max(x, 0.5)
+    finite = b.min(far, 1e20)
+    ratio = b.div(b.sub(finite, 4), b.add(finite, 3))
+    high = b.div(_polynomial(b, ratio, ERFCX), b.add(far, 3))
+    low = b.mul(_exp_square(b, x), b.sub(1.0, b.erf(x)))
+    return b.select(b.gt(x, 0.5), high, b.select(b.lt(x, -27), math.inf, low))
+
+
+def _exp_square(b: Any, x: Node) -> Node:
+    """exp(x * x), of which the square of x's first part is exact."""
+    head = b.cast(b.cast(x, "float32"), "float64")
+    rest = b.mul(b.sub(x, head), b.add(x, head))
+    return b.mul(b.exp(b.mul(head, head)), b.exp(rest))
+
+
+def _ndtr(b: Any, x: Node) -> Node:
+    return b.mul(b.erfc(b.mul(x, -math.sqrt(0.5))), 0.5)
+
+
+def _log_ndtr(b: Any, x: Node) -> Node:
+    y = b.min(x, 0.0)
+    area = b.log(b.mul(_erfcx(b, b.mul(y, -math.sqrt(0.5))), 0.5))
+    below = b.sub(area, b.mul(b.mul(y, y), 0.5))
+    half = b.mul(b.max(x, 0.0), math.sqrt(0.5))
+    above = b.log1p(b.mul(b.mul(_erfcx(b, half), b.exp(b.neg(b.mul(half, half)))), -0.5))
+    out = b.select(b.le(x, 0), below, above)
+    return b.select(b.eq(x, math.inf), 0.0, b.select(b.eq(x, -math.inf), -math.inf, out))
 
 
 def _erfinv(b: Any, x: Node) -> Node:
@@ -146,3 +176,6 @@ digamma = _in_float64(_digamma)
 polygamma = _in_float64(_polygamma_of)
 mvlgamma = for_floats(_mvlgamma)
 erfinv = _in_float64(_erfinv)
+erfcx = _in_float64(_erfcx)
+ndtr = _in_float64(_ndtr)
+log_ndtr = _in_float64(_log_ndtr)
