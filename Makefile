@@ -11,7 +11,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/ruff check flambeau tests benchmarks tools examples fuzz
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/cuda $(ARGS)
+	$(BIN)/python -m pytest tests/cuda -n 2 $(ARGS)
 
 # Comparison with PyTorch (installs its CPU build).
 parity: $(VENV)/.parity

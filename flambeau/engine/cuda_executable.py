@@ -384,7 +384,8 @@ _BLOCK_REFS = _calibrate()
 
 
 def _forget() -> None:
-    _waste.clear()
+    global _waste
+    _waste = []  # tables that go later leave theirs in the old one
     _streams.clear()
 
 

@@ -216,7 +216,7 @@ def _say_kernel(kernel: Any) -> None:
         from ..runtime import native
 
         target = _target(kernel)
-        code = kernel.emit(target, kernel.name)
+        code = kernel.emit(target, f"{kernel.name}_kernel")  # its parts may have the name itself
         say(code)
         say(native.assembly(code, target))
 
@@ -252,8 +252,8 @@ def level(rung: int) -> Iterator[None]:
 def profiling(on: bool = True) -> Iterator[None]:
     """Within it, the times of kernels are noted, or not."""
     before = config.profile
-    _profile(on)
     try:
+        _profile(on)
         yield
     finally:
         _profile(before)
