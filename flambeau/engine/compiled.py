@@ -166,7 +166,7 @@ class Compiled:
             made[place] = take()
         for place, donor, take in self.donors:
             block = leaves[donor].buffer
-            if getrefcount(block) > _BLOCK_REFS or block.__class__ is ndarray:
+            if getrefcount(block) > BLOCK_REFS or block.__class__ is ndarray:
                 block = take()
             made[place] = block
         block = None
@@ -358,5 +358,5 @@ def _calibrate() -> int:
     return getrefcount(block)
 
 
-_BLOCK_REFS = _calibrate()
+BLOCK_REFS = _calibrate()
 

@@ -27,7 +27,7 @@ from ..runtime.blocks import address_of
 from ..runtime.cuda_memory import DeviceBlock
 from . import cuda_faults, cuda_planning
 from .buffers import GONE
-from .compiled import Guard
+from .compiled import BLOCK_REFS, Guard
 from .cuda_graphs import Graphs, Library, Native
 from .cuda_layout import Hosted, Layout, Placed, Where
 
@@ -200,7 +200,7 @@ class Executable:
             for place, donor, bin, nbytes in table.donors:
                 block: Any = leaves[donor].buffer
                 if (
-                    getrefcount(block) > _BLOCK_REFS or block.__class__ is not DeviceBlock
+                    getrefcount(block) > BLOCK_REFS or block.__class__ is not DeviceBlock
                     or block.stream is not stream or block.nbytes < nbytes
                 ):  # fmt: skip
                     block = bin.take(nbytes)
@@ -364,23 +364,6 @@ def _addresses(leaves: Sequence[Any]) -> list[int]:
         else:
             found.append(buffer.address)
     return found
-
-
-def _calibrate() -> int:
-    """What getrefcount reports in `run` for a block that only its value refers to."""
-
-    class Holder:
-        __slots__ = ("buffer",)
-
-        def __init__(self) -> None:
-            self.buffer = object()
-
-    leaves = [Holder()]
-    block = leaves[0].buffer
-    return getrefcount(block)
-
-
-_BLOCK_REFS = _calibrate()
 
 
 def _forget() -> None:
