@@ -13,7 +13,6 @@ from tests.random_programs.generator import generate
 from tests.random_programs.runner import Line, Program
 from tests.random_programs.tiers import report_compiled, report_interpreted
 
-
 SHARES = frozenset(["numpy", "from_numpy", "as_tensor"])
 """What makes memory common with NumPy."""
 
