@@ -17,7 +17,7 @@ element. No kernel writes outside the buffers it is given, whatever the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 
@@ -56,6 +56,17 @@ class Buf(NamedTuple):
     """In bytes."""
 
 
+def words_of(args: Iterable[int | Buf]) -> list[int]:
+    """Arguments as i64 words."""
+    out: list[int] = []
+    for a in args:
+        if isinstance(a, Buf):
+            out += (a.slot, a.offset)
+        else:
+            out.append(a)
+    return out
+
+
 class Launch(NamedTuple):
     """One call of a kernel."""
 
@@ -73,10 +84,4 @@ class Launch(NamedTuple):
 
     def words(self) -> list[int]:
         """The arguments as i64 words."""
-        out: list[int] = []
-        for a in self.args:
-            if isinstance(a, Buf):
-                out += (a.slot, a.offset)
-            else:
-                out.append(a)
-        return out
+        return words_of(self.args)

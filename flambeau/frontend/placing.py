@@ -57,11 +57,6 @@ class Placed:
         target = self.cast or value.aval.dtype
         return copied(value, self.where), target
 
-    @property
-    def category(self) -> int:
-        """Of the dtype, for those who ask."""
-        return -1 if self.cast is None else self.cast.category
-
 
 def placed(spec: Spec, called: str, operands: tuple[Any, ...]) -> Spec:
     """What a row's rule says, on the device that its operands are on.

@@ -26,6 +26,7 @@ from typing import Any
 from .. import vectormath
 from ..ir_values import Val, Var
 from .ir import WARP
+from .mma import product
 from .special_code import Code
 
 LOG2E = 1.4426950408889634
@@ -236,25 +237,8 @@ class Tiles:
         return c.bits(both, "i32")
 
     def _mma(self, a: list[Val], b: list[Val], sums: list[Val]) -> list[Val]:
-        if self.kind == "tf32":
-            return self._multiply("m16n8k8", "tf32", a, b, sums)
-        kind = "bf16" if self.source == "bfloat16" else "f16"
-        if self.capability >= 80:
-            return self._multiply("m16n8k16", kind, a, b, sums)
-        sums = self._multiply("m16n8k8", kind, a[:2], b[:1], sums)
-        return self._multiply("m16n8k8", kind, a[2:], b[1:], sums)
-
-    def _multiply(self, shape: str, kind: str, a: list[Val], b: list[Val], sums: list[Val]) -> list[Val]:
-        c = self.c
-        names = [f"${k}" for k in range(8 + len(a) + len(b))]
-        d, rest = names[:4], names[4:]
-        groups = [d, rest[: len(a)], rest[len(a) : len(a) + len(b)], rest[len(a) + len(b) :]]
-        places = ", ".join(f"{{{', '.join(g)}}}" for g in groups)
-        text = f"mma.sync.aligned.{shape}.row.col.f32.{kind}.{kind}.f32 {places};"
-        constraints = ",".join(["=f"] * 4 + ["r"] * (len(a) + len(b)) + ["f"] * 4)
-        result = "{ float, float, float, float }"
-        made = c.assembly(text, constraints, result, *a, *b, *sums, effects=False, convergent=True)
-        return c.parts_of(made, 4, "float")
+        kind = "tf32" if self.kind == "tf32" else self.source
+        return product(self.c, self.capability, kind, a, b, sums)
 
     # fma
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, Protocol
 
-from ..kernel import Buf, Target
+from ..kernel import Buf, Target, words_of
 
 TRIPLE = "nvptx64-nvidia-cuda"
 MINIMUM = 75
@@ -81,13 +81,7 @@ class GpuLaunch(NamedTuple):
 
     def words(self) -> list[int]:
         """The arguments as i64 words."""
-        out: list[int] = []
-        for a in self.args:
-            if isinstance(a, Buf):
-                out += (a.slot, a.offset)
-            else:
-                out.append(a)
-        return out
+        return words_of(self.args)
 
 
 class LibraryLaunch(NamedTuple):

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..ir_values import Val
+from . import ir
 from .gemm_code import Code
 from .gemm_fma import Cell
 from .gemm_load import Tile
@@ -128,25 +129,7 @@ class Core:
         return [c.assembly("cvt.rna.tf32.f32 $0, $1;", "=r,r", "i32", x, effects=False) for x in found]
 
     def _product(self, a: list[Val], b: list[Val], sums: list[Val]) -> list[Val]:
-        if self.kind == "tf32":
-            return self._mma("m16n8k8", "tf32", a, b, sums)
-        kind = "f16" if self.kind == "float16" else "bf16"
-        if self.code.capability >= 80:
-            return self._mma("m16n8k16", kind, a, b, sums)
-        sums = self._mma("m16n8k8", kind, a[:2], b[:1], sums)
-        return self._mma("m16n8k8", kind, a[2:], b[1:], sums)
-
-    def _mma(self, shape: str, kind: str, a: list[Val], b: list[Val], sums: list[Val]) -> list[Val]:
-        c = self.code
-        names = [f"${i}" for i in range(8 + len(a) + len(b))]
-        d, rest = names[:4], names[4:]
-        groups = [d, rest[: len(a)], rest[len(a) : len(a) + len(b)], rest[len(a) + len(b) :]]
-        places = ", ".join(f"{{{', '.join(g)}}}" for g in groups)
-        text = f"mma.sync.aligned.{shape}.row.col.f32.{kind}.{kind}.f32 {places};"
-        constraints = ",".join(["=f"] * 4 + ["r"] * (len(a) + len(b)) + ["f"] * 4)
-        result = "{ float, float, float, float }"
-        made = c.assembly(text, constraints, result, *a, *b, *sums, effects=False, convergent=True)
-        return c.parts_of(made, 4, "float")
+        return product(self.code, self.code.capability, self.kind, a, b, sums)
 
     def cells(self, sums: list[Val]) -> Iterator[Cell]:
         """Neighbouring sums of a row: rows and columns beyond the thread's first, and the sums."""
@@ -157,3 +140,31 @@ class Core:
                 for j in range(wide):
                     n = 4 * (i * wide + j) + 2 * half
                     yield i * 16 + half * 8, j * 8, sums[n : n + 2]
+
+
+def product(
+    c: ir.Code, capability: int, kind: str, a: list[Val], b: list[Val], sums: list[Val]
+) -> list[Val]:
+    """`sums` and the product of a warp's fragments of a (16 x 16, "tf32": 16 x 8) and b (16 x 8, "tf32":
+    8 x 8), of "float16", "bfloat16" or "tf32"."""
+    if kind == "tf32":
+        return _multiply(c, "m16n8k8", "tf32", a, b, sums)
+    name = "f16" if kind == "float16" else "bf16"
+    if capability >= 80:
+        return _multiply(c, "m16n8k16", name, a, b, sums)
+    sums = _multiply(c, "m16n8k8", name, a[:2], b[:1], sums)
+    return _multiply(c, "m16n8k8", name, a[2:], b[1:], sums)
+
+
+def _multiply(
+    c: ir.Code, shape: str, kind: str, a: list[Val], b: list[Val], sums: list[Val]
+) -> list[Val]:
+    names = [f"${i}" for i in range(8 + len(a) + len(b))]
+    d, rest = names[:4], names[4:]
+    groups = [d, rest[: len(a)], rest[len(a) : len(a) + len(b)], rest[len(a) + len(b) :]]
+    places = ", ".join(f"{{{', '.join(g)}}}" for g in groups)
+    text = f"mma.sync.aligned.{shape}.row.col.f32.{kind}.{kind}.f32 {places};"
+    constraints = ",".join(["=f"] * 4 + ["r"] * (len(a) + len(b)) + ["f"] * 4)
+    result = "{ float, float, float, float }"
+    made = c.assembly(text, constraints, result, *a, *b, *sums, effects=False, convergent=True)
+    return c.parts_of(made, 4, "float")
